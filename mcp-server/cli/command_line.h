@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a command line asks for. Verbs, options and help are made from the catalogue.
+#pragma once
+
+#include "tools-schema/contract/json.h"
+#include "tools-schema/registry/tool_spec.h"
+
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace berth::cli {
+
+/// Help, the version, a completion script.
+struct Print {
+    std::string text;
+};
+
+struct ToolCall {
+    const ToolSpec* tool;
+    Json arguments;
+};
+
+struct SshConfigSync {
+    std::string host;       // "" for the tool's default
+    std::string directory;  // "" for ~/.ssh
+    bool include = false;
+};
+
+struct CommandLine {
+    std::string socket;
+    bool json = false;
+    std::variant<Print, ToolCall, SshConfigSync> action;
+};
+
+/// Reads the words after the program's name. `in` is read for an argument that is "-".
+[[nodiscard]] Result<CommandLine> read_command_line(std::vector<std::string> words,
+                                                    std::istream& in);
+
+}  // namespace berth::cli

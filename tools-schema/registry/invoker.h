@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tool call looks like to whoever answers it, and the one door through which all calls go.
+#pragma once
+
+#include "tools-schema/contract/json.h"
+#include "tools-schema/contract/result.h"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace berth {
+
+/// How far a long call has come.
+struct Progress {
+    double done = 0;
+    std::optional<double> total = {};
+    std::string message = {};
+};
+
+/// The circumstances of one call: who asks, until when, and how to say that it is no longer wanted.
+struct Call {
+    std::string caller = {};  // "uid:0", "mcp-stdio"; for the log
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    std::stop_token cancelled = {};
+    std::function<void(const Progress&)> report = {};  // empty when nobody listens
+};
+
+/// Runs a tool by name. Implemented by the registry (in the process that does the work) and by the
+/// client that carries the call to that process.
+class Invoker {
+public:
+    Invoker() = default;
+    Invoker(const Invoker&) = delete;
+    Invoker& operator=(const Invoker&) = delete;
+    virtual ~Invoker() = default;
+
+    /// `arguments` is the raw JSON object from the caller; the answer is the tool's output object.
+    [[nodiscard]] virtual Result<Json> invoke(std::string_view tool, const Json& arguments,
+                                              const Call& call) = 0;
+};
+
+}  // namespace berth

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools-schema/registry/tool_registry.h"
+
+#include "tools-schema/contract/decode.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+namespace berth {
+
+Result<Json> ToolRegistry::invoke(std::string_view tool, const Json& arguments, const Call& call) {
+    const auto found = bound_.find(tool);
+    if (found == bound_.end()) {
+        auto error = make_error(ErrorCode::not_found, fmt::format("there is no tool '{}'", tool));
+        const auto meant = nearest(tool, names());
+        return fail(meant.empty()
+                        ? std::move(error)
+                        : std::move(error).next(fmt::format("did you mean '{}'?", meant)));
+    }
+    try {
+        return found->second(arguments, call);
+    } catch (const std::exception& bug) {
+        return fail(ErrorCode::internal,
+                    fmt::format("{} failed unexpectedly: {}", tool, bug.what()));
+    }
+}
+
+std::vector<std::string> ToolRegistry::names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, handler] : bound_) names.push_back(name);
+    return names;
+}
+
+}  // namespace berth
