@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/http_server.h"
+
+#include "base/fd.h"
+#include "base/http_listener.h"
+#include "base/log.h"
+
+#include <fmt/format.h>
+#include <httplib.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <thread>
+
+namespace berth {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t head_bytes_max = 64 * 1024;
+/// A chunked body costs more bytes than it carries; this much more is allowed.
+constexpr std::size_t framing_factor = 2;
+/// Told to clients; nothing counts it.
+constexpr std::size_t keep_alive_requests_max = 100'000;
+constexpr std::size_t write_buffer_bytes = 64 * 1024;
+/// How long a refused peer may take to stop sending before its connection is cut.
+constexpr milliseconds drain_max{2'000};
+/// How long the accepting thread waits for the request of a connection that gets a 503.
+constexpr milliseconds refusal_max{50};
+/// How long it pauses when the process is out of descriptors.
+constexpr milliseconds out_of_descriptors_pause{10};
+
+/// True when `events` came (or an error that a following call will report); false when time is up.
+bool wait_for(int fd, short events, milliseconds time) {
+    pollfd polled{.fd = fd, .events = events, .revents = 0};
+    const auto bound = static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, 1 << 30));
+    int ready = 0;
+    do {
+        ready = ::poll(&polled, 1, bound);
+    } while (ready < 0 && errno == EINTR);
+    return ready != 0;
+}
+
+milliseconds until(SteadyTime deadline) {
+    return std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+}
+
+std::string to_lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+}
+
+using AddressOf = int (*)(int, sockaddr*, socklen_t*);
+
+/// "127.0.0.1:80", "[::1]:80", or "unix".
+std::string address_text(int socket, AddressOf address_of) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    auto* address = reinterpret_cast<sockaddr*>(&storage);  // NOLINT: the sockets API
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> port{};
+    if (address_of(socket, address, &length) != 0 || storage.ss_family == AF_UNIX) return "unix";
+    if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
+                      NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return "unknown";
+    }
+    const bool six = storage.ss_family == AF_INET6;
+    return fmt::format("{}{}{}:{}", six ? "[" : "", host.data(), six ? "]" : "", port.data());
+}
+
+std::optional<uid_t> peer_uid_of(int socket) {
+    int family = 0;
+    socklen_t length = sizeof family;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0 || family != AF_UNIX) {
+        return std::nullopt;
+    }
+    ucred peer{};
+    length = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return std::nullopt;
+    return peer.uid;
+}
+
+/// One connection as cpp-httplib sees it. Reads through one buffer with a bound on bytes and time,
+/// and collects what is written, so that an answer leaves in one system call.
+class Connection final : public httplib::Stream {
+public:
+    const std::string remote, local;
+    const std::optional<uid_t> peer_uid;
+
+    Connection(int socket, const HttpServerOptions& options)
+        : remote(address_text(socket, ::getpeername)),
+          local(address_text(socket, ::getsockname)),
+          peer_uid(peer_uid_of(socket)),
+          socket_(socket),
+          options_(options) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options.send_max);
+        const timeval send_max{.tv_sec = seconds.count(), .tv_usec = 0};
+        (void)::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &send_max, sizeof send_max);
+    }
+
+    /// Waits for the first byte of a request; false when there will be none.
+    bool await_request() {
+        bytes_left_ = head_bytes_max;
+        deadline_ = std::chrono::steady_clock::now() + options_.idle_max;
+        if (begin_ == end_ && !fill()) return false;
+        deadline_ = std::chrono::steady_clock::now() + options_.receive_max;
+        return true;
+    }
+    void expect_body() { bytes_left_ += framing_factor * options_.body_bytes_max; }
+
+    /// The rest of what the peer sends is unknown, so this answer is the last.
+    void close_after_answer() { closing_ = true; }
+    [[nodiscard]] bool closing() const { return closing_; }
+    [[nodiscard]] bool head_too_long() const { return bytes_left_ == 0; }
+
+    bool flush() {
+        std::string_view rest = unsent_;
+        while (!rest.empty()) {
+            const ssize_t sent = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
+            if (sent <= 0) break;
+            rest.remove_prefix(static_cast<std::size_t>(sent));
+        }
+        const bool whole = rest.empty();
+        unsent_.clear();
+        return whole;
+    }
+
+    /// Takes what the peer still sends, because closing over unread bytes would reset the
+    /// connection before it has read the answer.
+    void drain() {
+        (void)::shutdown(socket_, SHUT_WR);
+        deadline_ = std::chrono::steady_clock::now() + drain_max;
+        while (fill()) {
+        }
+    }
+
+    // httplib::Stream
+    [[nodiscard]] bool is_readable() const override { return begin_ != end_; }
+    [[nodiscard]] bool is_writable() const override { return true; }
+    ssize_t read(char* to, std::size_t size) override {
+        if (begin_ == end_ && (!flush() || !fill())) return 0;
+        const std::size_t count = std::min({size, end_ - begin_, bytes_left_});
+        std::copy_n(buffer_.data() + begin_, count, to);
+        begin_ += count;
+        bytes_left_ -= count;
+        return count == 0 ? -1 : static_cast<ssize_t>(count);
+    }
+    ssize_t write(const char* bytes, std::size_t size) override {
+        unsent_.append(bytes, size);
+        if (unsent_.size() >= write_buffer_bytes && !flush()) return -1;
+        return static_cast<ssize_t>(size);
+    }
+    void get_remote_ip_and_port(std::string& ip, int& port) const override {
+        ip.clear();
+        port = 0;
+    }
+    void get_local_ip_and_port(std::string& ip, int& port) const override {
+        get_remote_ip_and_port(ip, port);
+    }
+    /// Not the real one: cpp-httplib refuses those above 1023, for a select() we never come to.
+    [[nodiscard]] socket_t socket() const override { return 0; }
+
+private:
+    bool fill() {
+        for (;;) {
+            const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+            if (got > 0) {
+                begin_ = 0;
+                end_ = static_cast<std::size_t>(got);
+                return true;
+            }
+            if (got == 0 || (errno != EAGAIN && errno != EINTR)) return false;
+            if (!wait_for(socket_, POLLIN, until(deadline_))) return false;
+        }
+    }
+
+    int socket_;
+    const HttpServerOptions& options_;
+    std::array<char, 16 * 1024> buffer_{};
+    std::size_t begin_ = 0, end_ = 0, bytes_left_ = 0;
+    SteadyTime deadline_;
+    std::string unsent_;
+    bool closing_ = false;
+};
+
+/// The connection this thread serves: cpp-httplib's handlers are given no way back to it.
+thread_local Connection* serving = nullptr;
+
+struct BodyRefusal {
+    int status;
+    std::string_view message;
+};
+
+/// Reads the body within its bound. A refusal leaves the connection at an unknown place.
+std::optional<BodyRefusal> receive_body(const httplib::Request& request,
+                                        const httplib::ContentReader* reader, std::size_t bytes_max,
+                                        std::string& body) {
+    const std::size_t lengths = request.get_header_value_count("Content-Length");
+    const std::string length = request.get_header_value("Content-Length");
+    const std::size_t codings = request.get_header_value_count("Transfer-Encoding");
+    if (lengths + codings == 0) return std::nullopt;
+    if (lengths + codings > 1) return BodyRefusal{400, "more than one length of the body"};
+    if (codings == 1 && to_lower(request.get_header_value("Transfer-Encoding")) != "chunked") {
+        return BodyRefusal{501, "a Transfer-Encoding other than chunked"};
+    }
+    const bool digits = std::ranges::all_of(length, [](char c) { return c >= '0' && c <= '9'; });
+    if (lengths == 1 && (length.empty() || !digits))
+        return BodyRefusal{400, "Content-Length is no number"};
+    if (length == "0") return std::nullopt;
+    if (reader == nullptr) return BodyRefusal{400, "this method takes no body"};
+    if (request.is_multipart_form_data()) return BodyRefusal{415, "multipart bodies are not read"};
+    constexpr BodyRefusal too_large{413, "the body is too large"};
+    if (length.size() > 18 || (lengths == 1 && std::stoull(length) > bytes_max)) return too_large;
+    bool fits = true;
+    const bool whole = (*reader)([&](const char* bytes, std::size_t count) {
+        fits = count <= bytes_max - body.size();
+        if (fits) body.append(bytes, count);
+        return fits;
+    });
+    if (!fits) return too_large;
+    if (!whole) return BodyRefusal{400, "the body ended early"};
+    return std::nullopt;
+}
+
+HttpRequest translate(const httplib::Request& from) {
+    HttpRequest request;
+    request.method = from.method;
+    const std::string_view target = from.target;
+    const std::size_t mark = target.find('?');
+    request.path = target.substr(0, mark);
+    if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+    for (const auto& [name, value] : from.headers) request.headers.emplace(to_lower(name), value);
+    request.remote = serving->remote;
+    request.local = serving->local;
+    request.peer_uid = serving->peer_uid;
+    return request;
+}
+
+/// What cpp-httplib would do by itself with these is not wanted: compressing, cutting ranges,
+/// matching regular expressions against foreign text, and inventing headers.
+void tame(httplib::Request& request) {
+    serving->expect_body();
+    request.path = "/";
+    request.ranges.clear();
+    for (const auto* name :
+         {"Accept-Encoding", "Range", "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT"}) {
+        request.headers.erase(name);
+    }
+}
+
+}  // namespace
+
+/// The accepting thread, the connections' threads, and cpp-httplib for what is said on them.
+class HttpServer::Loop : private httplib::Server {
+public:
+    Loop(Fd listener, HttpServer::Handler handler, HttpServerOptions options)
+        : listener_(std::move(listener)),
+          wake_(::eventfd(0, EFD_CLOEXEC)),
+          handler_(std::move(handler)),
+          options_(std::move(options)) {
+        const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
+                                      const httplib::ContentReader& reader) {
+            answer(request, response, &reader);
+        };
+        const auto without_body = [this](const httplib::Request& request,
+                                         httplib::Response& response) {
+            answer(request, response, nullptr);
+        };
+        const std::string every_path = "/";  // see tame()
+        Get(every_path, without_body).Options(every_path, without_body);
+        Post(every_path, with_body).Put(every_path, with_body);
+        Patch(every_path, with_body).Delete(every_path, with_body);
+        // The overload for handlers that always handle is ambiguous with a lambda.
+        set_error_handler(httplib::Server::HandlerWithResponse(
+            [this](const httplib::Request&, httplib::Response& response) {
+                explain(response);
+                return HandlerResponse::Handled;
+            }));
+        set_keep_alive_max_count(keep_alive_requests_max);
+        set_keep_alive_timeout(
+            std::chrono::duration_cast<std::chrono::seconds>(options_.idle_max).count());
+        svr_sock_ = listener_.get();  // or streamed answers would take it for shutting down
+        accepting_ = std::thread([this] { accept_all(); });
+    }
+    ~Loop() override { stop_all(); }
+
+    [[nodiscard]] std::uint16_t port() const {
+        const std::string address = address_text(listener_.get(), ::getsockname);
+        const std::size_t colon = address.rfind(':');
+        if (colon == std::string::npos) return 0;
+        return static_cast<std::uint16_t>(std::stoul(address.substr(colon + 1)));
+    }
+
+    void stop_all() {
+        (void)stopping_.request_stop();
+        const std::uint64_t one = 1;
+        (void)!::write(wake_.get(), &one, sizeof one);
+        std::unique_lock lock(mutex_);
+        if (accepting_.joinable()) {
+            lock.unlock();
+            accepting_.join();
+            lock.lock();
+        }
+        for (const int socket : open_) (void)::shutdown(socket, SHUT_RD);
+        all_closed_.wait(lock, [this] { return open_.empty(); });
+    }
+
+private:
+    void accept_all() {
+        while (!stopping_.stop_requested()) {
+            std::array<pollfd, 2> polled{{{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+            (void)::poll(polled.data(), polled.size(), -1);
+            if (polled[0].revents == 0) continue;
+            Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (socket) {
+                admit(std::move(socket));
+            } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+                log::error("no descriptor for a new connection");
+                (void)wait_for(wake_.get(), POLLIN, out_of_descriptors_pause);
+            }
+        }
+    }
+
+    void admit(Fd socket) {
+        const int number = socket.get();
+        bool full = false;
+        {
+            const std::scoped_lock lock(mutex_);
+            full = open_.size() >= options_.connections_max;
+            if (!full) open_.insert(number);
+        }
+        if (full) return refuse(number);
+        try {
+            std::thread([this, socket = std::move(socket)] { serve(socket.get()); }).detach();
+        } catch (const std::system_error& problem) {
+            log::error("no thread for a new connection", {{"why", problem.what()}});
+            forget(number);
+        }
+    }
+
+    /// Answers in the accepting thread, so it waits for the request only briefly.
+    void refuse(int socket) {
+        const std::string body = error_body(503, "too many connections");
+        const std::string answer = fmt::format(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+            "Content-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
+            body.size(), body);
+        std::array<char, 4096> ignored{};
+        if (!wait_for(socket, POLLIN, refusal_max)) return;
+        while (::recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT) > 0) {
+        }
+        (void)::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+
+    void serve(int socket) {
+        Connection connection(socket, options_);
+        serving = &connection;
+        bool close = false;
+        while (!close && !stopping_.stop_requested() && connection.await_request()) {
+            bool peer_wants_to_close = false;
+            const bool answered = process_request(connection, false, peer_wants_to_close, tame);
+            close = !connection.flush() || !answered || peer_wants_to_close || connection.closing();
+        }
+        if (connection.closing()) connection.drain();
+        serving = nullptr;
+        forget(socket);
+    }
+
+    /// Before the descriptor is closed, so that stop_all() never shuts down another one.
+    void forget(int socket) {
+        const std::scoped_lock lock(mutex_);
+        open_.erase(socket);
+        all_closed_.notify_all();
+    }
+
+    void answer(const httplib::Request& from, httplib::Response& to,
+                const httplib::ContentReader* reader) {
+        HttpRequest request = translate(from);
+        request.server_stopping = stopping_.get_token();
+        HttpResponse response;
+        if (const auto refusal =
+                receive_body(from, reader, options_.body_bytes_max, request.body)) {
+            serving->close_after_answer();
+            response =
+                json_response(refusal->status, error_body(refusal->status, refusal->message));
+        } else {
+            response = handle(request);
+        }
+        to.status = response.status;
+        to.body = std::move(response.body);
+        for (auto& [name, value] : response.headers) to.headers.emplace(name, std::move(value));
+        if (serving->closing() || stopping_.stop_requested()) {
+            serving->close_after_answer();
+            to.headers.emplace("Connection", "close");
+        }
+    }
+
+    HttpResponse handle(const HttpRequest& request) noexcept {
+        std::string why = "unknown";
+        try {
+            return handler_(request);
+        } catch (const std::exception& problem) {
+            why = problem.what();
+        } catch (...) {  // nothing more is known
+        }
+        log::error("a handler threw", {{"path", request.path}, {"why", why}});
+        return json_response(500, error_body(500, "internal error"));
+    }
+
+    /// Gives what cpp-httplib refused by itself a body.
+    void explain(httplib::Response& response) {
+        if (!response.body.empty()) return;
+        serving->close_after_answer();
+        if (serving->head_too_long()) response.status = 431;
+        response.headers.emplace("Connection", "close");
+        response.set_content(error_body(response.status, "the HTTP request is malformed"),
+                             "application/json");
+    }
+
+    [[nodiscard]] std::string error_body(int status, std::string_view message) const {
+        return options_.error_body ? options_.error_body(status, message)
+                                   : fmt::format(R"({{"error":"{}"}})", message);
+    }
+
+    Fd listener_;
+    Fd wake_;
+    HttpServer::Handler handler_;
+    HttpServerOptions options_;
+    std::stop_source stopping_;
+    std::thread accepting_;
+    std::mutex mutex_;
+    std::condition_variable all_closed_;
+    std::set<int> open_;  // sockets with a thread
+};
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const TcpEndpoint& endpoint, Handler handler,
+                                                       HttpServerOptions options) {
+    auto loop = std::make_unique<Loop>(BERTH_TRY(listen_on(endpoint)), std::move(handler),
+                                       std::move(options));
+    return std::make_unique<HttpServer>(std::move(loop), "");
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const UnixEndpoint& endpoint,
+                                                       Handler handler, HttpServerOptions options) {
+    auto loop = std::make_unique<Loop>(BERTH_TRY(listen_on(endpoint)), std::move(handler),
+                                       std::move(options));
+    return std::make_unique<HttpServer>(std::move(loop), endpoint.path);
+}
+
+HttpServer::HttpServer(std::unique_ptr<Loop> loop, std::string socket_path)
+    : loop_(std::move(loop)), socket_path_(std::move(socket_path)) {}
+
+HttpServer::~HttpServer() {
+    stop();
+}
+
+std::uint16_t HttpServer::port() const {
+    return loop_->port();
+}
+
+void HttpServer::stop() {
+    if (!socket_path_.empty()) (void)::unlink(std::exchange(socket_path_, "").c_str());
+    loop_->stop_all();
+}
+
+}  // namespace berth
