@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of containers on this host: desired state in the store, the engine and the network made
+// to agree with it. Every change is a transaction: it is done whole, or undone whole, also by the
+// reconciler after a crash.
+#pragma once
+
+#include "base/clock.h"
+#include "base/rollback.h"
+#include "host/container/keyed_lock.h"
+#include "host/engine/container_engine.h"
+#include "host/exec/executor.h"
+#include "host/image/image_store.h"
+#include "host/net/network.h"
+#include "host/ssh/login_service.h"
+#include "host/store/containers.h"
+#include "host/store/ports.h"
+#include "host/store/ssh_keys.h"
+#include "tools-schema/contract/names.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace berth::container {
+
+enum class State : std::uint8_t { creating, running, stopped, deleting };
+
+/// One container as it is: what was asked for, and what the kernel says.
+struct View {
+    store::Container row;
+    State state = State::stopped;
+    std::vector<store::Port> ports;
+    std::int64_t ssh_keys = 0;
+};
+
+struct PortWish {
+    std::int64_t container_port = 0;
+    std::optional<std::int64_t> host_port = {};  // absent: a free one
+    std::string protocol = "tcp";
+};
+
+struct CreateWish {
+    ContainerName name;
+    ImageName image;
+    engine::Limits limits;
+    std::vector<PortWish> ports;
+    std::vector<SshPublicKey> ssh_keys;
+    bool start = true;
+};
+
+struct KeyAdded {
+    std::string fingerprint;
+    bool added = false;
+    std::int64_t keys = 0;
+};
+
+struct ServiceOptions {
+    std::filesystem::path state_dir;
+    std::string bridge;
+    net::PortRange forward_ports;  // host ports that are given out when none is asked for
+};
+
+inline constexpr std::size_t ports_per_container_max = 1024;
+inline constexpr std::size_t ssh_keys_per_container_max = 1024;
+
+/// What a ContainerService works with; all of it outlives the service.
+struct Rooms {
+    store::Database& database;
+    engine::ContainerEngine& engine;
+    net::Network& network;
+    image::ImageStore& images;
+    exec::AgentLink& agents;
+    exec::Executor& executor;
+    ssh::Logins& logins;
+    const Clock& clock;
+};
+
+class ContainerService {
+public:
+    ContainerService(ServiceOptions options, net::AddressPlan plan, Rooms rooms);
+
+    /// Makes the machine agree with the store, once, before the first call: half-made and
+    /// half-deleted containers go, running ones are found again, forwards and SSH ports are there.
+    [[nodiscard]] Result<> reconcile();
+
+    /// Returns when the container answers exec and SSH (or, without start, when it could be
+    /// started).
+    [[nodiscard]] Result<View> create(const CreateWish& wish);
+    [[nodiscard]] Result<View> get(const ContainerName& name);
+    [[nodiscard]] Result<std::vector<View>> list();
+    [[nodiscard]] Result<View> start(const ContainerName& name);
+    [[nodiscard]] Result<View> stop(const ContainerName& name, int timeout_seconds);
+    [[nodiscard]] Result<> remove(const ContainerName& name, bool force);
+    [[nodiscard]] Result<exec::Outcome> run(const ContainerName& name, const exec::Request& request,
+                                            const std::stop_token& cancelled);
+
+    [[nodiscard]] Result<store::Port> add_port(const ContainerName& name, const PortWish& wish);
+    [[nodiscard]] Result<std::pair<store::Port, std::string>> remove_port(
+        const std::string& protocol, std::int64_t host_port);
+    [[nodiscard]] Result<KeyAdded> add_key(const ContainerName& name, const SshPublicKey& key);
+
+private:
+    [[nodiscard]] Result<store::Container> find(std::string_view name);
+    [[nodiscard]] Result<store::Container> find_ready(const ContainerName& name);
+    [[nodiscard]] Result<View> view(store::Container row);
+    [[nodiscard]] engine::Spec spec_of(const store::Container& row,
+                                       const image::Image& image) const;
+    [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
+
+    [[nodiscard]] Result<store::Container> reserve(const CreateWish& wish,
+                                                   const image::Image& image, std::string host_key);
+    [[nodiscard]] Result<store::Port> reserve_port(std::string_view container_id,
+                                                   const PortWish& wish);
+    [[nodiscard]] Result<std::int64_t> free_port(const std::string& protocol);
+    [[nodiscard]] Result<> make(const store::Container& row, const image::Image& image,
+                                const std::string& private_host_key);
+    [[nodiscard]] Result<> bring_up(const store::Container& row, const image::Image& image);
+    [[nodiscard]] Result<> take_down(const store::Container& row);
+    [[nodiscard]] Result<> apply_forwards();
+    [[nodiscard]] Result<> publish_keys(const store::Container& row);
+
+    ServiceOptions options_;
+    net::AddressPlan plan_;
+    Rooms rooms_;
+    store::Containers containers_;
+    store::Ports ports_;
+    store::SshKeys keys_;
+    KeyedLock locks_;            // one change at a time for each container
+    std::mutex forwards_mutex_;  // the table that is written last is the one read last
+};
+
+}  // namespace berth::container

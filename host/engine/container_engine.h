@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What berth needs of whatever runs containers on this machine. Everything is addressed by
+// container id, every call may be made from any thread (calls for one id one at a time), and every
+// undoing call may be repeated.
+#pragma once
+
+#include "base/fd.h"
+#include "tools-schema/contract/result.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::engine {
+
+/// 65,536 uids and as many gids of the host belong to one container.
+inline constexpr std::int64_t ids_per_container = 65536;
+
+/// A container's network card, on the host's bridge.
+struct NetworkCard {
+    std::string bridge;
+    std::string mac;  // derived from the address, so that no neighbour cache is ever stale
+    std::string ipv4;
+    int prefix_length = 0;
+    std::string gateway;
+};
+
+struct Limits {
+    std::int64_t memory_bytes = 0;
+    std::int64_t cpu_percent = 0;  // 100 is one CPU
+    std::int64_t processes = 0;
+};
+
+/// A file put into a fresh container before its first start, owned by its root.
+struct SeedFile {
+    std::string path;  // relative to the root, for example "etc/hostname"
+    std::string content;
+    mode_t mode = 0644;
+};
+
+struct Spec {
+    std::string id;
+    std::string hostname;
+    std::filesystem::path base;  // the image's root file system, never written to
+    std::int64_t uid_base = 0;
+    Limits limits;
+    NetworkCard network;
+    std::filesystem::path
+        host_files;  // a directory of the host that is seen read-only at guest_files
+};
+
+/// Where Spec::host_files is seen inside a container.
+inline constexpr std::string_view guest_files = "usr/lib/berth";
+
+class ContainerEngine {
+public:
+    ContainerEngine() = default;
+    ContainerEngine(const ContainerEngine&) = delete;
+    ContainerEngine& operator=(const ContainerEngine&) = delete;
+    virtual ~ContainerEngine() = default;
+
+    /// "lxc 5.0.2"
+    [[nodiscard]] virtual std::string version() const = 0;
+
+    /// Makes the container's own files: an empty layer over the base, and the seeds in it.
+    [[nodiscard]] virtual Result<> create(const Spec& spec, const std::vector<SeedFile>& seeds) = 0;
+    /// Mounts what create() made, and starts init. Returns when init runs, not when it is done.
+    [[nodiscard]] virtual Result<> start(const Spec& spec) = 0;
+    /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
+    [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;
+    /// Ends and removes everything there is of that id: processes, mounts, control groups, files.
+    /// For an id of which nothing is left it does nothing.
+    [[nodiscard]] virtual Result<> destroy(std::string_view id) = 0;
+
+    [[nodiscard]] virtual bool running(std::string_view id) = 0;
+    /// The host's pid of the container's init; unavailable when it is not running.
+    [[nodiscard]] virtual Result<pid_t> init_pid(std::string_view id) = 0;
+    /// Every id of which this engine finds something on the machine, running or not.
+    [[nodiscard]] virtual Result<std::vector<std::string>> leftovers() = 0;
+
+    /// Runs `program` (a static binary of the host) as root inside, under the container's own
+    /// limits, filters and capabilities, with `connection` as its descriptor 3.
+    [[nodiscard]] virtual Result<> inject(std::string_view id, const Fd& program,
+                                          const Fd& connection) = 0;
+};
+
+}  // namespace berth::engine

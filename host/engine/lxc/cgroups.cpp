@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/cgroups.h"
+
+#include "base/files.h"
+
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+namespace berth::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_file_system(const fs::path& path, long magic) {
+    struct statfs status{};
+    return ::statfs(path.c_str(), &status) == 0 && status.f_type == magic;
+}
+
+std::vector<std::string> words(const std::string& text) {
+    std::istringstream stream(text);
+    return {std::istream_iterator<std::string>(stream), {}};
+}
+
+/// The directories below and including `top`, deepest first.
+std::vector<fs::path> tree(const fs::path& top) {
+    std::vector<fs::path> out;
+    std::error_code gone;
+    if (!fs::is_directory(top, gone)) return out;
+    out.push_back(top);
+    for (fs::recursive_directory_iterator entry(top, gone), end; !gone && entry != end;
+         entry.increment(gone)) {
+        if (entry->is_directory(gone)) out.push_back(entry->path());
+    }
+    std::ranges::sort(out, std::greater{},
+                      [](const fs::path& path) { return path.native().size(); });
+    return out;
+}
+
+}  // namespace
+
+Result<Cgroups> Cgroups::probe(const fs::path& root) {
+    Cgroups found;
+    found.root_ = root;
+    if (is_file_system(root, CGROUP2_SUPER_MAGIC)) {
+        found.hierarchies_.push_back(root);
+        found.unified_controllers_ = words(BERTH_TRY(read_file(root / "cgroup.controllers")));
+        return found;
+    }
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(root, ignored)) {
+        if (entry.is_symlink(ignored)) continue;  // "cpu" may be a link to "cpu,cpuacct"
+        if (is_file_system(entry.path(), CGROUP_SUPER_MAGIC))
+            found.hierarchies_.push_back(entry.path());
+        if (is_file_system(entry.path(), CGROUP2_SUPER_MAGIC)) {
+            found.hierarchies_.push_back(entry.path());
+            found.unified_controllers_ =
+                words(BERTH_TRY(read_file(entry.path() / "cgroup.controllers")));
+            found.layout_ = CgroupLayout::hybrid;
+        }
+    }
+    if (found.hierarchies_.empty())
+        return fail(ErrorCode::unavailable,
+                    fmt::format("no cgroup file system is mounted at '{}'", root.string()));
+    if (found.layout_ != CgroupLayout::hybrid) found.layout_ = CgroupLayout::legacy;
+    return found;
+}
+
+bool Cgroups::legacy(std::string_view controller) const {
+    return is_file_system(root_ / controller, CGROUP_SUPER_MAGIC);
+}
+
+bool Cgroups::unified(std::string_view controller) const {
+    return std::ranges::find(unified_controllers_, controller) != unified_controllers_.end();
+}
+
+std::vector<pid_t> Cgroups::processes(std::string_view group) const {
+    std::set<pid_t> found;
+    for (const auto& hierarchy : hierarchies_) {
+        for (const auto& directory : tree(hierarchy / group)) {
+            const auto listed = read_file(directory / "cgroup.procs");
+            if (!listed) continue;  // it went away while we looked
+            for (const auto& pid : words(*listed)) found.insert(static_cast<pid_t>(std::stol(pid)));
+        }
+    }
+    found.erase(0);  // a process of another pid namespace
+    return {found.begin(), found.end()};
+}
+
+void Cgroups::remove(std::string_view group) const {
+    for (const auto& hierarchy : hierarchies_) {
+        for (const auto& directory : tree(hierarchy / group)) (void)::rmdir(directory.c_str());
+    }
+}
+
+std::vector<std::string> Cgroups::children(std::string_view group) const {
+    std::set<std::string> found;
+    for (const auto& hierarchy : hierarchies_) {
+        std::error_code gone;
+        for (const auto& entry : fs::directory_iterator(hierarchy / group, gone)) {
+            if (entry.is_directory(gone)) found.insert(entry.path().filename());
+        }
+    }
+    return {found.begin(), found.end()};
+}
+
+}  // namespace berth::engine

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/lxc_config.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace berth::engine {
+namespace {
+
+// null, zero, full, random, urandom; tty, console, ptmx; pseudo-terminals. All else is refused.
+constexpr std::array<std::string_view, 9> allowed_devices{"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",
+                                                          "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
+                                                          "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"};
+
+constexpr int cpu_period_us = 100'000;
+
+/// Adds one limit to the hierarchy that has its controller.
+Result<> limit(LxcConfig& config, const Cgroups& cgroups, std::string_view controller,
+               std::string_view legacy_key, std::string legacy_value, std::string_view unified_key,
+               std::string unified_value) {
+    if (cgroups.legacy(controller)) {
+        config.emplace_back(fmt::format("lxc.cgroup.{}", legacy_key), std::move(legacy_value));
+    } else if (cgroups.unified(controller)) {
+        config.emplace_back(fmt::format("lxc.cgroup2.{}", unified_key), std::move(unified_value));
+    } else {
+        return fail(make_error(ErrorCode::unsupported,
+                               fmt::format("this kernel offers no '{}' cgroup controller, so a "
+                                           "container could not be limited",
+                                           controller))
+                        .next("call system_info"));
+    }
+    return {};
+}
+
+Result<> add_limits(LxcConfig& config, const Limits& limits, const Cgroups& cgroups) {
+    const auto memory = std::to_string(limits.memory_bytes);
+    BERTH_TRY(
+        limit(config, cgroups, "memory", "memory.limit_in_bytes", memory, "memory.max", memory));
+    if (cgroups.unified("memory")) config.emplace_back("lxc.cgroup2.memory.swap.max", "0");
+    const auto quota = std::to_string(limits.cpu_percent * cpu_period_us / 100);
+    const auto period = std::to_string(cpu_period_us);
+    BERTH_TRY(limit(config, cgroups, "cpu", "cpu.cfs_period_us", period, "cpu.max",
+                    quota + " " + period));
+    if (cgroups.legacy("cpu")) config.emplace_back("lxc.cgroup.cpu.cfs_quota_us", quota);
+    const auto processes = std::to_string(limits.processes);
+    return limit(config, cgroups, "pids", "pids.max", processes, "pids.max", processes);
+}
+
+void add_devices(LxcConfig& config, const Cgroups& cgroups) {
+    // On the unified hierarchy the rules become a BPF program; no controller is needed for that.
+    const std::string_view key =
+        cgroups.legacy("devices") ? "lxc.cgroup.devices" : "lxc.cgroup2.devices";
+    config.emplace_back(fmt::format("{}.deny", key), "a");
+    for (const auto device : allowed_devices)
+        config.emplace_back(fmt::format("{}.allow", key), device);
+}
+
+void add_mounts(LxcConfig& config, const LxcPaths& paths) {
+    config.emplace_back("lxc.rootfs.path", "dir:" + paths.rootfs.string());
+    config.emplace_back("lxc.rootfs.mount", paths.mount_point.string());
+    config.emplace_back("lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed");
+    // Mounted before init, so that a login finds sshd's directory however early it comes; systemd
+    // keeps a /run that is there.
+    config.emplace_back("lxc.mount.entry",
+                        "tmpfs run tmpfs nosuid,nodev,mode=755,size=64m,create=dir 0 0");
+    config.emplace_back(
+        "lxc.mount.entry",
+        "tmpfs run/sshd tmpfs ro,nosuid,nodev,noexec,mode=755,size=4k,create=dir 0 0");
+}
+
+void add_network(LxcConfig& config, const Spec& spec) {
+    const auto set = [&config](std::string_view key, std::string value) {
+        config.emplace_back(fmt::format("lxc.net.0.{}", key), std::move(value));
+    };
+    set("type", "veth");
+    set("link", spec.network.bridge);
+    set("veth.pair", host_interface(spec.id));
+    set("name", "eth0");
+    set("hwaddr", spec.network.mac);
+    set("ipv4.address", fmt::format("{}/{}", spec.network.ipv4, spec.network.prefix_length));
+    set("ipv4.gateway", spec.network.gateway);
+    set("flags", "up");
+}
+
+}  // namespace
+
+std::string host_interface(std::string_view id) {
+    return fmt::format("{}{}", host_interface_prefix, id);
+}
+std::string payload_group(std::string_view cgroup, std::string_view id) {
+    return fmt::format("{}/{}", cgroup, id);
+}
+std::string monitor_group(std::string_view cgroup, std::string_view id) {
+    return fmt::format("{}.monitor/{}", cgroup, id);
+}
+std::string pivot_group(std::string_view cgroup) {
+    return fmt::format("{}.pivot", cgroup);
+}
+
+Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgroups& cgroups) {
+    LxcConfig config{
+        {"lxc.uts.name", spec.hostname},
+        {"lxc.log.file", paths.log.string()},
+        {"lxc.log.level", "WARN"},
+        {"lxc.init.cmd", "/sbin/init"},
+        {"lxc.signal.halt", "SIGRTMIN+3"},  // systemd's own shutdown signal
+        {"lxc.signal.reboot", "SIGRTMIN+5"},
+        {"lxc.environment", "container=lxc"},
+        {"lxc.console.path", "none"},
+        {"lxc.tty.max", "0"},
+        {"lxc.pty.max", "1024"},
+        {"lxc.autodev", "1"},
+        {"lxc.idmap", fmt::format("u 0 {} {}", spec.uid_base, ids_per_container)},
+        {"lxc.idmap", fmt::format("g 0 {} {}", spec.uid_base, ids_per_container)},
+        // Without meaning in a user namespace, or a way to the host's hardware and clock.
+        {"lxc.cap.drop", "mac_admin mac_override sys_module sys_rawio sys_time"},
+        {"lxc.seccomp.profile", paths.seccomp.string()},
+        {"lxc.cgroup.dir.container", payload_group(paths.cgroup, spec.id)},
+        {"lxc.cgroup.dir.monitor", monitor_group(paths.cgroup, spec.id)},
+        {"lxc.cgroup.dir.monitor.pivot", pivot_group(paths.cgroup)},
+    };
+    add_mounts(config, paths);
+    add_network(config, spec);
+    add_devices(config, cgroups);
+    BERTH_TRY(add_limits(config, spec.limits, cgroups));
+    return config;
+}
+
+}  // namespace berth::engine

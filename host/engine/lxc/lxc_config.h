@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The complete liblxc configuration of a container, as values. Nothing is included from files of
+// the distribution: those cost half a second at stop and clear the device rules.
+#pragma once
+
+#include "host/engine/container_engine.h"
+#include "host/engine/lxc/cgroups.h"
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace berth::engine {
+
+struct LxcPaths {
+    std::filesystem::path rootfs;       // the mounted overlay
+    std::filesystem::path mount_point;  // where liblxc assembles the container's view
+    std::filesystem::path seccomp;
+    std::filesystem::path log;
+    std::string cgroup;  // parent group, for example "berth"
+};
+
+using LxcConfig = std::vector<std::pair<std::string, std::string>>;
+
+/// Every key is one that liblxc refuses to start without understanding; limits are written for
+/// whichever hierarchy holds their controller. unsupported when a limit's controller is nowhere.
+[[nodiscard]] Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths,
+                                           const Cgroups& cgroups);
+
+/// The host's end of the container's veth pair (at most 15 characters).
+[[nodiscard]] std::string host_interface(std::string_view id);
+inline constexpr std::string_view host_interface_prefix = "bh";
+
+/// The cgroup, below the parent group, of a container and of its monitor.
+[[nodiscard]] std::string payload_group(std::string_view cgroup, std::string_view id);
+[[nodiscard]] std::string monitor_group(std::string_view cgroup, std::string_view id);
+/// Where liblxc moves a monitor that is about to end.
+[[nodiscard]] std::string pivot_group(std::string_view cgroup);
+
+}  // namespace berth::engine

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/lxc_engine.h"
+
+#include "base/files.h"
+#include "base/rollback.h"
+#include "host/engine/lxc/rootfs.h"
+#include "host/engine/lxc/seccomp_profile.h"
+#include "host/net/links.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <lxc/attach_options.h>
+#include <lxc/lxccontainer.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <set>
+
+namespace berth::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr auto end_time_max = 10s;  // for killed processes to be gone
+constexpr int end_moment_ms = 100;  // for one of them, before looking again
+constexpr std::size_t id_characters = 10;
+
+/// The last thing liblxc complained of, for the message of a failed start.
+std::string last_complaint(const fs::path& log) {
+    constexpr std::size_t log_bytes_max = 1024 * 1024;
+    const auto text = read_file(log, log_bytes_max);
+    if (!text) return "liblxc gave no reason";
+    std::string_view rest = *text;
+    std::string_view last;
+    while (!rest.empty()) {
+        const auto line = rest.substr(0, rest.find('\n'));
+        if (last.empty() && line.contains(" ERROR "))
+            last = line;  // the first is the cause, the rest follows from it
+        rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    }
+    const auto reason = last.rfind(" - ");
+    return std::string(reason == std::string_view::npos ? last : last.substr(reason + 3));
+}
+
+bool is_id(std::string_view text) {
+    return text.size() == id_characters &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// What the child of attach() needs; it may make system calls and nothing else.
+struct Injection {
+    int program;
+    int connection;
+};
+
+int become_program(void* payload) {
+    const auto* injection = static_cast<const Injection*>(payload);
+    // A second fork makes the container's init the parent, so that init reaps the program and a
+    // restart of berthd leaves nobody waiting for it.
+    const pid_t pid = ::fork();
+    if (pid != 0) ::_exit(pid < 0 ? 1 : 0);
+    constexpr int connection_fd = 3;
+    if (::dup2(injection->connection, connection_fd) < 0) ::_exit(1);
+    std::array<char, 12> name{"berth-agent"};
+    std::array<char*, 2> argv{name.data(), nullptr};
+    std::array<char*, 1> environment{nullptr};
+    (void)::fexecve(injection->program, argv.data(), environment.data());
+    ::_exit(1);
+}
+
+/// Pids of liblxc monitors, by the title that they give themselves right after the fork.
+std::vector<pid_t> monitors(const std::string& lxc_path, std::string_view id) {
+    std::vector<pid_t> found;
+    std::error_code gone;
+    const std::string title = fmt::format("[lxc monitor] {} {}", lxc_path, id);
+    for (const auto& entry : fs::directory_iterator("/proc", gone)) {
+        const std::string name = entry.path().filename();
+        pid_t pid = 0;
+        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
+            continue;
+        const auto cmdline = read_file(entry.path() / "cmdline", 65536);
+        if (cmdline && (*cmdline == title || cmdline->starts_with(title + '\0')))
+            found.push_back(pid);
+    }
+    return found;
+}
+
+/// Starts the container from a process of its own: liblxc moves whoever calls start() into the
+/// monitor's cgroup, and there berthd would be counted, held and killed with the container.
+bool start_in_child(lxc_container* container) {
+    (void)container->want_daemonize(container, true);
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(container->start(container, 0, nullptr) ? 0 : 1);
+    int status = -1;
+    while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 && status == 0;
+}
+
+/// Kills the processes and waits until each has ended, or a moment has passed.
+void kill_and_wait(const std::vector<pid_t>& processes) {
+    std::vector<Fd> handles;
+    for (const pid_t pid : processes) {
+        Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (handle && ::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0) == 0)
+            handles.push_back(std::move(handle));
+    }
+    for (const Fd& handle : handles) {
+        pollfd polled{handle.get(), POLLIN, 0};
+        (void)::poll(&polled, 1, end_moment_ms);
+    }
+}
+
+}  // namespace
+
+void LxcEngine::Release::operator()(lxc_container* container) const noexcept {
+    (void)::lxc_container_put(container);
+}
+
+Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
+    auto cgroups = BERTH_TRY(Cgroups::probe());
+    BERTH_TRY(make_directories(options.state_dir / "containers", 0711));
+    BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
+    BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
+    return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups)));
+}
+
+std::string LxcEngine::version() const {
+    return fmt::format("lxc {}", ::lxc_get_version());
+}
+
+fs::path LxcEngine::directory(std::string_view id) const {
+    return options_.state_dir / "containers" / id;
+}
+
+LxcEngine::Handle LxcEngine::open(std::string_view id) const {
+    return Handle(::lxc_container_new(std::string(id).c_str(), lxc_path().c_str()));
+}
+
+Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds) {
+    const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(rootfs.create(spec.uid_base));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
+    return {};
+}
+
+Result<> LxcEngine::start(const Spec& spec) {
+    const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
+    const fs::path log = directory(spec.id) / "lxc.log";
+    (void)::unlink(log.c_str());
+    const auto config = BERTH_TRY(lxc_config(spec,
+                                             {.rootfs = rootfs.path(),
+                                              .mount_point = lxc_path() / "root",
+                                              .seccomp = lxc_path() / "seccomp",
+                                              .log = log,
+                                              .cgroup = options_.cgroup},
+                                             cgroups_));
+    const Handle container = open(spec.id);
+    if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
+    for (const auto& [key, value] : config) {
+        if (!container->set_config_item(container.get(), key.c_str(), value.c_str()))
+            return fail(ErrorCode::unsupported,
+                        fmt::format("this liblxc does not understand {} = {}", key, value));
+    }
+    if (!start_in_child(container.get()))
+        return fail(ErrorCode::unavailable,
+                    fmt::format("the container did not start: {}", last_complaint(log)));
+    remember(spec.id, container.get());
+    return net::isolate_link(host_interface(spec.id));
+}
+
+void LxcEngine::remember(std::string_view id, lxc_container* container) {
+    Fd init(container->init_pidfd(container));
+    if (!init) return;
+    const std::lock_guard lock(mutex_);
+    inits_[std::string(id)] = std::move(init);
+}
+
+bool LxcEngine::running(std::string_view id) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = inits_.find(id); found != inits_.end()) {
+            pollfd polled{found->second.get(), POLLIN, 0};
+            if (::poll(&polled, 1, 0) == 0)
+                return true;  // a pidfd is readable once its process has ended
+            inits_.erase(found);
+            return false;
+        }
+    }
+    const Handle container = open(id);
+    if (!container || container->init_pid(container.get()) <= 0) return false;
+    remember(id, container.get());
+    return true;
+}
+
+Result<pid_t> LxcEngine::init_pid(std::string_view id) {
+    const Handle container = open(id);
+    const pid_t pid = container ? container->init_pid(container.get()) : -1;
+    if (pid <= 0) return fail(ErrorCode::unavailable, "the container is not running");
+    return pid;
+}
+
+Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
+    const Handle container = open(id);
+    if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
+    const bool clean =
+        timeout_seconds > 0 && container->init_pid(container.get()) > 0 &&
+        container->set_config_item(container.get(), "lxc.signal.halt", "SIGRTMIN+3") &&
+        container->shutdown(container.get(), timeout_seconds);
+    if (!clean && container->init_pid(container.get()) > 0) (void)container->stop(container.get());
+    return end_processes(id);
+}
+
+std::vector<pid_t> LxcEngine::processes(std::string_view id) const {
+    auto found = cgroups_.processes(payload_group(options_.cgroup, id));
+    const auto monitoring = cgroups_.processes(monitor_group(options_.cgroup, id));
+    found.insert(found.end(), monitoring.begin(), monitoring.end());
+    const auto titled = monitors(lxc_path(), id);
+    found.insert(found.end(), titled.begin(), titled.end());
+    std::erase(found, ::getpid());  // wherever somebody has moved us
+    return found;
+}
+
+Result<> LxcEngine::end_processes(std::string_view id) const {
+    const auto deadline = std::chrono::steady_clock::now() + end_time_max;
+    for (auto left = processes(id); !left.empty(); left = processes(id)) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return fail(ErrorCode::unavailable,
+                        fmt::format("process {} of container {} does not end", left.front(), id));
+        kill_and_wait(left);
+    }
+    cgroups_.remove(payload_group(options_.cgroup, id));
+    cgroups_.remove(monitor_group(options_.cgroup, id));
+    // The kernel removes the pair with its namespace, but in its own time; the name must be free
+    // now.
+    return net::delete_link(host_interface(id));
+}
+
+Result<> LxcEngine::destroy(std::string_view id) {
+    if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
+        (void)container->stop(container.get());
+    BERTH_TRY(end_processes(id));
+    BERTH_TRY(Rootfs(directory(id)).destroy());
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = inits_.find(id); found != inits_.end()) inits_.erase(found);
+    }
+    (void)::unlink(
+        fmt::format("/run/lxc/lock/{}/.{}", lxc_path().relative_path().string(), id).c_str());
+    return {};
+}
+
+Result<std::vector<std::string>> LxcEngine::leftovers() {
+    std::set<std::string> found;
+    std::error_code gone;
+    for (const auto& entry : fs::directory_iterator(options_.state_dir / "containers", gone))
+        found.insert(entry.path().filename());
+    for (const auto& group : {options_.cgroup, options_.cgroup + ".monitor"}) {
+        for (auto& id : cgroups_.children(group)) found.insert(std::move(id));
+    }
+    for (const auto& link : net::links_named(host_interface_prefix))
+        found.insert(link.substr(host_interface_prefix.size()));
+    std::erase_if(found, [](const std::string& id) { return !is_id(id); });
+    return std::vector(found.begin(), found.end());
+}
+
+Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
+    const Handle container = open(id);
+    if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
+    const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    Injection injection{.program = program.get(), .connection = connection.get()};
+    lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
+    options.env_policy = LXC_ATTACH_CLEAR_ENV;
+    options.stdin_fd = nothing.get();
+    options.stdout_fd = nothing.get();
+    options.stderr_fd = nothing.get();
+    std::array<char, 2> root{"/"};
+    options.initial_cwd = root.data();
+    pid_t pid = -1;
+    if (container->attach(container.get(), become_program, &injection, &options, &pid) != 0)
+        return fail(ErrorCode::unavailable, fmt::format("could not enter the container: {}",
+                                                        last_complaint(directory(id) / "lxc.log")));
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0)
+        return fail(ErrorCode::unavailable, "berth's helper did not start in the container");
+    return {};
+}
+
+void LxcEngine::remove_shared() {
+    cgroups_.remove(options_.cgroup);
+    cgroups_.remove(options_.cgroup + ".monitor");
+    cgroups_.remove(pivot_group(options_.cgroup));
+    fs::path lock = fs::path("/run/lxc/lock") / lxc_path().relative_path();
+    for (; lock != "/run" && ::rmdir(lock.c_str()) == 0; lock = lock.parent_path()) {
+    }
+}
+
+}  // namespace berth::engine

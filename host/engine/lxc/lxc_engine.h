@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The container engine on liblxc: unprivileged system containers on an overlay. Border file of
+// <lxc/lxccontainer.h>.
+#pragma once
+
+#include "host/engine/container_engine.h"
+#include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/lxc_config.h"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+struct lxc_container;
+
+namespace berth::engine {
+
+struct LxcOptions {
+    std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
+    std::filesystem::path runtime_dir;  // what need not survive a reboot
+    std::string cgroup = "berth";
+};
+
+class LxcEngine final : public ContainerEngine {
+public:
+    /// Writes the seccomp profile and probes the cgroups.
+    [[nodiscard]] static Result<std::unique_ptr<LxcEngine>> make(LxcOptions options);
+
+    [[nodiscard]] std::string version() const override;
+    [[nodiscard]] Result<> create(const Spec& spec, const std::vector<SeedFile>& seeds) override;
+    [[nodiscard]] Result<> start(const Spec& spec) override;
+    [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
+    [[nodiscard]] Result<> destroy(std::string_view id) override;
+    [[nodiscard]] bool running(std::string_view id) override;
+    [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
+    [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
+    [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
+                                  const Fd& connection) override;
+
+    [[nodiscard]] const Cgroups& cgroups() const { return cgroups_; }
+    /// Removes the groups and directories that are left when no container is.
+    void remove_shared();
+
+private:
+    LxcEngine(LxcOptions options, Cgroups cgroups)
+        : options_(std::move(options)), cgroups_(std::move(cgroups)) {}
+    struct Release {
+        void operator()(lxc_container* container) const noexcept;
+    };
+    using Handle = std::unique_ptr<lxc_container, Release>;
+
+    [[nodiscard]] Handle open(std::string_view id) const;
+    [[nodiscard]] std::filesystem::path directory(std::string_view id) const;
+    [[nodiscard]] std::filesystem::path lxc_path() const { return options_.state_dir / "lxc"; }
+    [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
+    [[nodiscard]] Result<> end_processes(std::string_view id) const;
+    void remember(std::string_view id, lxc_container* container);
+
+    LxcOptions options_;
+    Cgroups cgroups_;
+    std::mutex mutex_;
+    std::map<std::string, Fd, std::less<>> inits_;  // a pidfd of each init that was seen running
+};
+
+}  // namespace berth::engine

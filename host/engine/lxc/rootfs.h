@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container's root: an overlay whose lower layer is the image's tree seen through an id-mapped
+// mount, so that one tree on disk serves every uid range and a create copies nothing.
+// Kernel interfaces: mount_setattr(2), fsopen(2), move_mount(2), openat2(2).
+#pragma once
+
+#include "host/engine/container_engine.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+namespace berth::engine {
+
+/// How the kernel is told of an overlay's layers: by descriptor where it can (Linux 6.13), or by
+/// path.
+enum class Layering : std::uint8_t { best, by_path };
+
+class Rootfs {
+public:
+    /// `directory` holds the layers and the mount point of one container.
+    explicit Rootfs(std::filesystem::path directory, Layering layering = Layering::best)
+        : directory_(std::move(directory)), layering_(layering) {}
+
+    /// Makes the empty layers, owned by `uid_base`, which is the container's root.
+    [[nodiscard]] Result<> create(std::int64_t uid_base) const;
+    /// Mounts the overlay over `base`; nothing to do when it is mounted already.
+    [[nodiscard]] Result<> mount(const std::filesystem::path& base, std::int64_t uid_base) const;
+    /// Writes a file of a fresh, mounted root.
+    [[nodiscard]] Result<> seed(const SeedFile& file, std::int64_t uid_base) const;
+    /// Shows a directory of the host inside, read-only in a way that root inside cannot undo. The
+    /// path inside is resolved without following any symbolic link, because the container may have
+    /// put one there: that is refused as `busy`, naming the path.
+    [[nodiscard]] Result<> expose(const std::filesystem::path& host_directory,
+                                  std::string_view inside, std::int64_t uid_base) const;
+    /// Unmounts everything and removes the whole directory. Can be repeated.
+    [[nodiscard]] Result<> destroy() const;
+
+    [[nodiscard]] std::filesystem::path path() const { return directory_ / "rootfs"; }
+
+private:
+    std::filesystem::path directory_;
+    Layering layering_;
+};
+
+}  // namespace berth::engine

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/exec/agent_link.h"
+
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <system_error>
+
+namespace berth::exec {
+namespace {
+
+constexpr int start_ms_max = 10'000;  // for the helper to fork and exec
+constexpr int report_ms_max = 5'000;  // for a supervisor to tell that its command was killed
+
+struct Pair {
+    Fd ours, theirs;
+};
+
+Result<Pair> packet_pair() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        return fail(system_error("make a socket pair", errno));
+    return Pair{.ours = Fd(ends[0]), .theirs = Fd(ends[1])};
+}
+
+/// The request as a memfd; see agent_protocol.h.
+Result<Fd> encode(const Launch& launch) {
+    std::string bytes(sizeof(RequestHeader), '\0');
+    const RequestHeader header{
+        .strings = static_cast<std::uint32_t>(2 + launch.argv.size() + launch.environment.size()),
+        .arguments = static_cast<std::uint32_t>(launch.argv.size()),
+        .lasting = launch.lasting ? 1U : 0U};
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    const auto put = [&bytes](const std::string& text) {
+        bytes.append(text.c_str(), text.size() + 1);
+    };
+    put(launch.user);
+    put(launch.directory);
+    for (const auto& argument : launch.argv) {
+        if (argument.contains('\0'))
+            return fail(make_error(ErrorCode::invalid_argument, "an argument holds a NUL byte")
+                            .at("/argv"));
+        put(argument);
+    }
+    for (const auto& variable : launch.environment) put(variable);
+    if (bytes.size() > request_bytes_max)
+        return fail(
+            make_error(
+                ErrorCode::invalid_argument,
+                fmt::format("arguments and environment have {} bytes; at most {} are possible",
+                            bytes.size(), request_bytes_max))
+                .at("/argv")
+                .next("pass large data in stdin"));
+    Fd request(::memfd_create("request", MFD_CLOEXEC));
+    if (!request) return fail(system_error("make a request", errno));
+    BERTH_TRY(write_all(request.get(), bytes));
+    return request;
+}
+
+bool send_descriptors(int connection, const std::array<int, request_descriptors>& descriptors) {
+    char byte = 0;
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * request_descriptors)> control{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int) * request_descriptors);
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), sizeof(descriptors));
+    return ::sendmsg(connection, &message, MSG_NOSIGNAL) == 1;
+}
+
+struct Received {
+    Report report{};
+    pid_t sender = 0;  // the kernel's word, not the sender's
+};
+
+/// One report, or nothing when the other end is closed or sent anything else.
+std::optional<Received> receive(int reports) {
+    Received received;
+    iovec data{.iov_base = &received.report, .iov_len = sizeof(received.report)};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    ssize_t got = -1;
+    do {
+        got = ::recvmsg(reports, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got != static_cast<ssize_t>(sizeof(Report))) return std::nullopt;
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header != nullptr && header->cmsg_type == SCM_CREDENTIALS) {
+        ucred credentials{};
+        std::memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
+        received.sender = credentials.pid;
+    }
+    return received;
+}
+
+Error start_error(const Report& report, const Launch& launch) {
+    const std::string cause = std::generic_category().message(report.value);
+    switch (report.stage) {
+        case Stage::user:
+            return make_error(ErrorCode::invalid_argument,
+                              fmt::format("there is no user '{}' in the container", launch.user))
+                .at("/user")
+                .next("leave user out to run as root, or create the user with container_exec");
+        case Stage::directory:
+            return make_error(
+                       ErrorCode::invalid_argument,
+                       fmt::format("cannot enter the directory '{}': {}", launch.directory, cause))
+                .at("/cwd")
+                .next("create the directory first, or leave cwd out");
+        case Stage::program:
+            return make_error(ErrorCode::invalid_argument,
+                              fmt::format("cannot run '{}': {}", launch.argv.front(), cause))
+                .at("/argv/0")
+                .next(
+                    "name a program that the container has; for shell syntax use "
+                    "[\"sh\",\"-c\",\"…\"]");
+        case Stage::request:
+        case Stage::identity:
+        case Stage::process:
+            break;
+    }
+    return make_error(ErrorCode::unavailable,
+                      fmt::format("the container cannot start a process: {}", cause))
+        .next("look at the container's process limit with container_get");
+}
+
+}  // namespace
+
+Result<int> Running::exit_status() const {
+    pollfd polled{reports_.get(), POLLIN, 0};
+    if (::poll(&polled, 1, report_ms_max) <= 0)
+        return fail(
+            ErrorCode::unavailable,
+            "the command's supervisor does not answer; somebody in the container has stopped it");
+    const auto received = receive(reports_.get());
+    if (!received || received->report.kind != ReportKind::exited)
+        return fail(ErrorCode::unavailable,
+                    "the command's supervisor was killed from inside the container, so how the "
+                    "command ended is not known");
+    return received->report.value;
+}
+
+Result<std::unique_ptr<AgentLink>> AgentLink::make(engine::ContainerEngine& engine,
+                                                   const std::string& program) {
+    Fd opened(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!opened) return fail(system_error(fmt::format("open berth's helper '{}'", program), errno));
+    return std::unique_ptr<AgentLink>(new AgentLink(engine, std::move(opened)));
+}
+
+std::shared_ptr<AgentLink::Link> AgentLink::link(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    auto& link = links_[std::string(id)];
+    if (!link) link = std::make_shared<Link>();
+    return link;
+}
+
+void AgentLink::forget(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = links_.find(id); found != links_.end()) links_.erase(found);
+}
+
+Result<Fd> AgentLink::send(std::string_view id, const Fd& request, const Streams& streams) {
+    const auto link = this->link(id);
+    auto reports = BERTH_TRY(packet_pair());
+    constexpr int on = 1;
+    if (::setsockopt(reports.ours.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0)
+        return fail(system_error("ask for senders' credentials", errno));
+    const std::array descriptors{request.get(), streams.input, streams.output, streams.errors,
+                                 reports.theirs.get()};
+    const std::lock_guard lock(link->mutex);
+    if (link->connection && send_descriptors(link->connection.get(), descriptors))
+        return std::move(reports.ours);
+    auto connection = BERTH_TRY(packet_pair());  // there was no helper, or it has ended
+    BERTH_TRY(engine_.inject(id, program_, connection.theirs));
+    connection.theirs.reset();
+    if (!send_descriptors(connection.ours.get(), descriptors))
+        return fail(ErrorCode::unavailable, "berth's helper in the container ended at once");
+    link->connection = std::move(connection.ours);
+    return std::move(reports.ours);
+}
+
+Result<Running> AgentLink::launch(std::string_view id, const Launch& launch,
+                                  const Streams& streams) {
+    const Fd request = BERTH_TRY(encode(launch));
+    Fd reports = BERTH_TRY(send(id, request, streams));
+    pollfd polled{reports.get(), POLLIN, 0};
+    if (::poll(&polled, 1, start_ms_max) <= 0)
+        return fail(ErrorCode::timed_out, "the container did not start the command in time");
+    const auto received = receive(reports.get());
+    if (!received)
+        return fail(ErrorCode::unavailable,
+                    "berth's helper in the container ended before it started the command");
+    if (received->report.kind != ReportKind::started)
+        return fail(start_error(received->report, launch));
+    return Running(std::move(reports), received->sender);
+}
+
+}  // namespace berth::exec

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/net/links.h"
+
+#include "base/files.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+namespace berth::net {
+namespace {
+
+struct CloseSocket {
+    void operator()(mnl_socket* socket) const noexcept { (void)::mnl_socket_close(socket); }
+};
+
+/// Sends one request, built by `fill`, and waits for the kernel's acknowledgement.
+Result<> request(std::string_view doing, std::uint16_t type, std::uint16_t flags,
+                 const std::function<void(nlmsghdr*)>& fill) {
+    alignas(nlmsghdr) std::array<char, 8192> buffer{};
+    nlmsghdr* message = ::mnl_nlmsg_put_header(buffer.data());
+    message->nlmsg_type = type;
+    message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+    message->nlmsg_seq = 1;
+    fill(message);
+    const std::unique_ptr<mnl_socket, CloseSocket> socket(
+        ::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    if (!socket || ::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
+        ::mnl_socket_sendto(socket.get(), message, message->nlmsg_len) < 0)
+        return fail(system_error(doing, errno));
+    alignas(nlmsghdr) std::array<char, 8192> answer{};
+    const ssize_t got = ::mnl_socket_recvfrom(socket.get(), answer.data(), answer.size());
+    if (got < 0 || ::mnl_cb_run(answer.data(), static_cast<std::size_t>(got), 1,
+                                ::mnl_socket_get_portid(socket.get()), nullptr, nullptr) < 0)
+        return fail(system_error(doing, errno));
+    return {};
+}
+
+ifinfomsg* put_link(nlmsghdr* message) {
+    auto* link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
+    link->ifi_family = AF_UNSPEC;
+    return link;
+}
+
+Result<> create_bridge(const std::string& name) {
+    return request(fmt::format("make the bridge '{}'", name), RTM_NEWLINK,
+                   NLM_F_CREATE | NLM_F_EXCL, [&name](nlmsghdr* message) {
+                       (void)put_link(message);
+                       ::mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
+                       nlattr* info = ::mnl_attr_nest_start(message, IFLA_LINKINFO);
+                       ::mnl_attr_put_strz(message, IFLA_INFO_KIND, "bridge");
+                       ::mnl_attr_nest_end(message, info);
+                   });
+}
+
+Result<> add_address(unsigned index, std::string_view ipv4, int prefix_length) {
+    in_addr address{};
+    if (::inet_pton(AF_INET, std::string(ipv4).c_str(), &address) != 1)
+        return fail(ErrorCode::invalid_argument, fmt::format("'{}' is no IPv4 address", ipv4));
+    return request(fmt::format("give the bridge the address {}/{}", ipv4, prefix_length),
+                   RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, [&](nlmsghdr* message) {
+                       auto* header = static_cast<ifaddrmsg*>(
+                           ::mnl_nlmsg_put_extra_header(message, sizeof(ifaddrmsg)));
+                       header->ifa_family = AF_INET;
+                       header->ifa_prefixlen = static_cast<unsigned char>(prefix_length);
+                       header->ifa_index = index;
+                       ::mnl_attr_put_u32(message, IFA_LOCAL, address.s_addr);
+                       ::mnl_attr_put_u32(message, IFA_ADDRESS, address.s_addr);
+                   });
+}
+
+Result<> bring_up(unsigned index) {
+    return request("bring the bridge up", RTM_NEWLINK, 0, [index](nlmsghdr* message) {
+        auto* link = put_link(message);
+        link->ifi_index = static_cast<int>(index);
+        link->ifi_flags = IFF_UP;
+        link->ifi_change = IFF_UP;
+    });
+}
+
+}  // namespace
+
+Result<> ensure_bridge(const std::string& name, std::string_view ipv4, int prefix_length) {
+    if (name.empty() || name.size() >= IFNAMSIZ)
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("'{}' is no interface name of 1 to {} characters", name, IFNAMSIZ - 1));
+    if (!link_exists(name)) BERTH_TRY(create_bridge(name));
+    std::error_code ignored;
+    if (!std::filesystem::exists(fmt::format("/sys/class/net/{}/bridge", name), ignored))
+        return fail(ErrorCode::already_exists,
+                    fmt::format("the interface '{}' exists and is no bridge", name));
+    const unsigned index = ::if_nametoindex(name.c_str());
+    BERTH_TRY(add_address(index, ipv4, prefix_length));
+    return bring_up(index);
+}
+
+Result<> delete_link(const std::string& name) {
+    auto deleted = request(fmt::format("remove the interface '{}'", name), RTM_DELLINK, 0,
+                           [&name](nlmsghdr* message) {
+                               (void)put_link(message);
+                               ::mnl_attr_put_strz(message, IFLA_IFNAME, name.c_str());
+                           });
+    if (!deleted && !link_exists(name)) return {};
+    return deleted;
+}
+
+Result<> isolate_link(const std::string& name) {
+    return write_kernel_file(fmt::format("/sys/class/net/{}/brport/isolated", name), "1");
+}
+
+bool link_exists(const std::string& name) {
+    return ::if_nametoindex(name.c_str()) != 0;
+}
+
+std::vector<std::string> links_named(std::string_view prefix) {
+    std::vector<std::string> found;
+    struct Free {
+        void operator()(struct if_nameindex* list) const noexcept { ::if_freenameindex(list); }
+    };
+    const std::unique_ptr<struct if_nameindex, Free> list(::if_nameindex());
+    for (const auto* link = list.get(); link != nullptr && link->if_index != 0; ++link) {
+        if (std::string_view(link->if_name).starts_with(prefix)) found.emplace_back(link->if_name);
+    }
+    return found;
+}
+
+Result<std::vector<LocalSubnet>> local_subnets() {
+    ifaddrs* first = nullptr;
+    if (::getifaddrs(&first) != 0) return fail(system_error("list the machine's addresses", errno));
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(first, ::freeifaddrs);
+    std::vector<LocalSubnet> found;
+    for (const auto* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
+        if (entry->ifa_addr == nullptr || entry->ifa_netmask == nullptr ||
+            entry->ifa_addr->sa_family != AF_INET)
+            continue;
+        const auto* address =
+            reinterpret_cast<const sockaddr_in*>(entry->ifa_addr);  // NOLINT: sockaddr's own idiom
+        const auto* mask =
+            reinterpret_cast<const sockaddr_in*>(entry->ifa_netmask);  // NOLINT: the same
+        std::array<char, INET_ADDRSTRLEN> text{};
+        (void)::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size());
+        found.push_back({entry->ifa_name, text.data(), std::popcount(mask->sin_addr.s_addr)});
+    }
+    return found;
+}
+
+}  // namespace berth::net

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network interfaces through rtnetlink. Border file of <libmnl/libmnl.h>.
+#pragma once
+
+#include "tools-schema/contract/result.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::net {
+
+/// Makes a bridge with that IPv4 address and brings it up. One that is there is used as it is, and
+/// given the address and brought up if need be; an interface of that name that is no bridge is
+/// `already_exists`.
+[[nodiscard]] Result<> ensure_bridge(const std::string& name, std::string_view ipv4,
+                                     int prefix_length);
+
+/// Removes an interface; one that is not there is fine.
+[[nodiscard]] Result<> delete_link(const std::string& name);
+
+/// Keeps a port of a bridge from talking to other such ports directly, also against whoever holds
+/// the other end of the pair.
+[[nodiscard]] Result<> isolate_link(const std::string& name);
+
+[[nodiscard]] bool link_exists(const std::string& name);
+
+/// The names of all interfaces that start with `prefix`.
+[[nodiscard]] std::vector<std::string> links_named(std::string_view prefix);
+
+/// An address of an interface of this machine.
+struct LocalSubnet {
+    std::string interface;
+    std::string ipv4;
+    int prefix_length = 0;
+};
+[[nodiscard]] Result<std::vector<LocalSubnet>> local_subnets();
+
+}  // namespace berth::net

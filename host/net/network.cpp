@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/net/network.h"
+
+#include "base/fd.h"
+#include "base/files.h"
+#include "host/net/links.h"
+#include "host/net/sysctls.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <sstream>
+
+namespace berth::net {
+
+Result<> HostNetwork::bring_up() {
+    for (const auto& [interface, ipv4, prefix_length] : BERTH_TRY(local_subnets())) {
+        if (interface == options_.bridge || !options_.subnet.overlaps(ipv4, prefix_length))
+            continue;
+        return fail(
+            make_error(ErrorCode::already_exists,
+                       fmt::format("the interface '{}' already uses {}/{}, which overlaps {}",
+                                   interface, ipv4, prefix_length, options_.subnet.to_string()))
+                .next("give berthd another --subnet"));
+    }
+    BERTH_TRY(
+        ensure_bridge(options_.bridge, options_.subnet.gateway(), options_.subnet.prefix_length()));
+    return set_sysctls(options_.bridge, sysctl_memory());
+}
+
+Result<> HostNetwork::tear_down() {
+    BERTH_TRY(remove_firewall());
+    BERTH_TRY(restore_sysctls(sysctl_memory()));
+    return delete_link(options_.bridge);
+}
+
+Result<> HostNetwork::apply(const std::vector<Forward>& forwards) {
+    return apply_firewall(
+        {.bridge = options_.bridge, .subnet = options_.subnet.to_string(), .forwards = forwards});
+}
+
+Result<> HostNetwork::check_free(const std::string& protocol, std::int64_t host_port) {
+    // Asking for the port for a moment is the one answer that covers every address and family.
+    for (const int family : {AF_INET, AF_INET6}) {
+        const Fd socket(
+            ::socket(family, (protocol == "udp" ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
+        if (!socket) continue;  // the kernel has no IPv6
+        const auto port = htons(static_cast<std::uint16_t>(host_port));
+        sockaddr_storage address{};
+        socklen_t length = sizeof(sockaddr_in);
+        if (family == AF_INET) {
+            *reinterpret_cast<sockaddr_in*>(&address) = {
+                .sin_family = AF_INET,
+                .sin_port = port,
+                .sin_addr = {},
+                .sin_zero = {}};  // NOLINT: sockaddr's own idiom
+        } else {
+            constexpr int on = 1;
+            (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+            auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);  // NOLINT: the same
+            v6->sin6_family = AF_INET6;
+            v6->sin6_port = port;
+            length = sizeof(sockaddr_in6);
+        }
+        constexpr int on = 1;
+        (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on,
+                           sizeof(on));  // connections that are winding down do not count
+        if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 &&
+            errno == EADDRINUSE) {  // NOLINT: the same
+            return fail(make_error(ErrorCode::busy,
+                                   fmt::format("a service of the host itself uses {} port {}",
+                                               protocol, host_port))
+                            .at("/host_port")
+                            .next("choose another host_port, or leave it out to get a free one"));
+        }
+    }
+    return {};
+}
+
+std::string resolv_conf() {
+    for (const auto* path : {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}) {
+        const auto text = read_file(path);
+        std::istringstream lines(text.value_or(""));
+        std::string kept;
+        for (std::string line; std::getline(lines, line);) {
+            const bool loopback =
+                line.starts_with("nameserver 127.") || line.starts_with("nameserver ::1");
+            const bool wanted = line.starts_with("nameserver ") || line.starts_with("search ") ||
+                                line.starts_with("options ");
+            if (wanted && !loopback) kept += line + '\n';
+        }
+        if (kept.contains("nameserver ")) return kept;
+    }
+    return "";
+}
+
+}  // namespace berth::net

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The network that containers hang on: what the container room needs of it, and how this host gives
+// it.
+#pragma once
+
+#include "host/net/address_plan.h"
+#include "host/net/firewall.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace berth::net {
+
+class Network {
+public:
+    Network() = default;
+    Network(const Network&) = delete;
+    Network& operator=(const Network&) = delete;
+    virtual ~Network() = default;
+
+    /// Makes the forwards exactly these.
+    [[nodiscard]] virtual Result<> apply(const std::vector<Forward>& forwards) = 0;
+    /// busy when a service of the host itself uses that port.
+    [[nodiscard]] virtual Result<> check_free(const std::string& protocol,
+                                              std::int64_t host_port) = 0;
+};
+
+struct NetworkOptions {
+    std::string bridge;
+    Subnet subnet;
+    std::filesystem::path state_dir;  // where changed kernel settings are remembered
+};
+
+class HostNetwork final : public Network {
+public:
+    explicit HostNetwork(NetworkOptions options) : options_(std::move(options)) {}
+
+    /// Bridge, settings, and a table without forwards. Repeating it changes nothing that is right.
+    /// already_exists when another interface of the machine uses an overlapping network.
+    [[nodiscard]] Result<> bring_up();
+    /// Removes all of that.
+    [[nodiscard]] Result<> tear_down();
+
+    [[nodiscard]] Result<> apply(const std::vector<Forward>& forwards) override;
+    [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
+
+private:
+    [[nodiscard]] std::filesystem::path sysctl_memory() const {
+        return options_.state_dir / "sysctls.json";
+    }
+    NetworkOptions options_;
+};
+
+/// The name servers of this host that a container can reach, as the content of its resolv.conf. A
+/// resolver on the host's own loopback cannot be reached; then systemd-resolved's upstream servers.
+[[nodiscard]] std::string resolv_conf();
+
+}  // namespace berth::net

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/ssh/guest_files.h"
+
+#include "base/files.h"
+#include "host/engine/container_engine.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace berth::ssh {
+namespace {
+
+std::string sshd_config() {
+    return fmt::format(
+        R"(# Written by berth. Files in /etc/ssh/sshd_config.d may add what is not settled here.
+HostKey /{files}/host_key
+AuthorizedKeysFile /{files}/authorized_keys .ssh/authorized_keys
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM yes
+UseDNS no
+PrintMotd no
+AllowTcpForwarding yes
+AllowStreamLocalForwarding yes
+AllowAgentForwarding yes
+X11Forwarding yes
+AcceptEnv LANG LC_*
+Subsystem sftp internal-sftp
+PidFile none
+Include /etc/ssh/sshd_config.d/*.conf
+)",
+        fmt::arg("files", engine::guest_files));
+}
+
+WriteOptions owned_by(std::int64_t uid_base, mode_t mode) {
+    const auto owner = static_cast<uid_t>(uid_base);
+    return {.mode = mode, .owner = owner, .group = owner};
+}
+
+}  // namespace
+
+std::vector<std::string> login_command() {
+    return {"/usr/sbin/sshd", "-i", "-f", fmt::format("/{}/sshd_config", engine::guest_files)};
+}
+
+Result<> write_service_files(const std::filesystem::path& directory,
+                             std::string_view private_host_key, std::int64_t uid_base) {
+    BERTH_TRY(make_directories(directory, 0755));
+    const auto owner = static_cast<uid_t>(uid_base);
+    if (::chown(directory.c_str(), owner, owner) != 0)
+        return fail(system_error("give the container its SSH files", errno));
+    BERTH_TRY(
+        write_file_atomically(directory / "host_key", private_host_key, owned_by(uid_base, 0600)));
+    return write_file_atomically(directory / "sshd_config", sshd_config(),
+                                 owned_by(uid_base, 0644));
+}
+
+Result<> write_authorized_keys(const std::filesystem::path& directory,
+                               const std::vector<std::string>& public_keys, std::int64_t uid_base) {
+    std::string text;
+    for (const auto& key : public_keys) text += key + '\n';
+    return write_file_atomically(directory / "authorized_keys", text, owned_by(uid_base, 0644));
+}
+
+}  // namespace berth::ssh

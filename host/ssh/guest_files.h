@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a container sees read-only at /usr/lib/berth: what its SSH service is made of.
+// They belong to the host, so nothing inside can change who may log in or which key is shown.
+#pragma once
+
+#include "tools-schema/contract/result.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::ssh {
+
+/// The command that serves one login, on its standard input and output.
+[[nodiscard]] std::vector<std::string> login_command();
+
+/// Makes the directory with sshd's configuration and the private host key, owned by the container's
+/// root so that sshd takes them for its own.
+[[nodiscard]] Result<> write_service_files(const std::filesystem::path& directory,
+                                           std::string_view private_host_key,
+                                           std::int64_t uid_base);
+
+/// Replaces the list of keys that may log in.
+[[nodiscard]] Result<> write_authorized_keys(const std::filesystem::path& directory,
+                                             const std::vector<std::string>& public_keys,
+                                             std::int64_t uid_base);
+
+}  // namespace berth::ssh

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/ssh/login_service.h"
+
+#include "base/files.h"
+#include "base/log.h"
+#include "host/ssh/guest_files.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+namespace berth::ssh {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int threads = 4;  // one container that hangs delays no login to another
+constexpr int backlog = 128;
+constexpr auto banner_time_max = 20s;
+constexpr std::uint64_t stop_key = 0;
+
+/// One socket for IPv4 and IPv6; for IPv4 alone where the kernel has no IPv6.
+Result<Fd> listen_on(std::int64_t port) {
+    constexpr int on = 1;
+    constexpr int off = 0;
+    for (const int family : {AF_INET6, AF_INET}) {
+        Fd listener(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        if (!listener) continue;
+        sockaddr_in6 v6{};
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(static_cast<std::uint16_t>(port));
+        sockaddr_in v4{};
+        v4.sin_family = AF_INET;
+        v4.sin_port = v6.sin6_port;
+        (void)::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (family == AF_INET6)
+            (void)::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        const auto* address =
+            family == AF_INET6
+                ? reinterpret_cast<const sockaddr*>(&v6)
+                : reinterpret_cast<const sockaddr*>(&v4);  // NOLINT: sockaddr's own idiom
+        const socklen_t length = family == AF_INET6 ? sizeof(v6) : sizeof(v4);
+        if (::bind(listener.get(), address, length) == 0 && ::listen(listener.get(), backlog) == 0)
+            return listener;
+        if (errno == EADDRINUSE)
+            return fail(ErrorCode::busy,
+                        fmt::format("port {} of the host, which is this container's for SSH, is "
+                                    "used by another service",
+                                    port));
+    }
+    return fail(system_error(fmt::format("listen on port {}", port), errno));
+}
+
+/// Reads until the first line is whole or the time is up.
+Result<std::string> first_line(int socket) {
+    constexpr std::size_t banner_bytes_max = 255;  // RFC 4253 section 4.2
+    const auto deadline = std::chrono::steady_clock::now() + banner_time_max;
+    std::string line;
+    while (!line.ends_with('\n') && line.size() < banner_bytes_max) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        pollfd polled{socket, POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&polled, 1, static_cast<int>(left.count())) <= 0)
+            return fail(ErrorCode::timed_out,
+                        "the container's SSH service did not name itself in time");
+        char byte = 0;
+        if (::recv(socket, &byte, 1, 0) != 1)
+            return fail(ErrorCode::unavailable,
+                        "the container's SSH service closed the connection; is openssh-server in "
+                        "the image?");
+        line += byte;
+    }
+    return line;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoginService>> LoginService::start(exec::AgentLink& agents) {
+    Fd events(::epoll_create1(EPOLL_CLOEXEC));
+    Fd stopping(::eventfd(0, EFD_CLOEXEC));
+    if (!events || !stopping)
+        return fail(system_error("make the SSH service's event queue", errno));
+    std::unique_ptr<LoginService> service(
+        new LoginService(agents, std::move(events), std::move(stopping)));
+    epoll_event stop{.events = EPOLLIN, .data = {.u64 = stop_key}};
+    if (::epoll_ctl(service->events_.get(), EPOLL_CTL_ADD, service->stopping_.get(), &stop) != 0)
+        return fail(system_error("watch for the end", errno));
+    for (int count = 0; count < threads; ++count)
+        service->threads_.emplace_back([raw = service.get()] { raw->serve(); });
+    return service;
+}
+
+LoginService::~LoginService() {
+    (void)::eventfd_write(stopping_.get(), 1);
+    threads_.clear();
+}
+
+Result<> LoginService::watch(int fd, std::uint64_t key, bool again) const {
+    epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = key}};
+    if (::epoll_ctl(events_.get(), again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+        return fail(system_error("watch a socket", errno));
+    return {};
+}
+
+Result<> LoginService::open(std::string_view id, std::int64_t port) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+        if (entry->listener && entry->id == id) return {};
+    }
+    auto entry = std::make_shared<Entry>(
+        Entry{.id = std::string(id), .listener = BERTH_TRY(listen_on(port)), .login = nullptr});
+    const auto key = next_key_++;
+    BERTH_TRY(watch(entry->listener.get(), key, false));
+    entries_.emplace(key, std::move(entry));
+    return {};
+}
+
+void LoginService::close(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [id](const auto& item) {
+        return item.second->listener && item.second->id == id;
+    });
+}
+
+void LoginService::serve() {
+    for (;;) {
+        epoll_event event{};
+        const int got = ::epoll_wait(events_.get(), &event, 1, -1);
+        if (got < 0 && errno != EINTR)
+            return log::error("ssh: the event queue failed", {{"errno", std::to_string(errno)}});
+        if (got == 1 && event.data.u64 == stop_key) return;
+        if (got == 1) handle(event.data.u64);
+    }
+}
+
+void LoginService::handle(std::uint64_t key) {
+    std::shared_ptr<Entry> entry;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = entries_.find(key);
+        if (found == entries_.end()) return;
+        entry = found->second;
+        if (entry->login) {  // it has ended
+            entries_.erase(found);
+            return;
+        }
+    }
+    Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    (void)watch(entry->listener.get(), key,
+                true);  // another thread may take the next one meanwhile
+    if (client) admit(entry->id, std::move(client));
+}
+
+void LoginService::admit(const std::string& id, Fd client) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto open = std::ranges::count_if(entries_, [&id](const auto& item) {
+            return item.second->login && item.second->id == id;
+        });
+        if (static_cast<std::size_t>(open) >= logins_per_container_max)
+            return log::warning(
+                "ssh: too many logins are open",
+                {{"container", id}, {"max", std::to_string(logins_per_container_max)}});
+    }
+    const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    auto login =
+        agents_.launch(id, {.argv = login_command(), .directory = "/", .lasting = true},
+                       {.input = client.get(), .output = client.get(), .errors = nothing.get()});
+    if (!login)
+        return log::warning("ssh: no login could be served",
+                            {{"container", id}, {"cause", login.error().message}});
+    const std::lock_guard lock(mutex_);
+    const auto key = next_key_++;
+    const int reports = login->reports();
+    entries_.emplace(key, std::make_shared<Entry>(
+                              Entry{.id = id,
+                                    .listener = {},
+                                    .login = std::make_unique<exec::Running>(*std::move(login))}));
+    if (!watch(reports, key, false)) entries_.erase(key);
+}
+
+Result<> LoginService::prove(std::int64_t port) {
+    const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!socket ||
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+        return fail(system_error("connect to the container's SSH port",
+                                 errno));  // NOLINT: sockaddr's own idiom
+    const auto line = BERTH_TRY(first_line(socket.get()));
+    if (!line.starts_with("SSH-2.0-"))
+        return fail(ErrorCode::unavailable,
+                    "the container's SSH port answers with something else than SSH");
+    return {};
+}
+
+}  // namespace berth::ssh

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/store/containers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace berth::store {
+namespace {
+
+constexpr std::array<std::string_view, 3> phase_words{"creating", "ready", "deleting"};
+
+std::string word(Phase phase) {
+    return std::string(phase_words.at(std::to_underlying(phase)));
+}
+
+Phase to_phase(const std::string& text) {
+    const auto* const found = std::ranges::find(phase_words, text);  // the schema allows no other
+    return static_cast<Phase>(found - phase_words.begin());
+}
+
+constexpr std::string_view select_containers =
+    "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
+    "memory_bytes, cpu_percent, processes, host_key, created_at FROM containers";
+
+Container to_container(const Row& row) {
+    return {
+        .id = text(row[0]),
+        .name = text(row[1]),
+        .phase = to_phase(text(row[2])),
+        .wanted_running = integer(row[3]) != 0,
+        .image = text(row[4]),
+        .image_digest = text(row[5]),
+        .slot = integer(row[6]),
+        .uid_base = integer(row[7]),
+        .ipv4 = text(row[8]),
+        .ssh_port = integer(row[9]),
+        .memory_bytes = integer(row[10]),
+        .cpu_percent = integer(row[11]),
+        .processes = integer(row[12]),
+        .host_key = text(row[13]),
+        .created_at = text(row[14]),
+    };
+}
+
+/// `rows` are what a statement with RETURNING has changed.
+Result<> changed_one(const std::vector<Row>& rows, std::string_view id) {
+    if (!rows.empty()) return {};
+    return fail(ErrorCode::not_found, fmt::format("no container has the id '{}'", id));
+}
+
+}  // namespace
+
+Result<std::int64_t> Containers::next_slot(std::int64_t slots) {
+    std::set<std::int64_t> taken;
+    for (const Row& row : BERTH_TRY(database_.run("SELECT slot FROM containers"))) {
+        taken.insert(integer(row[0]));
+    }
+    const auto last = integer(BERTH_TRY(database_.run("SELECT slot FROM last_slot")).at(0).at(0));
+    for (std::int64_t step = 1; step <= slots; ++step) {
+        const std::int64_t slot = (last + step) % slots;
+        if (taken.contains(slot)) continue;
+        BERTH_TRY(database_.run("UPDATE last_slot SET slot = ?", {slot}));
+        return slot;
+    }
+    return fail(make_error(ErrorCode::quota_exceeded,
+                           fmt::format("this host has room for {} containers, and has {}", slots,
+                                       taken.size()))
+                    .next("delete one with container_delete"));
+}
+
+Result<> Containers::insert(const Container& container) {
+    auto inserted = database_.run(
+        "INSERT INTO containers (id, name, phase, wanted_running, image, image_digest, slot, "
+        "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        {container.id, container.name, word(container.phase),
+         std::int64_t{container.wanted_running}, container.image, container.image_digest,
+         container.slot, container.uid_base, container.ipv4, container.ssh_port,
+         container.memory_bytes, container.cpu_percent, container.processes, container.host_key,
+         container.created_at});
+    if (inserted) return {};
+    Error error = std::move(inserted).error();
+    if (error.code != ErrorCode::already_exists) return fail(std::move(error));
+    if (error.field == "containers.name") {
+        return fail(make_error(ErrorCode::already_exists,
+                               fmt::format("there is a container '{}'", container.name))
+                        .at("/name")
+                        .next("choose another name, or look at it with container_get"));
+    }
+    // What the caller did not choose is taken: the slot was not from next_slot, or the id is
+    // reused.
+    return fail(ErrorCode::internal, error.message);
+}
+
+Result<> Containers::set_phase(std::string_view id, Phase phase) {
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET phase = ? WHERE id = ? RETURNING id",
+                                {word(phase), std::string(id)})),
+        id);
+}
+
+Result<> Containers::set_wanted_running(std::string_view id, bool wanted) {
+    return changed_one(BERTH_TRY(database_.run(
+                           "UPDATE containers SET wanted_running = ? WHERE id = ? RETURNING id",
+                           {std::int64_t{wanted}, std::string(id)})),
+                       id);
+}
+
+Result<> Containers::remove(std::string_view id) {
+    return changed_one(BERTH_TRY(database_.run("DELETE FROM containers WHERE id = ? RETURNING id",
+                                               {std::string(id)})),
+                       id);
+}
+
+Result<std::optional<Container>> Containers::find_by_name(std::string_view name) {
+    const auto rows = BERTH_TRY(
+        database_.run(fmt::format("{} WHERE name = ?", select_containers), {std::string(name)}));
+    return rows.empty() ? std::nullopt : std::optional(to_container(rows.front()));
+}
+
+Result<std::vector<Container>> Containers::list() {
+    std::vector<Container> out;
+    for (const Row& row :
+         BERTH_TRY(database_.run(fmt::format("{} ORDER BY name", select_containers)))) {
+        out.push_back(to_container(row));
+    }
+    return out;
+}
+
+}  // namespace berth::store

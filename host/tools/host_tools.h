@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tools of one host: from the contract's typed inputs to the rooms below, and back. What is
+// bound here is everything an agent, a script or a person can ask of a host.
+#pragma once
+
+#include "host/container/container_service.h"
+#include "host/engine/lxc/cgroups.h"
+#include "tools-schema/registry/tool_registry.h"
+#include "tools/types.h"
+
+#include <filesystem>
+#include <string>
+
+namespace berth::tools {
+
+/// What system_info tells that does not change while berthd runs.
+struct HostFacts {
+    std::string version;
+    std::string engine;
+    engine::CgroupLayout cgroup_layout = engine::CgroupLayout::unified;
+    std::string bridge;
+    std::string subnet;
+    std::vector<Feature> features;
+};
+
+void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers);
+void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers);
+void bind_ssh_tools(ToolRegistry& registry, container::ContainerService& containers);
+void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root);
+void bind_system_tools(ToolRegistry& registry, container::ContainerService& containers,
+                       const image::ImageStore& images, HostFacts facts);
+
+}  // namespace berth::tools

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/tools/host_tools.h"
+#include "host/tools/shapes.h"
+#include "tools/tools.h"
+
+namespace berth::tools {
+namespace {
+
+Result<PortList::Output> list(container::ContainerService& containers, const PortList::Input& in) {
+    std::vector<container::View> views;
+    if (in.container) {
+        auto view = containers.get(*in.container);
+        if (!view) return fail(std::move(view).error().at("/container"));
+        views.push_back(*std::move(view));
+    } else {
+        views = BERTH_TRY(containers.list());
+    }
+    PortList::Output out{.ports = {}, .total = 0};
+    for (const auto& view : views) {
+        for (const auto& port : view.ports) out.ports.push_back(to_forward(port, view.row.name));
+    }
+    out.total = static_cast<std::int64_t>(out.ports.size());
+    std::ranges::sort(out.ports, {}, [](const PortForward& forward) {
+        return std::pair(forward.protocol, forward.host_port);
+    });
+    if (out.total > in.limit) out.ports.erase(out.ports.begin() + in.limit, out.ports.end());
+    return out;
+}
+
+}  // namespace
+
+void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers) {
+    registry.bind<PortAdd>([&containers](const PortAdd::Input& in,
+                                         const Call&) -> Result<PortForward> {
+        return to_forward(BERTH_TRY(containers.add_port(
+                              in.container, to_wish(in.container_port, in.host_port, in.protocol))),
+                          in.container.to_string());
+    });
+    registry.bind<PortList>(
+        [&containers](const PortList::Input& in, const Call&) { return list(containers, in); });
+    registry.bind<PortRemove>(
+        [&containers](const PortRemove::Input& in, const Call&) -> Result<PortForward> {
+            const auto [port, container] = BERTH_TRY(
+                containers.remove_port(in.protocol == Protocol::udp ? "udp" : "tcp", in.host_port));
+            return to_forward(port, container);
+        });
+}
+
+}  // namespace berth::tools

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/tools/shapes.h"
+
+namespace berth::tools {
+namespace {
+
+/// Names in the store were checked when they came in.
+ContainerName name_of(const std::string& text) {
+    return ContainerName::parse(text).value();
+}
+
+ContainerState state_of(container::State state) {
+    switch (state) {
+        case container::State::creating:
+            return ContainerState::creating;
+        case container::State::running:
+            return ContainerState::running;
+        case container::State::stopped:
+            return ContainerState::stopped;
+        case container::State::deleting:
+            return ContainerState::deleting;
+    }
+    std::unreachable();
+}
+
+}  // namespace
+
+PortForward to_forward(const store::Port& port, const std::string& container) {
+    return {.container = name_of(container),
+            .protocol = port.protocol == "udp" ? Protocol::udp : Protocol::tcp,
+            .host_port = port.host_port,
+            .container_port = port.container_port};
+}
+
+Container to_container(const container::View& view) {
+    const auto& row = view.row;
+    Container out{.name = name_of(row.name),
+                  .id = row.id,
+                  .state = state_of(view.state),
+                  .image = ImageName::parse(row.image).value(),
+                  .created_at = row.created_at,
+                  .ipv4 = row.ipv4,
+                  .uid_base = row.uid_base,
+                  .limits = {.memory_bytes = row.memory_bytes,
+                             .cpu_percent = row.cpu_percent,
+                             .processes = row.processes},
+                  .ssh = {.port = row.ssh_port,
+                          .user = "root",
+                          .host_key = row.host_key,
+                          .keys = view.ssh_keys},
+                  .ports = {}};
+    for (const auto& port : view.ports) out.ports.push_back(to_forward(port, row.name));
+    return out;
+}
+
+ContainerSummary to_summary(const container::View& view) {
+    return {.name = name_of(view.row.name),
+            .state = state_of(view.state),
+            .image = ImageName::parse(view.row.image).value(),
+            .ipv4 = view.row.ipv4,
+            .ssh_port = view.row.ssh_port};
+}
+
+OutputStream to_stream(const exec::Output& output) {
+    return {.text = output.text,
+            .bytes = output.bytes,
+            .omitted_bytes = output.omitted_bytes,
+            .lossy = output.lossy};
+}
+
+container::PortWish to_wish(std::int64_t container_port, std::optional<std::int64_t> host_port,
+                            Protocol protocol) {
+    return {.container_port = container_port,
+            .host_port = host_port,
+            .protocol = protocol == Protocol::udp ? "udp" : "tcp"};
+}
+
+}  // namespace berth::tools

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values of the rooms as values of the contract.
+#pragma once
+
+#include "host/container/container_service.h"
+#include "tools/types.h"
+
+namespace berth::tools {
+
+[[nodiscard]] Container to_container(const container::View& view);
+[[nodiscard]] ContainerSummary to_summary(const container::View& view);
+[[nodiscard]] PortForward to_forward(const store::Port& port, const std::string& container);
+[[nodiscard]] OutputStream to_stream(const exec::Output& output);
+[[nodiscard]] container::PortWish to_wish(std::int64_t container_port,
+                                          std::optional<std::int64_t> host_port, Protocol protocol);
+
+}  // namespace berth::tools

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mcp-server/app/berthd/daemon.h"
+
+#include "base/files.h"
+#include "base/http_server.h"
+#include "base/log.h"
+#include "host/container/container_service.h"
+#include "host/engine/lxc/lxc_engine.h"
+#include "host/image/debian_builder.h"
+#include "host/tools/host_tools.h"
+#include "mcp-server/app/berthd/features.h"
+#include "mcp-server/jsonrpc/rpc_endpoint.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+
+namespace berth::app {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr auto lock_wait_max = 10s;  // for a child of a killed berthd to let go
+constexpr std::size_t callers_max = 512;
+
+fs::path image_dir(const DaemonOptions& options) {
+    return options.image_dir.empty() ? fs::path(options.state_dir) / "images"
+                                     : fs::path(options.image_dir);
+}
+fs::path socket_path(const DaemonOptions& options) {
+    return options.socket.empty() ? fs::path(options.runtime_dir) / "berthd.sock"
+                                  : fs::path(options.socket);
+}
+
+/// One berthd for a state directory. The lock is inherited by the processes that liblxc forks,
+/// until they are titled monitors: whoever gets it knows that none of a killed predecessor's is
+/// half-way.
+Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
+    BERTH_TRY(make_directories(options.state_dir, 0711));
+    const auto path = fs::path(options.state_dir) / "lock";
+    Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock) return fail(system_error(fmt::format("open '{}'", path.string()), errno));
+    const auto deadline = std::chrono::steady_clock::now() + wait_max;
+    while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return fail(system_error(fmt::format("lock '{}'", path.string()), errno));
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return fail(make_error(ErrorCode::busy,
+                                   fmt::format("another berthd serves '{}'", options.state_dir))
+                            .next("stop it first, or give this one another --state-dir"));
+        }
+        (void)::poll(nullptr, 0, 10);  // flock(2) can wait, but not for a bounded time
+    }
+    return lock;
+}
+
+/// Everything below the tools, in the order of construction.
+struct Host {
+    explicit Host(const DaemonOptions& wanted) : options(wanted), images(image_dir(wanted)) {}
+    DaemonOptions options;
+    SystemClock clock;
+    std::unique_ptr<store::Database> database;
+    std::unique_ptr<engine::LxcEngine> engine;
+    std::unique_ptr<net::HostNetwork> network;
+    image::ImageStore images;
+};
+
+Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet) {
+    auto host = std::make_unique<Host>(options);
+    host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
+    host->engine = BERTH_TRY(engine::LxcEngine::make({.state_dir = options.state_dir,
+                                                      .runtime_dir = options.runtime_dir,
+                                                      .cgroup = options.cgroup}));
+    host->network = std::make_unique<net::HostNetwork>(net::NetworkOptions{
+        .bridge = options.bridge, .subnet = subnet, .state_dir = options.state_dir});
+    return host;
+}
+
+Fd stop_event;  // the one global: a signal handler has no other way to say something
+
+void on_signal(int) {
+    (void)::eventfd_write(stop_event.get(), 1);
+}
+
+/// Handlers, not a blocked mask: a mask would be inherited by everything that runs in containers.
+Result<> catch_signals() {
+    stop_event = Fd(::eventfd(0, EFD_CLOEXEC));
+    if (!stop_event) return fail(system_error("make an event", errno));
+    struct sigaction action{};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    for (const int number : {SIGTERM, SIGINT}) (void)::sigaction(number, &action, nullptr);
+    (void)::signal(SIGPIPE, SIG_IGN);
+    (void)::signal(SIGHUP, SIG_IGN);
+    return {};
+}
+
+void wait_for_signal() {
+    pollfd polled{stop_event.get(), POLLIN, 0};
+    while (::poll(&polled, 1, -1) != 1) {
+    }
+}
+
+/// liblxc runs a shell around newuidmap if it finds it; as root berthd needs neither.
+void hide_programs_from_liblxc() {
+    (void)::setenv("PATH", "/nonexistent", 1);
+}
+
+tools::HostFacts facts_of(const Host& host) {
+    return {.version = BERTH_VERSION,
+            .engine = host.engine->version(),
+            .cgroup_layout = host.engine->cgroups().layout(),
+            .bridge = host.options.bridge,
+            .subnet = host.options.subnet,
+            .features = probe_features(host.engine->cgroups())};
+}
+
+}  // namespace
+
+Result<> serve(const DaemonOptions& options) {
+    const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
+    const net::AddressPlan plan(subnet, BERTH_TRY(net::PortRange::parse(options.ssh_ports)),
+                                options.uid_base);
+    const auto forward_ports = BERTH_TRY(net::PortRange::parse(options.forward_ports));
+    BERTH_TRY(catch_signals());
+    hide_programs_from_liblxc();
+    const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
+    BERTH_TRY(make_directories(options.runtime_dir));
+    const auto host = BERTH_TRY(make_host(options, subnet));
+    BERTH_TRY(host->network->bring_up());
+    const auto agents = BERTH_TRY(exec::AgentLink::make(*host->engine, options.agent));
+    exec::Executor executor(*agents);
+    const auto logins = BERTH_TRY(ssh::LoginService::start(*agents));
+    container::ContainerService containers(
+        {.state_dir = options.state_dir, .bridge = options.bridge, .forward_ports = forward_ports},
+        plan,
+        {.database = *host->database,
+         .engine = *host->engine,
+         .network = *host->network,
+         .images = host->images,
+         .agents = *agents,
+         .executor = executor,
+         .logins = *logins,
+         .clock = host->clock});
+    BERTH_TRY(containers.reconcile());
+
+    ToolRegistry registry;
+    tools::bind_container_tools(registry, containers);
+    tools::bind_port_tools(registry, containers);
+    tools::bind_ssh_tools(registry, containers);
+    tools::bind_gpu_tools(registry, options.sysfs_root);
+    tools::bind_system_tools(registry, containers, host->images, facts_of(*host));
+    const auto server = BERTH_TRY(HttpServer::listen(
+        UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
+        [&registry](const HttpRequest& request) { return answer_rpc(request, registry); },
+        {.connections_max = callers_max, .error_body = rpc_error_body}));
+    log::info("ready", {{"socket", socket_path(options)},
+                        {"engine", host->engine->version()},
+                        {"version", BERTH_VERSION}});
+    wait_for_signal();
+    log::info("stopping; containers go on running");
+    server->stop();
+    return {};
+}
+
+Result<> build_image(const DaemonOptions& options, const std::string& name, bool force) {
+    const auto image_name = BERTH_TRY(ImageName::parse(name));
+    if (name != "debian-12")
+        return fail(make_error(ErrorCode::unsupported,
+                               fmt::format("berth cannot build an image '{}'", name))
+                        .next("build debian-12"));
+    const image::ImageStore images(image_dir(options));
+    if (const auto found = images.find(image_name); found && !force) {
+        log::info("the image is there already", {{"image", name}, {"digest", found->digest}});
+        return {};
+    }
+    BERTH_TRY(make_directories(images.root()));
+    const auto image = BERTH_TRY(image::build_debian(images, image_name, SystemClock()));
+    log::info("image built", {{"image", name}, {"digest", image.digest}});
+    return {};
+}
+
+Result<> teardown(const DaemonOptions& options) {
+    const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
+    hide_programs_from_liblxc();
+    const Fd lock = BERTH_TRY(lock_state(options, 0ms));
+    const auto host = BERTH_TRY(make_host(options, subnet));
+    for (const auto& id : BERTH_TRY(host->engine->leftovers())) {
+        log::info("teardown: removing a container", {{"id", id}});
+        BERTH_TRY(host->engine->destroy(id));
+    }
+    store::Containers containers(*host->database);
+    for (const auto& row : BERTH_TRY(containers.list())) BERTH_TRY(containers.remove(row.id));
+    host->engine->remove_shared();
+    return host->network->tear_down();
+}
+
+}  // namespace berth::app

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// berthd put together: every room made once and handed down, served until a signal ends it.
+#pragma once
+
+#include "mcp-server/app/berthd/options.h"
+
+namespace berth::app {
+
+/// Serves until SIGTERM or SIGINT. Containers go on running.
+[[nodiscard]] Result<> serve(const DaemonOptions& options);
+
+/// Builds an image by name; "debian-12" is the one that can be built.
+[[nodiscard]] Result<> build_image(const DaemonOptions& options, const std::string& name,
+                                   bool force);
+
+/// Ends and removes every container of the state directory, and what berthd made on the machine
+/// around them. busy while a berthd serves that state directory.
+[[nodiscard]] Result<> teardown(const DaemonOptions& options);
+
+}  // namespace berth::app

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// berthd: the root daemon of one host.
+#include "base/log.h"
+#include "mcp-server/app/berthd/daemon.h"
+#include "tools-schema/contract/error_table.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+int main(int argc, char** argv) {
+    using namespace berth;
+    const auto invocation = app::read_invocation(argc, argv);
+    if (!invocation) return invocation.error();
+    log::start("berthd", invocation->options.log_level);
+    const auto done = [&]() -> Result<> {
+        switch (invocation->command) {
+            case app::Command::serve:
+                return app::serve(invocation->options);
+            case app::Command::build_image:
+                return app::build_image(invocation->options, invocation->image, invocation->force);
+            case app::Command::teardown:
+                return app::teardown(invocation->options);
+        }
+        std::unreachable();
+    }();
+    if (done) return 0;
+    fmt::print(stderr, "berthd: {}\n", done.error().message);
+    if (!done.error().hint.empty()) fmt::print(stderr, "  next: {}\n", done.error().hint);
+    return error_info(done.error().code).exit;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mcp-server/app/berthd/options.h"
+
+#include "mcp-server/config/config.h"
+#include "tools-schema/contract/error_table.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace berth::app {
+namespace {
+
+constexpr std::string_view default_config = "/etc/berth/berthd.toml";
+constexpr std::int64_t uid_base_min = 65536, uid_base_max = 4'000'000'000;
+const std::vector<std::string> log_levels{"debug", "info", "warning", "error"};
+
+/// One row is a key of the file, a flag, and a line of --help.
+struct Setting {
+    std::string_view key;
+    std::string DaemonOptions::* value;
+    std::string_view says;
+};
+
+constexpr std::array settings{
+    Setting{"state_dir", &DaemonOptions::state_dir, "What must survive a reboot"},
+    Setting{"runtime_dir", &DaemonOptions::runtime_dir, "What need not"},
+    Setting{"image_dir", &DaemonOptions::image_dir, "Images (default: <state-dir>/images)"},
+    Setting{"socket", &DaemonOptions::socket,
+            "Where berthd answers (default: <runtime-dir>/berthd.sock)"},
+    Setting{"socket_group", &DaemonOptions::socket_group, "Whose members may call it"},
+    Setting{"bridge", &DaemonOptions::bridge, "The bridge that containers hang on"},
+    Setting{"subnet", &DaemonOptions::subnet, "Their addresses"},
+    Setting{"ssh_ports", &DaemonOptions::ssh_ports, "Host ports for their SSH entries"},
+    Setting{"forward_ports", &DaemonOptions::forward_ports,
+            "Host ports for forwards that name none"},
+    Setting{"cgroup", &DaemonOptions::cgroup, "The parent of containers' control groups"},
+    Setting{"sysfs_root", &DaemonOptions::sysfs_root, "Where GPUs are looked for"},
+    Setting{"agent", &DaemonOptions::agent, "berth's helper for containers"},
+    Setting{"log_level", &DaemonOptions::log_level, "debug, info, warning or error"},
+};
+
+std::string flag_of(std::string_view key) {
+    std::string flag = fmt::format("--{}", key);
+    std::ranges::replace(flag, '_', '-');
+    return flag;
+}
+
+/// The file's values into `options`, except where a flag of that name was given.
+Result<> read_file_into(DaemonOptions& options, const std::string& path, const CLI::App& app) {
+    auto file = ConfigFile::read(path.empty() ? default_config : path);
+    if (!file && path.empty() && file.error().code == ErrorCode::not_found) return {};
+    if (!file) return fail(file.error());
+    for (const auto& [key, value, says] : settings) {
+        const auto found = file->string(key);
+        if (found && key == "log_level" &&
+            std::ranges::find(log_levels, *found) == log_levels.end())
+            file->reject(key, "must be debug, info, warning or error");
+        if (found && app.count(flag_of(key)) == 0) options.*value = *found;
+    }
+    const auto uid_base = file->integer("uid_base", uid_base_min, uid_base_max);
+    if (uid_base && app.count("--uid-base") == 0) options.uid_base = *uid_base;
+    return file->finish();
+}
+
+}  // namespace
+
+std::expected<Invocation, int> read_invocation(int argc, char** argv) {
+    Invocation invocation;
+    std::string config;
+    CLI::App app("berthd: runs containers on this host for berth");
+    app.set_version_flag("--version", "berthd " BERTH_VERSION);
+    app.add_option(
+        "--config", config,
+        fmt::format("The configuration file (default: {}, if it is there)", default_config));
+    for (const auto& [key, value, says] : settings) {
+        auto* option = app.add_option(flag_of(key), invocation.options.*value, std::string(says))
+                           ->capture_default_str();
+        if (key == "log_level") option->check(CLI::IsMember(log_levels));
+    }
+    app.add_option("--uid-base", invocation.options.uid_base,
+                   "The first uid that is given to a container")
+        ->capture_default_str()
+        ->check(CLI::Range(uid_base_min, uid_base_max));
+
+    auto* image = app.add_subcommand("image", "Work on images");
+    image->require_subcommand(1);
+    auto* build = image->add_subcommand("build", "Build an image, unless it is there");
+    build->add_option("name", invocation.image, "debian-12")->required();
+    build->add_flag("--force", invocation.force, "Build it even if it is there");
+    const auto* teardown =
+        app.add_subcommand("teardown", "Remove every container and what berthd made around them");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& problem) {
+        return std::unexpected(
+            app.exit(problem) == 0 ? 0 : error_info(ErrorCode::invalid_argument).exit);
+    }
+    if (build->parsed()) invocation.command = Command::build_image;
+    if (teardown->parsed()) invocation.command = Command::teardown;
+    if (const auto read = read_file_into(invocation.options, config, app); !read) {
+        fmt::print(stderr, "berthd: {}\n", read.error().message);
+        return std::unexpected(error_info(read.error().code).exit);
+    }
+    return invocation;
+}
+
+}  // namespace berth::app

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything about berthd that can be set: in /etc/berth/berthd.toml, and by the flag of the same
+// name.
+#pragma once
+
+#include "tools-schema/contract/result.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace berth::app {
+
+struct DaemonOptions {
+    std::string state_dir = "/var/lib/berth";
+    std::string runtime_dir = "/run/berth";
+    std::string image_dir = {};  // "": <state_dir>/images
+    std::string socket = {};     // "": <runtime_dir>/berthd.sock
+    std::string socket_group = "berth";
+    std::string bridge = "berth0";
+    std::string subnet = "10.86.0.0/16";
+    std::string ssh_ports = "20000-29999";
+    std::string forward_ports = "30000-32767";
+    std::int64_t uid_base = 1'000'000;
+    std::string cgroup = "berth";
+    std::string sysfs_root = "/sys";
+    std::string agent = "/usr/local/libexec/berth/berth-agent";
+    std::string log_level = "info";
+};
+
+enum class Command : std::uint8_t { serve, build_image, teardown };
+
+struct Invocation {
+    Command command = Command::serve;
+    DaemonOptions options;
+    std::string image;   // of build_image
+    bool force = false;  // of build_image: build anew even if it is there
+};
+
+/// Reads the command line and the configuration file; flags win. An exit code instead where the
+/// program has nothing more to do: --help, --version, or wrong usage, which has been explained
+/// then.
+[[nodiscard]] std::expected<Invocation, int> read_invocation(int argc, char** argv);
+
+}  // namespace berth::app
