@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# test.sh [CTEST-OPTION...]: builds and runs every test; closes with ctest's summary. For a part of them:
+# scripts/test.sh -L unit
+. "$(dirname "$0")/lib.sh"
+need_root
+cd "$root"
+
+install_clients() {
+    local at=build/npm
+    if ! cmp -s tests/system/package-lock.json "$at/package-lock.json" || [ ! -f "$at/complete" ]; then
+        say "installing the MCP clients"
+        rm -rf "$at"
+        mkdir -p "$at"
+        cp tests/system/package.json tests/system/package-lock.json "$at"
+        # Only the pinned Node runs them, so that what this npm thinks of its own age does not matter.
+        npm ci --prefix "$at" --ignore-scripts --no-audit --no-fund --loglevel error
+        touch "$at/complete"
+    fi
+}
+
+scripts/install-packages.sh test
+say "building"
+cmake --preset ci -Wno-dev
+cmake --build --preset ci
+install_clients
+say "making the base image, unless it is there"
+"$(built ci berthd)" --image-dir "$root/build/images" image build debian-12
+say "testing"
+ctest --preset ci "$@"

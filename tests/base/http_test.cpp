@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP server and client on real sockets.
+#include "base/files.h"
+#include "base/http_client.h"
+#include "base/http_server.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+
+using namespace berth;
+
+namespace {
+
+HttpResponse echo(const HttpRequest& request) {
+    return json_response(
+        200, request.method + " " + request.path + "?" + request.query + " " + request.body);
+}
+
+std::string json_error(int status, std::string_view message) {
+    return R"({"status":)" + std::to_string(status) + R"(,"why":")" + std::string(message) + "\"}";
+}
+
+std::unique_ptr<HttpServer> serve(HttpServer::Handler handler, HttpServerOptions options = {}) {
+    options.error_body = json_error;
+    auto server = HttpServer::listen(TcpEndpoint{}, std::move(handler), std::move(options));
+    REQUIRE(server);
+    return *std::move(server);
+}
+
+Fd connect_to(const HttpServer& server) {
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = ::htons(server.port());
+    address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0);
+    return socket;
+}
+
+/// Sends bytes as they are, and reads until the server closes.
+std::string raw(const HttpServer& server, const std::string& text) {
+    const Fd socket = connect_to(server);
+    REQUIRE(::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(text.size()));
+    std::string answer;
+    std::array<char, 4096> chunk{};
+    for (;;) {
+        const ssize_t got = ::recv(socket.get(), chunk.data(), chunk.size(), 0);
+        if (got <= 0) return answer;
+        answer.append(chunk.data(), static_cast<std::size_t>(got));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a request and its answer cross TCP and unix sockets") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() / "http.sock";
+    HttpRequest seen;
+    const auto handler = [&](const HttpRequest& request) {
+        seen = request;
+        return echo(request);
+    };
+    const auto tcp = serve(handler);
+    const auto local = HttpServer::listen(UnixEndpoint{.path = path, .mode = 0620}, handler);
+    REQUIRE(local);
+    HttpClient over_tcp("127.0.0.1", tcp->port());
+    HttpClient over_unix(path);
+    const bool is_unix = GENERATE(false, true);
+    HttpClient& client = is_unix ? over_unix : over_tcp;
+
+    const auto answer = client.send({.method = "POST",
+                                     .path = "/a/b",
+                                     .query = "c=d",
+                                     .headers = {{"X-Two", "1"}, {"X-Two", "2"}},
+                                     .body = "hello"});
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(answer->body == "POST /a/b?c=d hello");
+    CHECK(*find_header(answer->headers, "content-type") == "application/json");
+    CHECK(seen.headers.count("x-two") == 2);
+    CHECK_FALSE(seen.headers.contains("remote_addr"));
+    CHECK(seen.peer_uid.has_value() == is_unix);
+    if (is_unix) CHECK(seen.peer_uid == ::getuid());
+    if (!is_unix) CHECK(seen.remote.starts_with("127.0.0.1:"));
+    struct stat found{};
+    REQUIRE(::stat(path.c_str(), &found) == 0);
+    CHECK((found.st_mode & 0777) == 0620);
+}
+
+TEST_CASE("every method comes to the handler, with or without a body") {
+    const auto server = serve(echo);
+    HttpClient client("127.0.0.1", server->port());
+    const auto method =
+        GENERATE(as<std::string>(), "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS");
+    const auto answer = client.send({.method = method, .path = "/x"});
+    REQUIRE(answer);
+    CHECK(answer->body == method + " /x? ");
+}
+
+TEST_CASE("64 connections at once are served, each on its own") {
+    std::atomic<int> waiting = 0;
+    std::mutex mutex;
+    std::condition_variable all_here;
+    constexpr int clients = 64;
+    const auto server = serve([&](const HttpRequest& request) {
+        std::unique_lock lock(mutex);
+        if (++waiting == clients) all_here.notify_all();
+        all_here.wait(lock, [&] { return waiting >= clients; });
+        return echo(request);
+    });
+    HttpClient client("127.0.0.1", server->port());
+    std::atomic<int> right = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int number = 0; number < clients; ++number) {
+            threads.emplace_back([&, body = std::to_string(number)] {
+                const auto answer = client.send({.method = "POST", .path = "/", .body = body});
+                if (answer && answer->body == "POST /? " + body) ++right;
+            });
+        }
+    }
+    CHECK(right == clients);
+}
+
+TEST_CASE("a connection beyond the bound is answered with 503") {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool entered = false, leave = false;
+    const auto server = serve(
+        [&](const HttpRequest& request) {
+            std::unique_lock lock(mutex);
+            entered = true;
+            changed.notify_all();
+            changed.wait(lock, [&] { return leave; });
+            return echo(request);
+        },
+        {.connections_max = 1});
+    std::jthread first([&] {
+        HttpClient client("127.0.0.1", server->port());
+        CHECK(client.send({.path = "/"})->status == 200);
+    });
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return entered; });
+    HttpClient client("127.0.0.1", server->port());
+    const auto refused = client.send({.path = "/"});
+    leave = true;
+    changed.notify_all();
+    REQUIRE(refused);
+    CHECK(refused->status == 503);
+    CHECK(refused->body == json_error(503, "too many connections"));
+}
+
+TEST_CASE("a body over the bound is answered with 413, however it is sent") {
+    const auto server = serve(echo, {.body_bytes_max = 1000});
+    HttpClient client("127.0.0.1", server->port());
+    CHECK(client.send({.method = "POST", .body = std::string(1000, 'x')})->status == 200);
+    const auto large = client.send({.method = "POST", .body = std::string(5'000'000, 'x')});
+    REQUIRE(large);
+    CHECK(large->status == 413);
+    CHECK(large->body == json_error(413, "the body is too large"));
+    std::string chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int chunk = 0; chunk < 11; ++chunk) chunked += "64\r\n" + std::string(100, 'x') + "\r\n";
+    CHECK(raw(*server, chunked + "0\r\n\r\n").starts_with("HTTP/1.1 413"));
+    CHECK(client.send({.method = "POST", .body = "fits"})->status == 200);
+}
+
+TEST_CASE("bytes that are no request are answered in JSON and the connection ends") {
+    const auto server = serve(echo, {.receive_max = std::chrono::milliseconds(500)});
+    const auto [text, status] = GENERATE(table<std::string, std::string>({
+        {"nonsense\r\n\r\n", "400"},
+        {"BREW / HTTP/1.1\r\n\r\n", "400"},
+        {"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "400"},
+        {"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},
+        {"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         "400"},
+        {"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400"},
+        {"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", "400"},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
+        {"POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: "
+         "1\r\n\r\na",
+         "415"},
+        {"GET / HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n", "400"},
+    }));
+    CAPTURE(text.substr(0, 100));
+    const std::string answer = raw(*server, text);
+    CAPTURE(answer);
+    CHECK(answer.starts_with("HTTP/1.1 " + status));
+    CHECK(answer.find("{\"status\":" + status) != std::string::npos);
+}
+
+TEST_CASE("a head without end is cut off") {
+    const auto server = serve(echo);
+    std::string text = "GET / HTTP/1.1\r\n";
+    while (text.size() < 100'000) text += "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n";
+    CHECK(raw(*server, text).starts_with("HTTP/1.1 431"));
+}
+
+TEST_CASE("what a handler throws is a 500 that tells nothing") {
+    const auto server =
+        serve([](const HttpRequest&) -> HttpResponse { throw std::runtime_error("secret"); });
+    HttpClient client("127.0.0.1", server->port());
+    const auto answer = client.send({.path = "/"});
+    REQUIRE(answer);
+    CHECK(answer->status == 500);
+    CHECK(answer->body == json_error(500, "internal error"));
+}
+
+TEST_CASE("requests that arrive together are answered in order") {
+    const auto server = serve(echo);
+    const std::string answer = raw(*server,
+                                   "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n"
+                                   "Connection: close\r\n\r\n");
+    CHECK(answer.find("GET /1?") < answer.find("GET /2?"));
+    CHECK(answer.find("GET /2?") != std::string::npos);
+}
+
+TEST_CASE("a server stops at once though connections are open, and its handlers are told") {
+    std::atomic<bool> entered = false;
+    auto server = serve([&](const HttpRequest& request) {
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any never;
+        entered = true;
+        entered.notify_all();
+        (void)never.wait(lock, request.server_stopping, [] { return false; });
+        return echo(request);
+    });
+    const Fd idle = connect_to(*server);
+    int status = 0;
+    std::jthread asking([&, port = server->port()] {
+        HttpClient client("127.0.0.1", port);
+        if (const auto answer = client.send({.path = "/"})) status = answer->status;
+    });
+    entered.wait(false);
+    server.reset();
+    asking.join();
+    CHECK(status == 200);
+}
+
+TEST_CASE("a server that nobody asked anything stops") {
+    CHECK(serve(echo)->port() != 0);
+}
+
+TEST_CASE("a socket file is replaced only when nobody answers at it") {
+    const TemporaryDirectory directory;
+    const UnixEndpoint endpoint{.path = directory.path() / "http.sock"};
+    SECTION("left behind by a dead process") {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::ranges::copy(endpoint.path, address.sun_path);
+        {
+            const Fd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+            REQUIRE(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address),
+                           sizeof address) == 0);
+        }
+        CHECK(HttpServer::listen(endpoint, echo));
+        CHECK_FALSE(std::filesystem::exists(endpoint.path));
+    }
+    SECTION("in use") {
+        const auto first = HttpServer::listen(endpoint, echo);
+        REQUIRE(first);
+        const auto second = HttpServer::listen(endpoint, echo);
+        REQUIRE_FALSE(second);
+        CHECK(second.error().code == ErrorCode::already_exists);
+        CHECK(HttpClient(endpoint.path).send({.path = "/"})->status == 200);
+    }
+    SECTION("not a socket") {
+        directory.write("http.sock", "precious");
+        CHECK_FALSE(HttpServer::listen(endpoint, echo));
+        CHECK(*read_file(endpoint.path) == "precious");
+    }
+}
+
+TEST_CASE("a port or a path that cannot be had is an error") {
+    const auto server = serve(echo);
+    const auto taken = HttpServer::listen(TcpEndpoint{.port = server->port()}, echo);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == ErrorCode::already_exists);
+    CHECK_FALSE(HttpServer::listen(TcpEndpoint{.address = "not an address"}, echo));
+    CHECK_FALSE(HttpServer::listen(UnixEndpoint{.path = std::string(200, 'x')}, echo));
+    CHECK_FALSE(HttpServer::listen(UnixEndpoint{.path = "/nonexistent/x"}, echo));
+}
+
+TEST_CASE("a client says what kept it from an answer") {
+    const TemporaryDirectory directory;
+    const auto nobody = HttpClient(directory.path() / "none.sock").send({.path = "/"});
+    REQUIRE_FALSE(nobody);
+    CHECK(nobody.error().code == ErrorCode::unavailable);
+
+    const auto server = serve([](const HttpRequest& request) {
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any never;
+        (void)never.wait(lock, request.server_stopping, [] { return false; });
+        return echo(request);
+    });
+    HttpClient client("127.0.0.1", server->port());
+    const auto late = client.send({.path = "/"}, {.read_timeout = std::chrono::milliseconds(20)});
+    REQUIRE_FALSE(late);
+    CHECK(late.error().code == ErrorCode::timed_out);
+}

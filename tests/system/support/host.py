@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""berthd on a machine of its own, and what tests ask of it."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from support.machine import DIAL, ECHO, Machine, die_with_parent, processes, wait_until
+
+SOURCE = Path(__file__).resolve().parents[3]
+BIN = Path(os.environ.get("BERTH_BIN", SOURCE / "build/dev"))
+IMAGES = Path(os.environ.get("BERTH_IMAGE_DIR", SOURCE / "build/images"))
+NPM = Path(os.environ.get("BERTH_NPM_DIR", SOURCE / "build/npm"))
+SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not exist here
+SOCKET_GID = 1
+UID_RANGE = 65536
+
+
+def program(name):
+    """A program out of the build directory, wherever its room puts it."""
+    for path in BIN.rglob(name):
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    raise FileNotFoundError(f"{name} is not in {BIN}")
+
+
+class ToolError(Exception):
+    """A JSON-RPC error: what a program reads of it."""
+
+    def __init__(self, error):
+        super().__init__(json.dumps(error))
+        data = error.get("data") or {}
+        self.number, self.message = error["code"], error["message"]
+        self.code, self.field, self.hint = (data.get(key, "") for key in ("code", "field", "hint"))
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Host:
+    def __init__(self, *flags):
+        agent = program("berth-agent")
+        # Short, because a unix socket's path has 107 bytes; world-readable, because users in
+        # containers have to pass through.
+        self.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        self.root.chmod(0o755)
+        self.cgroup = self.root.name
+        # Far from other tests' ranges, so that a process can be told by its uid.
+        self.uid_base = 300_000_000 + os.getpid() % 500 * 64 * UID_RANGE
+        self.state, self.runtime = self.root / "state", self.root / "run"
+        self.socket = self.runtime / "berthd.sock"
+        self.flags = ["--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", IMAGES,
+                      "--socket", self.socket, "--socket-group", SOCKET_GROUP, "--uid-base", self.uid_base,
+                      "--cgroup", self.cgroup, "--agent", agent, *flags]
+        self.log = open(self.root / "berthd.log", "ab")
+        self.machine = Machine(self.root)
+        self.daemon = None
+        try:
+            self.start()
+        except BaseException:
+            self._clear()
+            raise
+
+    # The daemon's life
+
+    def start(self):
+        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log)
+        wait_until(self._answers, "berthd answers", 30)
+
+    def _answers(self):
+        if self.is_dead():
+            raise AssertionError(f"berthd ended with {self.daemon.returncode}:\n{self.log_tail()}")
+        try:
+            return bool(self.rpc("system_info", {}, timeout=5))
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def kill(self):
+        """As a crash would."""
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def stop(self):
+        self.daemon.terminate()
+        self.daemon.wait(30)
+
+    def restart(self, crash=False):
+        (self.kill if crash else self.stop)()
+        self.start()
+
+    def is_dead(self):
+        return self.daemon.poll() is not None
+
+    def log_tail(self, lines=40):
+        return "\n".join((self.root / "berthd.log").read_text(errors="replace").splitlines()[-lines:])
+
+    # Calls
+
+    def rpc_raw(self, body: bytes, timeout=180.0):
+        connection = UnixConnection(self.socket, timeout)
+        try:
+            connection.request("POST", "/rpc", body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def rpc(self, method, params, timeout=180.0):
+        answer = self.rpc_raw(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode(), timeout)
+        if "error" in answer:
+            raise ToolError(answer["error"])
+        return answer["result"]
+
+    def create(self, name, **more):
+        return self.rpc("container_create", {"name": name, **more})
+
+    def delete(self, name):
+        return self.rpc("container_delete", {"name": name, "force": True})
+
+    def exec(self, name, *argv, **more):
+        return self.rpc("container_exec", {"container": name, "argv": list(argv), **more})
+
+    def output(self, name, *argv, **more):
+        """Standard output of a command that has to succeed."""
+        result = self.exec(name, *argv, **more)
+        if result.get("exit_code") != 0:
+            raise AssertionError(f"{argv} in {name}: {result}")
+        return result["stdout"]["text"]
+
+    def environment(self):
+        return {**os.environ, "BERTH_SOCKET": str(self.socket)}
+
+    def cli(self, *arguments, **options):
+        return self.machine.run([program("berth"), *arguments], env=self.environment(), **options)
+
+    def mcp_stdio_argv(self):
+        return [program("berth-mcp"), "--stdio", "--socket", str(self.socket)]
+
+    def start_mcp_http(self, port=7420):
+        """berth-mcp over HTTP; ended by the caller."""
+        server = self.machine.start([program("berth-mcp"), "--socket", self.socket, "--listen", f"127.0.0.1:{port}"],
+                                    stderr=self.log, stdout=self.log)
+        wait_until(lambda: self.machine.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/mcp"],
+                                            check=False).returncode == 0, "berth-mcp listens")
+        return server
+
+    # Work in containers
+
+    def serve(self, name, port, address="0.0.0.0"):
+        """An echo service in a container, as somebody would leave one running."""
+        self.output(name, "sh", "-c", 'setsid python3 -c "$1" "$2" "$3" "$4" >/tmp/echo-$4 2>&1 </dev/null &', "sh",
+                    ECHO, name, address, str(port))
+        wait_until(lambda: "listening" in self.exec(name, "cat", f"/tmp/echo-{port}")["stdout"]["text"], "it listens")
+
+    def dial_from(self, name, protocol, address, port):
+        """The answer a container gets, or "" for none."""
+        return self.exec(name, "python3", "-c", DIAL, protocol, address, str(port))["stdout"]["text"].strip()
+
+    def dial(self, protocol, address, port, outside=False):
+        run = self.machine.outside if outside else self.machine.run
+        return run(["python3", "-c", DIAL, protocol, address, port], check=False).stdout.strip()
+
+    def init_pid(self, name):
+        """The container's init, as this machine numbers it."""
+        base = self.rpc("container_get", {"name": name})["uid_base"]
+        for pid, *_, uid in processes():
+            if uid == base and _namespace_pids(pid)[-1:] == ["1"]:
+                return pid
+        raise AssertionError(f"'{name}' has no init")
+
+    # What is there
+
+    def cgroups(self):
+        """Ours, down to one per container: what is inside those is the containers' own business."""
+        found = []
+        for top, names, _ in os.walk("/sys/fs/cgroup"):
+            roots = [Path(top) / name for name in names if name.startswith(self.cgroup)]
+            found += roots + [path for root in roots for path in root.iterdir() if path.is_dir()]
+            names[:] = [name for name in names if not name.startswith(self.cgroup)]
+        return sorted(map(str, found))
+
+    def picture(self):
+        """Everything a call may change, to be compared before and after."""
+        containers = self.rpc("container_list", {"limit": 1000})["containers"]
+        return {"containers": [self.rpc("container_get", {"name": c["name"]}) for c in containers],
+                "ports": self.rpc("port_list", {"limit": 1000}), "rules": self.machine.rules(),
+                "links": self.machine.links(), "mounts": self.machine.new_mounts(), "cgroups": self.cgroups(),
+                "owned": self.owned_files()}
+
+    def owned_files(self):
+        """The topmost files of the state directory that belong to containers' uids."""
+        found = []
+        for top, names, files in os.walk(self.state):
+            for name in names + files:
+                if self._is_ours((Path(top) / name).lstat().st_uid):
+                    found.append(str(Path(top) / name))
+            names[:] = [name for name in names if str(Path(top) / name) not in found]
+        return sorted(found)
+
+    def _is_ours(self, uid):
+        return self.uid_base <= uid < self.uid_base + 64 * UID_RANGE
+
+    def our_processes(self):
+        own = {os.getpid(), self.machine._host.pid, self.machine._outside.pid}
+        return [f"{pid}: {command} {cgroup!r} uid {uid}" for pid, command, cgroup, uid in processes() if pid not in own
+                and (str(self.root) in command or f"/{self.cgroup}" in cgroup or self._is_ours(uid))]
+
+    def leftovers(self):
+        """What is still on the machine after a teardown; nothing, if all is well."""
+        left = {"processes": self.our_processes(), "mounts": self.machine.new_mounts(), "links": self.machine.links(),
+                "rules": self.machine.rules(), "cgroups": self.cgroups()}
+        return {what: things for what, things in left.items() if things}
+
+    # The end
+
+    def close(self):
+        """Takes everything away, in every case; then says whether the daemon's own teardown had left something."""
+        problem = ""
+        try:
+            if self.daemon and not self.is_dead():
+                self.stop()
+            done = self.machine.run([program("berthd"), *self.flags, "teardown"], check=False)
+            if done.returncode != 0:
+                problem = f"teardown ended with {done.returncode}: {done.stderr}"
+            wait_until(lambda: not self.leftovers(), "everything is gone", 15)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            problem = f"{problem}\n{error}: {json.dumps(self.leftovers(), indent=1)}\n{self.log_tail()}"
+        finally:
+            self._clear()
+        if problem:
+            raise AssertionError(problem)
+
+    def _clear(self):
+        if self.daemon and not self.is_dead():
+            self.daemon.kill()
+            self.daemon.wait()
+        for line in self.our_processes():
+            try:
+                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was on its way
+        self.log.close()
+        self.machine.close()
+        for path in sorted(self.cgroups(), key=len, reverse=True):
+            for top, *_ in os.walk(path, topdown=False):
+                try:
+                    os.rmdir(top)
+                except OSError:
+                    pass  # test_zz_clean reports it
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _namespace_pids(pid):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+
+
+class HostCase(unittest.TestCase):
+    """One host for all tests of a class."""
+
+    flags = ()
+
+    def setUp(self):
+        if self.host.is_dead():
+            self.fail(f"berthd ended with {self.host.daemon.returncode} in the test before:\n{self.host.log_tail()}")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host(*cls.flags)
+        cls.addClassCleanup(cls.host.close)
+
+    def refused(self, code, field, method, params):
+        """The call fails with that code and field, and says what to do next."""
+        with self.assertRaises(ToolError, msg=f"{method} {params}") as caught:
+            self.host.rpc(method, params)
+        error = caught.exception
+        self.assertIn(error.code, (code,) if isinstance(code, str) else code, error)
+        self.assertEqual(error.field, field, error)
+        self.assertTrue(error.message and error.hint, f"no message or no next step: {error}")
+        return error
+
+
+def run_in_thread(call):
+    """Runs a call aside; the function returned waits for its result, or raises what it raised."""
+    outcome = []
+
+    def work():
+        try:
+            outcome.append((True, call()))
+        except BaseException as error:  # handed to whoever asks for the result
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def result(seconds=120):
+        thread.join(seconds)
+        if not outcome:
+            raise AssertionError("the call is still running")
+        fine, value = outcome[0]
+        if fine:
+            return value
+        raise value
+
+    return result
+
+
+def main():
+    """Runs the calling file's tests; exit 77 where they cannot run, before ctest's own limit."""
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        sys.exit(77)
+    if not (IMAGES / "names/debian-12").exists():
+        print(f"skipped: no base image in {IMAGES} (scripts/test.sh builds it)")
+        sys.exit(77)
+
+    def out_of_time(*_):
+        raise AssertionError("out of time")
+
+    # Raised in the main thread, so that the host is cleaned up; ctest's kill would leave it behind.
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(int(os.environ.get("BERTH_TEST_SECONDS", "600")))
+    unittest.main(module="__main__", verbosity=2)

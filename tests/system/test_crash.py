@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of berthd: nothing half made is left, nothing acknowledged is lost, nothing running stops."""
+import http.client
+import time
+
+from support.host import HostCase, main, run_in_thread
+from support.machine import wait_until
+
+POINTS = 20
+
+
+class Crash(HostCase):
+    def still(self, name):
+        return any(box["name"] == name for box in self.host.rpc("container_list", {})["containers"])
+
+    def empty(self):
+        """What the host looks like without containers; a teardown may go on for a moment."""
+        picture = self.host.picture()
+        return picture if not picture["containers"] and not picture["owned"] else None
+
+    def test_a_create_cut_short_anywhere_is_whole_or_gone(self):
+        self.host.create("warm")
+        self.host.delete("warm")
+        before = wait_until(self.empty, "the host is empty")
+        began = time.monotonic()
+        self.host.create("ada", ports=[{"container_port": 80}])
+        whole = time.monotonic() - began
+        self.host.delete("ada")
+
+        outcomes = []
+        for point in range(POINTS):
+            with self.subTest(point=point):
+                creating = run_in_thread(lambda: self.host.create("ada", ports=[{"container_port": 80}]))
+                time.sleep(whole * (point + 0.5) / POINTS)
+                self.host.kill()
+                try:
+                    acknowledged = bool(creating(30))
+                except (OSError, http.client.HTTPException, ValueError):
+                    acknowledged = False
+                self.host.start()
+                there = self.still("ada")
+                outcomes.append("acknowledged" if acknowledged else "whole" if there else "gone")
+                self.assertTrue(there or not acknowledged, "an acknowledged container is lost")
+                if there:
+                    box = self.host.rpc("container_get", {"name": "ada"})
+                    self.assertEqual((box["state"], len(box["ports"])), ("running", 1))
+                    self.assertEqual(self.host.output("ada", "echo", "whole"), "whole\n")
+                    self.host.delete("ada")
+                wait_until(lambda: self.host.picture() == before, "nothing of it is left", 15)
+        print(f"create takes {whole * 1000:.0f} ms; killed at {POINTS} points: {' '.join(outcomes)}")
+        self.assertIn("gone", outcomes, "no kill came early enough to cut a create short")
+
+    def test_running_containers_never_notice(self):
+        self.host.create("bob", ports=[{"container_port": 80}])
+        self.addCleanup(self.host.delete, "bob")
+        before = self.host.init_pid("bob"), self.host.rpc("container_get", {"name": "bob"})
+        self.host.output("bob", "sh", "-c", "setsid sleep 17320 >/dev/null 2>&1 </dev/null &")
+        for crash in (True, False):
+            with self.subTest(crash=crash):
+                self.host.restart(crash=crash)
+                self.assertEqual((self.host.init_pid("bob"), self.host.rpc("container_get", {"name": "bob"})), before)
+                self.assertEqual(self.host.output("bob", "pgrep", "-cf", "[s]leep 17320"), "1\n")
+                self.assertEqual(self.host.exec("bob", "sh", "-c", "sleep 60", timeout_seconds=1)["timed_out"], True)
+
+    def test_a_container_that_ended_meanwhile_is_stopped_and_starts_again(self):
+        self.host.create("cyd")
+        self.addCleanup(self.host.delete, "cyd")
+        pid = self.host.init_pid("cyd")
+        self.host.kill()
+        self.host.machine.run(["kill", "-9", str(pid)])
+        self.host.start()
+        wait_until(lambda: self.host.rpc("container_get", {"name": "cyd"})["state"] == "stopped", "it is seen as stopped")
+        self.assertEqual(self.host.rpc("container_start", {"name": "cyd"})["state"], "running")
+        self.assertEqual(self.host.output("cyd", "echo", "again"), "again\n")
+
+    def test_a_delete_cut_short_is_finished(self):
+        before = wait_until(self.empty, "the host is empty")
+        for delay in (0.0, 0.01, 0.03, 0.06, 0.1):
+            with self.subTest(delay=delay):
+                self.host.create("dora")
+                deleting = run_in_thread(lambda: self.host.delete("dora"))
+                time.sleep(delay)
+                self.host.kill()
+                try:
+                    deleting(30)
+                except (OSError, http.client.HTTPException, ValueError):
+                    pass  # not acknowledged
+                self.host.start()
+                if self.still("dora") and self.host.rpc("container_get", {"name": "dora"})["state"] != "deleting":
+                    self.host.delete("dora")
+                wait_until(lambda: self.host.picture() == before, "nothing of it is left", 15)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""container_exec: what goes in arrives, what comes out is exact, and nothing outlives its time."""
+import re
+import time
+
+from support.host import HostCase, main, run_in_thread
+from support.machine import wait_until
+
+
+class Exec(HostCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.create("ada")
+
+    def run_in(self, *argv, **more):
+        return self.host.exec("ada", *argv, **more)
+
+    def text(self, *argv, **more):
+        return self.host.output("ada", *argv, **more)
+
+    def running(self, pattern):
+        """How many processes of the container match; the bracket keeps the search from finding itself."""
+        pattern = f"[{pattern[0]}]{pattern[1:]}"
+        return int(self.run_in("pgrep", "-cf", pattern)["stdout"]["text"])
+
+    # What goes in
+
+    def test_argv_is_passed_as_it_is(self):
+        odd = ["", "a b", "$HOME", "*", "'", '"', "\\", "new\nline", ";true", "-n", "ünï"]
+        said = self.text("python3", "-c", "import sys; print(sys.argv[1:])", *odd)
+        self.assertEqual(eval(said), odd)
+
+    def test_standard_input_arrives_whole_and_ends(self):
+        text = "line\n" * 100_000
+        self.assertEqual(self.text("wc", "-c", stdin=text).strip(), str(len(text)))
+        self.assertEqual(self.text("cat"), "")
+
+    def test_a_command_that_reads_nothing_is_not_held_up_by_its_input(self):
+        self.assertEqual(self.run_in("true", stdin="x" * 1_000_000)["exit_code"], 0)
+
+    def test_environment_directory_and_user_are_as_asked(self):
+        self.assertEqual(self.text("sh", "-c", 'echo "$A|$B"', env=["A=1 2", "B=x=y"]), "1 2|x=y\n")
+        self.assertEqual(self.text("pwd"), "/root\n")
+        self.assertEqual(self.text("pwd", cwd="/usr/share"), "/usr/share\n")
+        self.assertEqual(self.text("sh", "-c", "id -un; id -gn; echo $HOME $USER"), "root\nroot\n/root root\n")
+        self.assertEqual(self.text("sh", "-c", "id -un; id -gn; id -Gn", user="nobody"), "nobody\nnogroup\nnogroup\n")
+
+    def test_the_environment_is_the_users_and_not_the_daemons(self):
+        names = {line.partition("=")[0] for line in self.text("env").splitlines()}
+        self.assertLessEqual({"HOME", "PATH", "USER"}, names)
+        self.assertLessEqual(names, {"HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "PWD", "container"})
+
+    def test_no_descriptor_of_the_daemon_leaks_in(self):
+        self.assertEqual(sorted(self.text("ls", "/proc/self/fd").split()), ["0", "1", "2", "3"])  # 3 is ls's own
+
+    def test_a_user_or_directory_that_is_not_there_is_named(self):
+        self.refused(("invalid_argument", "not_found"), "/user", "container_exec",
+                     {"container": "ada", "argv": ["true"], "user": "nosuch"})
+        self.refused(("invalid_argument", "not_found"), "/cwd", "container_exec",
+                     {"container": "ada", "argv": ["true"], "cwd": "/nosuch"})
+
+    def test_a_missing_program_is_named(self):
+        for program in ("nosuchprogram", "/no/such/program", "/etc/passwd"):
+            with self.subTest(program):
+                error = self.refused(("invalid_argument", "not_found"), "/argv/0", "container_exec",
+                                     {"container": "ada", "argv": [program]})
+                self.assertIn(program, error.message)
+
+    # What comes out
+
+    def test_exit_codes_and_signals_are_told_apart(self):
+        for code in (0, 1, 7, 137, 255):
+            self.assertEqual(self.run_in("sh", "-c", f"exit {code}")["exit_code"], code)
+        result = self.run_in("sh", "-c", "kill -SEGV $$")
+        self.assertEqual((result.get("signal"), "exit_code" in result), ("SIGSEGV", False))
+
+    def test_both_streams_come_back_apart(self):
+        result = self.run_in("sh", "-c", "echo out; echo err >&2")
+        self.assertEqual((result["stdout"]["text"], result["stderr"]["text"]), ("out\n", "err\n"))
+
+    def test_a_long_output_is_cut_in_the_middle_and_counted_exactly(self):
+        for limit in (1024, 4096, 16384):
+            with self.subTest(limit):
+                out = self.run_in("sh", "-c", "printf HEAD; head -c 9999992 /dev/zero | tr '\\0' x; printf TAIL",
+                                  output_bytes_max=limit)["stdout"]
+                head, note, tail = re.fullmatch(r"HEAD(x+)(.*?)(x+)TAIL", out["text"], re.DOTALL).groups()
+                kept = len("HEAD") + len(head) + len(tail) + len("TAIL")
+                self.assertEqual((out["bytes"], out["omitted_bytes"]), (10_000_000, 10_000_000 - kept))
+                self.assertLessEqual(kept, limit)
+                self.assertIn(str(out["omitted_bytes"]), note.replace(",", ""))
+
+    def test_output_at_the_limit_is_whole(self):
+        out = self.run_in("sh", "-c", "head -c 1024 /dev/zero | tr '\\0' x", output_bytes_max=1024)["stdout"]
+        self.assertEqual(out, {"text": "x" * 1024, "bytes": 1024, "omitted_bytes": 0, "lossy": False})
+
+    def test_bytes_that_are_no_text_are_counted_and_marked(self):
+        out = self.run_in("printf", "\\377\\376ok")["stdout"]
+        self.assertEqual((out["bytes"], out["lossy"], out["text"].endswith("ok")), (4, True, True))
+        out = self.run_in("printf", "caf\\303\\251\\000")["stdout"]
+        self.assertEqual((out["bytes"], out["lossy"], out["text"]), (6, False, "café\0"))
+
+    def test_many_commands_at_once_keep_their_output_apart(self):
+        calls = [run_in_thread(lambda n=n: self.text("sh", "-c", f"sleep 0.2; seq {n} {n + 2000} | md5sum; echo {n}"))
+                 for n in range(24)]
+        self.assertEqual([call().split()[-1] for call in calls], [str(n) for n in range(24)])
+
+    # Time
+
+    def test_a_timeout_ends_the_whole_tree(self):
+        """Children, those that left the session, and those whose parent is gone."""
+        script = "sleep 27182 & setsid sleep 27182 & (setsid sh -c 'sleep 27182 & sleep 27182' &) ; trap '' TERM; sleep 27182"
+        began = time.monotonic()
+        result = self.run_in("sh", "-c", f"echo begun; {script}", timeout_seconds=2)
+        self.assertLess(time.monotonic() - began, 8)
+        self.assertTrue(result["timed_out"])
+        self.assertEqual(result["stdout"]["text"], "begun\n", "what it said before is kept")
+        self.assertGreaterEqual(result["duration_ms"], 1900)
+        wait_until(lambda: self.running("sleep 27182") == 0, "nothing of it is left", 5)
+
+    def test_a_service_left_behind_does_not_hold_up_the_answer(self):
+        began = time.monotonic()
+        result = self.run_in("sh", "-c", "setsid sleep 16180 >/dev/null 2>&1 </dev/null & echo started")
+        self.assertEqual((result["exit_code"], result["stdout"]["text"]), (0, "started\n"))
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(self.running("sleep 16180"), 1, "and goes on running")
+        self.run_in("pkill", "-f", "[s]leep 16180")
+
+    def test_a_caller_that_goes_away_leaves_nothing_running(self):
+        with self.assertRaises(TimeoutError):
+            self.host.rpc("container_exec", {"container": "ada", "argv": ["sleep", "14142"], "timeout_seconds": 30},
+                          timeout=1.0)
+        wait_until(lambda: self.running("sleep 14142") == 0, "it ends with its time at the latest", 40)
+
+    # States
+
+    def test_a_stopped_container_is_busy(self):
+        self.host.create("bob")
+        self.addCleanup(self.host.delete, "bob")
+        self.host.rpc("container_stop", {"name": "bob", "timeout_seconds": 0})
+        self.refused("busy", "/container", "container_exec", {"container": "bob", "argv": ["true"]})
+        self.host.rpc("container_start", {"name": "bob"})
+        self.assertEqual(self.host.output("bob", "echo", "again"), "again\n")
+
+    def test_a_container_that_stops_ends_its_commands(self):
+        self.host.create("cyd")
+        self.addCleanup(self.host.delete, "cyd")
+        waiting = run_in_thread(lambda: self.host.exec("cyd", "sleep", "600", timeout_seconds=600))
+        wait_until(lambda: self.host.exec("cyd", "pgrep", "-x", "sleep").get("exit_code") == 0, "it runs")
+        self.host.rpc("container_stop", {"name": "cyd", "timeout_seconds": 0})
+        try:
+            self.assertNotEqual(waiting(30).get("exit_code"), 0)
+        except Exception as error:  # an error that says so is as good
+            self.assertIn(getattr(error, "code", ""), ("unavailable", "busy"), error)
+
+
+if __name__ == "__main__":
+    main()

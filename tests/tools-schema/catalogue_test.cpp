@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every tool of the catalogue must have, and that its examples mean what they say.
+#include "tests/support/catch.h"
+#include "tools-schema/registry/tool_spec.h"
+#include "tools/tools.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <regex>
+
+using namespace berth;
+
+namespace {
+
+constexpr std::size_t list_tokens_max = 14'000;
+constexpr std::size_t bytes_per_token = 4;
+
+Json parsed(std::string_view text) {
+    return parse_json(text).value();
+}
+
+void require_described(const Json& schema, const std::string& at) {
+    CHECK_FALSE(schema.contains("$ref"));
+    CHECK_FALSE(schema.contains("x-cpp"));
+    if (schema.contains("items")) require_described(schema["items"], at + "/items");
+    if (!schema.contains("properties")) return;
+    CHECK(schema["additionalProperties"] == false);
+    for (const auto& [name, property] : schema["properties"].items()) {
+        const auto here = at + "/" + name;
+        CAPTURE(here);
+        CHECK_FALSE(property.value("description", "").empty());
+        require_described(property, here);
+    }
+}
+
+/// Each tool's decoder, with only its verdict kept.
+std::map<std::string, std::function<Result<>(const Json&)>, std::less<>> decoders() {
+    std::map<std::string, std::function<Result<>(const Json&)>, std::less<>> all;
+    tools::for_each_tool([&all](auto tool) {
+        using Tool = decltype(tool);
+        all[std::string(Tool::name)] = [](const Json& arguments) -> Result<> {
+            BERTH_TRY(Tool::decode(arguments));
+            return {};
+        };
+    });
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("every tool is listed as clients and models need it", "[catalogue]") {
+    for (const auto& tool : tool_catalogue()) {
+        CAPTURE(tool.name);
+        CHECK(std::regex_match(std::string(tool.name), std::regex("[a-z]+(_[a-z]+)+")));
+        CHECK(tool.name.size() <= 40);
+        const auto listing = parsed(tool.listing);
+        CHECK(listing["name"] == tool.name);
+        CHECK(listing["title"] == tool.title);
+        CHECK(listing["description"] == tool.description);
+        CHECK(listing["annotations"]["readOnlyHint"] == tool.read_only);
+        CHECK(listing["annotations"]["destructiveHint"] == tool.destructive);
+        CHECK(listing["annotations"]["idempotentHint"] == tool.idempotent);
+        CHECK(listing["annotations"]["openWorldHint"] == tool.open_world);
+        for (const auto* key : {"inputSchema", "outputSchema"}) {
+            CHECK(listing[key]["type"] == "object");
+            require_described(listing[key], key);
+        }
+        CHECK(listing["inputSchema"] == parsed(tool.input_schema));
+        CHECK(listing["outputSchema"] == parsed(tool.output_schema));
+        CHECK_FALSE((tool.read_only && tool.destructive));
+    }
+}
+
+TEST_CASE("the whole list costs a model less than 14,000 tokens", "[catalogue]") {
+    std::size_t bytes = 0;
+    for (const auto& tool : tool_catalogue()) bytes += tool.listing.size() + 1;
+    CHECK(bytes / bytes_per_token <= list_tokens_max);
+}
+
+TEST_CASE("tools are found by name, in the order of the alphabet", "[catalogue]") {
+    const auto tools = tool_catalogue();
+    REQUIRE_FALSE(tools.empty());
+    CHECK(std::ranges::is_sorted(tools, {}, &ToolSpec::name));
+    CHECK(find_tool("container_create")->title == "Create a container");
+    CHECK(find_tool("container_explode") == nullptr);
+    std::vector<std::string_view> visited;
+    tools::for_each_tool([&visited](auto tool) { visited.push_back(decltype(tool)::name); });
+    CHECK(std::ranges::equal(visited, tools, {}, {}, &ToolSpec::name));
+}
+
+TEST_CASE("every tool shows at least one success and one error", "[catalogue]") {
+    for (const auto& tool : tool_catalogue()) {
+        CAPTURE(tool.name);
+        const auto examples = parsed(tool.examples);
+        CHECK(std::ranges::any_of(examples, [](const Json& e) { return e.contains("result"); }));
+        CHECK(std::ranges::any_of(examples, [](const Json& e) { return e.contains("error"); }));
+    }
+}
+
+TEST_CASE("an example's arguments are refused where it says so, and accepted otherwise",
+          "[catalogue]") {
+    const auto decode = decoders();
+    for (const auto& tool : tool_catalogue()) {
+        for (const auto& example : parsed(tool.examples)) {
+            CAPTURE(tool.name, example["says"].get<std::string>());
+            const auto verdict = decode.at(std::string(tool.name))(example["arguments"]);
+            if (example.value("error", "") != "invalid_argument") {
+                CHECK(verdict.has_value());
+            } else if (!verdict) {
+                CHECK(verdict.error().code == ErrorCode::invalid_argument);
+                CHECK(verdict.error().field == example["field"]);
+            } else {
+                // A host's name is checked where it is used: see host/ssh/client_config.h.
+                CHECK(tool.name == "ssh_config");
+            }
+        }
+    }
+}
+
+TEST_CASE("a decoder fills in what the schema says is the default", "[catalogue]") {
+    const auto input = tools::ContainerCreate::decode({{"name", "ada"}});
+    REQUIRE(input.has_value());
+    CHECK(input->image.to_string() == "debian-12");
+    CHECK(input->memory_bytes == 2147483648);
+    CHECK(input->start);
+    CHECK(input->ports.empty());
+    const auto ports =
+        tools::ContainerCreate::decode({{"name", "ada"},
+                                        {"ports", {{{"container_port", 53}, {"protocol", "udp"}}}},
+                                        {"start", false}});
+    REQUIRE(ports.has_value());
+    CHECK(ports->ports.at(0).protocol == tools::Protocol::udp);
+    CHECK_FALSE(ports->ports.at(0).host_port.has_value());
+    CHECK_FALSE(ports->start);
+}
+
+TEST_CASE("an encoder leaves out what is absent, and a decoder reads what it wrote",
+          "[catalogue]") {
+    const tools::Gpu gpu{.address = PciAddress::of(0, 0x41, 0, 0),
+                         .kind = tools::Gpu::Kind::e_3d,
+                         .vendor_id = "10de",
+                         .device_id = "2330",
+                         .vendor = "NVIDIA",
+                         .device = "H100",
+                         .numa_node = 1,
+                         .drm_nodes = {"/dev/dri/renderD128"}};
+    const auto json = tools::GpuList::encode({.gpus = {gpu}, .total = 1});
+    CHECK(
+        to_text(json) ==
+        R"({"gpus":[{"address":"0000:41:00.0","kind":"3d","vendor_id":"10de","device_id":"2330",)"
+        R"("vendor":"NVIDIA","device":"H100","numa_node":1,"drm_nodes":["/dev/dri/renderD128"]}],)"
+        R"("total":1})");
+    Problems problems;
+    const auto again = Decode<tools::Gpu>::read(json["gpus"][0], "", {}, problems);
+    REQUIRE(again.has_value());
+    CHECK(again->kind == tools::Gpu::Kind::e_3d);
+    CHECK_FALSE(again->driver.has_value());
+}

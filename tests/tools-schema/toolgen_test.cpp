@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// The generator stops at whatever is outside its subset, with the file and the JSON Pointer.
+#include "base/subprocess.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+#include "tools-schema/contract/json.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+using namespace berth;
+
+namespace {
+
+const Json errors = Json::parse(R"([{"code": "not_found", "jsonrpc": -32000, "http": 404, "exit": 3,
+    "retry": "no", "meaning": "It is not there."}])");
+
+const Json types = Json::parse(R"({"$defs": {
+    "Name": {"type": "string", "x-cpp": "ContainerName", "pattern": "^[a-z]+$",
+             "description": "A name."},
+    "Shade": {"type": "string", "enum": ["red", "blue"], "description": "A shade."},
+    "Thing": {"type": "object", "additionalProperties": false, "required": ["name"],
+              "description": "A thing.",
+              "properties": {"name": {"$ref": "types.json#/$defs/Name"}}}}})");
+
+const Json tool = Json::parse(R"({
+    "name": "thing_make", "title": "Make", "description": "Makes a thing.",
+    "annotations": {"readOnlyHint": false, "destructiveHint": false, "idempotentHint": false,
+                    "openWorldHint": false},
+    "toolset": "thing", "scope": "thing.write",
+    "cli": {"verb": ["thing", "make"], "positional": ["name"]}, "errors": ["not_found"],
+    "inputSchema": {"type": "object", "additionalProperties": false, "required": ["name"],
+        "properties": {
+            "name": {"$ref": "types.json#/$defs/Name"},
+            "count": {"type": "integer", "minimum": 1, "maximum": 9, "default": 1,
+                      "description": "How many."},
+            "tags": {"type": "array", "maxItems": 4, "items": {"type": "string"},
+                     "description": "Tags."}}},
+    "outputSchema": {"$ref": "types.json#/$defs/Thing"},
+    "examples": [{"says": "made", "arguments": {"name": "a"}, "result": {"name": "a"}}]})");
+
+/// One change to a declaration: where, to what (null removes), and the pointer of the complaint.
+struct Change {
+    std::string at;
+    std::string value;
+    std::string complaint;
+};
+
+Json changed(const Json& whole, const Change& change) {
+    auto json = whole;
+    const Json::json_pointer at(change.at);
+    if (change.value == "remove") {
+        json[at.parent_pointer()].erase(at.back());
+    } else {
+        json[at] = Json::parse(change.value);
+    }
+    return json;
+}
+
+SubprocessResult generate(const Json& errors_json, const Json& types_json, const Json& tool_json,
+                          const TemporaryDirectory& directory) {
+    directory.write("errors.json", errors_json.dump());
+    directory.write("types.json", types_json.dump());
+    directory.write("thing_make.json", tool_json.dump());
+    const auto path = [&directory](const char* name) { return (directory.path() / name).string(); };
+    return run_subprocess({.argv = {TOOLGEN, "tools", path("out"), path("errors.json"),
+                                    path("types.json"), path("thing_make.json")}})
+        .value();
+}
+
+void require_refused(const SubprocessResult& result, const std::string& complaint) {
+    CAPTURE(result.errors);
+    CHECK(result.exit_code == 1);
+    CHECK(result.errors.contains(complaint));
+}
+
+}  // namespace
+
+TEST_CASE("a declaration inside the subset is generated from", "[toolgen]") {
+    const TemporaryDirectory directory;
+    const auto result = generate(errors, types, tool, directory);
+    CAPTURE(result.errors);
+    CHECK(result.exit_code == 0);
+    CHECK(std::filesystem::exists(directory.path() / "out/thing_make.h"));
+    SECTION("and what did not change is not written again") {
+        const auto header = directory.path() / "out/thing_make.h";
+        const auto before = std::filesystem::last_write_time(header);
+        CHECK(generate(errors, types, tool, directory).exit_code == 0);
+        CHECK(std::filesystem::last_write_time(header) == before);
+    }
+}
+
+TEST_CASE("a tool outside the subset is refused with its pointer", "[toolgen]") {
+    const auto change = GENERATE(values<Change>({
+        {"/name", R"("thing")", ": /name: must match"},
+        {"/name", R"("thing-make")", ": /name: must match"},
+        {"/name", R"("a_abcdefghijklmnopqrstuvwxyzabcdefghijklmno")", ": /name: must match"},
+        {"/name", R"("thing_other")", ": /name: must be the file's name"},
+        {"/title", "remove", ": /title: is missing"},
+        {"/description", R"("")", ": /description: must be a text"},
+        {"/extra", "1", ": /extra: is not allowed here"},
+        {"/annotations/openWorldHint", "remove", ": /annotations/openWorldHint: is missing"},
+        {"/annotations/openWorldHint", R"("no")", ": /annotations/openWorldHint: must be true"},
+        {"/errors/0", R"("exploded")", ": /errors/0: is not a code of errors.json"},
+        {"/cli/verb", R"(["thing"])", ": /cli/verb: "},
+        {"/cli/positional", R"(["nothing"])", ": /cli/positional/0: names no property"},
+        {"/cli/positional", R"(["tags", "name"])", ": /cli/positional/0: only the last"},
+        {"/cli/from_file", R"(["nothing"])", ": /cli/from_file/0: names no property"},
+        {"/inputSchema/oneOf", "[]", ": /inputSchema/oneOf: is not allowed here"},
+        {"/inputSchema/type", R"(["object", "null"])", ": /inputSchema/type: must be one of"},
+        {"/inputSchema/additionalProperties", "remove",
+         ": /inputSchema/additionalProperties: must be false"},
+        {"/inputSchema/additionalProperties", "true",
+         ": /inputSchema/additionalProperties: must be false"},
+        {"/inputSchema/required/1", R"("nothing")", ": /inputSchema/required/1: names no property"},
+        {"/inputSchema/required/1", R"("count")",
+         ": /inputSchema/required/1: names a property that has a default"},
+        {"/inputSchema/properties/Bad", R"({"type":"string","description":"x"})",
+         ": /inputSchema/properties/Bad: must be named"},
+        {"/inputSchema/properties/count", "true",
+         ": /inputSchema/properties/count: must be a schema"},
+        {"/inputSchema/properties/count/description", "remove",
+         ": /inputSchema/properties/count/description: is missing"},
+        {"/inputSchema/properties/count/type", R"("number")",
+         ": /inputSchema/properties/count/type: "},
+        {"/inputSchema/properties/count/default", "10",
+         ": /inputSchema/properties/count/default: "},
+        {"/inputSchema/properties/count/default", R"("1")",
+         ": /inputSchema/properties/count/default: "},
+        {"/inputSchema/properties/count/minimum", "1.5",
+         ": /inputSchema/properties/count/minimum: "},
+        {"/inputSchema/properties/count/multipleOf", "2",
+         ": /inputSchema/properties/count/multipleOf: "},
+        {"/inputSchema/properties/tags/maxItems", "remove",
+         ": /inputSchema/properties/tags/maxItems: is missing"},
+        {"/inputSchema/properties/tags/maxItems", "-1",
+         ": /inputSchema/properties/tags/maxItems: "},
+        {"/inputSchema/properties/tags/items", "remove",
+         ": /inputSchema/properties/tags/items: is missing"},
+        {"/inputSchema/properties/tags/items/pattern", R"("a")",
+         ": /inputSchema/properties/tags/items/pattern: is only for named types"},
+        {"/inputSchema/properties/tags/items/enum", "[]",
+         ": /inputSchema/properties/tags/items/enum: "},
+        {"/inputSchema/properties/tags/items",
+         R"({"type":"array","maxItems":1,"items":{"type":"string"}})",
+         ": /inputSchema/properties/tags/items: an array must be"},
+        {"/inputSchema/properties/tags",
+         R"({"type":"object","additionalProperties":false,"properties":{},"description":"x"})",
+         ": /inputSchema/properties/tags: an object inside an object"},
+        {"/inputSchema/properties/name/$ref", R"("types.json#/$defs/Nothing")",
+         ": /inputSchema/properties/name/$ref: "},
+        {"/inputSchema/properties/name/$ref", R"("https://example.com/x")",
+         ": /inputSchema/properties/name/$ref: "},
+        {"/inputSchema/properties/name/minLength", "1",
+         ": /inputSchema/properties/name/minLength: "},
+        {"/outputSchema/$ref", R"("types.json#/$defs/Name")",
+         ": /outputSchema: must be of type object"},
+        {"/outputSchema", R"({"type":"string"})", ": /outputSchema: must be of type object"},
+        {"/examples/0/error", R"("not_found")", ": /examples/0: must have a result or an error"},
+        {"/examples/0/arguments", "[]", ": /examples/0/arguments: must be an object"},
+        {"/examples/0", R"({"says":"x","arguments":{},"error":"denied"})",
+         ": /examples/0/error: is not among"},
+    }));
+    CAPTURE(change.at, change.value);
+    const TemporaryDirectory directory;
+    require_refused(generate(errors, types, changed(tool, change), directory),
+                    (directory.path() / "thing_make.json").string() + change.complaint);
+    CHECK_FALSE(std::filesystem::exists(directory.path() / "out"));
+}
+
+TEST_CASE("a type outside the subset is refused with its pointer", "[toolgen]") {
+    const auto change = GENERATE(values<Change>({
+        {"/$defs/Shade/pattern", R"("a")", "types.json: /$defs/Shade/pattern: is only for"},
+        {"/$defs/Shade/description", "remove", "types.json: /$defs/Shade/description: is missing"},
+        {"/$defs/lower", R"({"type":"string","description":"x"})", "types.json: /$defs/lower: "},
+        {"/$defs/Thing/properties/other", R"({"$ref":"types.json#/$defs/Thing"})",
+         "types.json: /$defs/Thing/properties/other/$ref: may only name a type that stands above"},
+        {"/$defs/Shade/const", R"("red")", "types.json: /$defs/Shade/const: "},
+    }));
+    CAPTURE(change.at, change.value);
+    const TemporaryDirectory directory;
+    require_refused(generate(errors, changed(types, change), tool, directory), change.complaint);
+}
+
+TEST_CASE("an error table with a hole is refused", "[toolgen]") {
+    const auto change = GENERATE(values<Change>({
+        {"/0/exit", "remove", "errors.json: /0/exit: is missing"},
+        {"/0/http", R"("404")", "errors.json: /0/http: must be an integer"},
+        {"/0/code", R"("Not Found")", "errors.json: /0/code: "},
+    }));
+    const TemporaryDirectory directory;
+    require_refused(generate(changed(errors, change), types, tool, directory), change.complaint);
+}
+
+TEST_CASE("a file that is no JSON is refused by name", "[toolgen]") {
+    const TemporaryDirectory directory;
+    directory.write("errors.json", "[{]");
+    const auto path = (directory.path() / "errors.json").string();
+    const auto result =
+        run_subprocess({.argv = {TOOLGEN, "errors", directory.path().string(), path}});
+    require_refused(result.value(), path);
+}
