@@ -66,12 +66,12 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
         return list(containers, in);
     });
     registry.bind<ContainerStart>(
-        [&containers](const ContainerStart::Input& in, const Call&) -> Result<Container> {
-            return to_container(BERTH_TRY(containers.start(in.name)));
+        [&containers](const ContainerStart::Input& in, const Call&) -> Result<ContainerSummary> {
+            return to_summary(BERTH_TRY(containers.start(in.name)));
         });
     registry.bind<ContainerStop>(
-        [&containers](const ContainerStop::Input& in, const Call&) -> Result<Container> {
-            return to_container(
+        [&containers](const ContainerStop::Input& in, const Call&) -> Result<ContainerSummary> {
+            return to_summary(
                 BERTH_TRY(containers.stop(in.name, static_cast<int>(in.timeout_seconds))));
         });
     registry.bind<ContainerDelete>([&containers](const ContainerDelete::Input& in,

@@ -103,11 +103,11 @@ private:
 
     void wake() {
         const std::uint64_t one = 1;
-        (void)::write(wake_.get(), &one, sizeof one);
+        (void)!::write(wake_.get(), &one, sizeof one);
     }
     void drain_wakes() {
         std::uint64_t count = 0;
-        (void)::read(wake_.get(), &count, sizeof count);
+        (void)!::read(wake_.get(), &count, sizeof count);
     }
 
     const Dispatcher& dispatcher_;

@@ -19,7 +19,13 @@ Result<Json> ToolRegistry::invoke(std::string_view tool, const Json& arguments, 
                         : std::move(error).next(fmt::format("did you mean '{}'?", meant)));
     }
     try {
-        return found->second(arguments, call);
+        auto answer = found->second(arguments, call);
+        if (!answer && answer.error().code == ErrorCode::invalid_argument &&
+            answer.error().hint.empty()) {
+            answer.error().hint = fmt::format(
+                "correct that and call {} again; its input schema says what fits", tool);
+        }
+        return answer;
     } catch (const std::exception& bug) {
         return fail(ErrorCode::internal,
                     fmt::format("{} failed unexpectedly: {}", tool, bug.what()));

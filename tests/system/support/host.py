@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ NPM = Path(os.environ.get("BERTH_NPM_DIR", SOURCE / "build/npm"))
 SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not exist here
 SOCKET_GID = 1
 UID_RANGE = 65536
+UIDS_PER_HOST = 64 * UID_RANGE
 
 
 def program(name):
@@ -61,11 +63,13 @@ class Host:
         self.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
         self.root.chmod(0o755)
         self.cgroup = self.root.name
-        # Far from other tests' ranges, so that a process can be told by its uid.
-        self.uid_base = 300_000_000 + os.getpid() % 500 * 64 * UID_RANGE
+        self.uid_base = _unused_uids()
         self.state, self.runtime = self.root / "state", self.root / "run"
         self.socket = self.runtime / "berthd.sock"
-        self.flags = ["--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", IMAGES,
+        # Configuration of their own, so that what is installed on this machine does not matter.
+        (self.root / "config.toml").write_text("version = 1\n")
+        self.config = ["--config", str(self.root / "config.toml")]
+        self.flags = [*self.config, "--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", IMAGES,
                       "--socket", self.socket, "--socket-group", SOCKET_GROUP, "--uid-base", self.uid_base,
                       "--cgroup", self.cgroup, "--agent", agent, *flags]
         self.log = open(self.root / "berthd.log", "ab")
@@ -149,12 +153,12 @@ class Host:
         return self.machine.run([program("berth"), *arguments], env=self.environment(), **options)
 
     def mcp_stdio_argv(self):
-        return [program("berth-mcp"), "--stdio", "--socket", str(self.socket)]
+        return [program("berth-mcp"), *self.config, "--stdio", "--socket", str(self.socket)]
 
     def start_mcp_http(self, port=7420):
         """berth-mcp over HTTP; ended by the caller."""
-        server = self.machine.start([program("berth-mcp"), "--socket", self.socket, "--listen", f"127.0.0.1:{port}"],
-                                    stderr=self.log, stdout=self.log)
+        server = self.machine.start([program("berth-mcp"), *self.config, "--socket", self.socket,
+                                     "--listen", f"127.0.0.1:{port}"], stderr=self.log, stdout=self.log)
         wait_until(lambda: self.machine.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/mcp"],
                                             check=False).returncode == 0, "berth-mcp listens")
         return server
@@ -213,7 +217,7 @@ class Host:
         return sorted(found)
 
     def _is_ours(self, uid):
-        return self.uid_base <= uid < self.uid_base + 64 * UID_RANGE
+        return self.uid_base <= uid < self.uid_base + UIDS_PER_HOST
 
     def our_processes(self):
         own = {os.getpid(), self.machine._host.pid, self.machine._outside.pid}
@@ -263,6 +267,12 @@ class Host:
                 except OSError:
                     pass  # test_zz_clean reports it
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _unused_uids():
+    """A range that no process has, so that this host's can be told by their uid."""
+    used = {uid // UIDS_PER_HOST for *_, uid in processes()}
+    return random.choice(sorted(set(range(100, 900)) - used)) * UIDS_PER_HOST
 
 
 def _namespace_pids(pid):

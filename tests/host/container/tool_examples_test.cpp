@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every example in tools-schema/tools/*.json is called on a host that has one container, `web`,
+// with port 8000 leading to its port 80. What an example says is what happens, or this fails.
+#include "tests/support/catch.h"
+#include "tests/support/fake_host.h"
+#include "tests/support/privilege.h"
+#include "tools-schema/contract/error_table.h"
+#include "tools-schema/registry/tool_spec.h"
+
+#include <unistd.h>
+
+using namespace berth;
+
+namespace {
+
+/// Whether `whole` has everything that `part` names; lists are compared item by item.
+bool includes(const Json& whole, const Json& part) {
+    if (part.is_object()) {
+        for (const auto& [key, value] : part.items()) {
+            if (!whole.is_object() || !whole.contains(key) || !includes(whole.at(key), value))
+                return false;
+        }
+        return true;
+    }
+    if (!part.is_array()) return whole == part;
+    if (!whole.is_array() || whole.size() != part.size()) return false;
+    for (std::size_t index = 0; index < part.size(); ++index) {
+        if (!includes(whole[index], part[index])) return false;
+    }
+    return true;
+}
+
+void call_example(const ToolSpec& tool, const Json& example) {
+    FakeHost host;
+    REQUIRE(host.registry.invoke(
+        "container_create",
+        {{"name", "web"}, {"ports", {{{"container_port", 80}, {"host_port", 8000}}}}}, {}));
+    const auto answer = host.registry.invoke(tool.name, example.at("arguments"), {});
+    if (example.contains("result")) {
+        INFO((answer ? to_text(*answer) : answer.error().message));
+        REQUIRE(answer);
+        CHECK(includes(*answer, example.at("result")));
+        return;
+    }
+    REQUIRE_FALSE(answer);
+    INFO(answer.error().message);
+    CHECK(error_info(answer.error().code).name == example.at("error").get<std::string>());
+    if (example.contains("field"))
+        CHECK(answer.error().field == example.at("field").get<std::string>());
+    const bool says_what_next =
+        !answer.error().hint.empty() || answer.error().code == ErrorCode::invalid_argument;
+    CHECK(says_what_next);
+}
+
+}  // namespace
+
+TEST_CASE("every example of every tool does what it says", "[tools]") {
+    if (!privileged()) return;
+    for (const auto& tool : tool_catalogue()) {
+        for (const auto& example : parse_json(tool.examples).value()) {
+            INFO(tool.name << ": " << example.at("says").get<std::string>());
+            call_example(tool, example);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/lxc_config.h"
+
+#include "host/engine/lxc/seccomp_profile.h"
+#include "tests/support/catch.h"
+
+#include <algorithm>
+
+using namespace berth;
+using namespace berth::engine;
+
+namespace {
+
+const Spec spec{.id = "0123456789",
+                .hostname = "ada",
+                .base = "/images/base",
+                .uid_base = 1'000'000,
+                .limits = {.memory_bytes = 64 << 20, .cpu_percent = 50, .processes = 40},
+                .network = {.bridge = "berth0",
+                            .mac = "02:be:0a:56:00:02",
+                            .ipv4 = "10.86.0.2",
+                            .prefix_length = 16,
+                            .gateway = "10.86.0.1"},
+                .host_files = "/state/guest"};
+const LxcPaths paths{.rootfs = "/state/rootfs",
+                     .mount_point = "/state/root",
+                     .seccomp = "/state/seccomp",
+                     .log = "/state/log",
+                     .cgroup = "berth"};
+
+LxcConfig config() {
+    return lxc_config(spec, paths, Cgroups::probe().value()).value();
+}
+
+std::vector<std::string> values_of(const LxcConfig& config, std::string_view key) {
+    std::vector<std::string> values;
+    for (const auto& [name, value] : config) {
+        if (name == key) values.push_back(value);
+    }
+    return values;
+}
+
+}  // namespace
+
+TEST_CASE("a container is unprivileged and maps its own range of ids", "[engine]") {
+    CHECK(values_of(config(), "lxc.idmap") ==
+          std::vector<std::string>{"u 0 1000000 65536", "g 0 1000000 65536"});
+}
+
+TEST_CASE("all devices are denied before some are allowed, in whichever hierarchy", "[engine]") {
+    const auto all = config();
+    const auto deny = std::ranges::find_if(
+        all, [](const auto& item) { return item.first.ends_with(".devices.deny"); });
+    const auto allow = std::ranges::find_if(
+        all, [](const auto& item) { return item.first.ends_with(".devices.allow"); });
+    REQUIRE(deny != all.end());
+    CHECK(deny->second == "a");
+    CHECK(deny < allow);
+    CHECK(std::ranges::count_if(
+              all, [](const auto& item) { return item.first.ends_with(".devices.allow"); }) == 9);
+}
+
+TEST_CASE("nothing is included from files of the distribution", "[engine]") {
+    CHECK(values_of(config(), "lxc.include").empty());
+}
+
+TEST_CASE("every limit is written once, for the hierarchy that has its controller", "[engine]") {
+    const auto all = config();
+    for (const auto* part : {"memory", "cpu", "pids"}) {
+        CAPTURE(part);
+        CHECK(std::ranges::any_of(all, [part](const auto& item) {
+            return item.first.starts_with("lxc.cgroup") && item.first.contains(part);
+        }));
+    }
+    const auto quota = values_of(all, "lxc.cgroup.cpu.cfs_quota_us");
+    const auto unified = values_of(all, "lxc.cgroup2.cpu.max");
+    CHECK((quota == std::vector<std::string>{"50000"} ||
+           unified == std::vector<std::string>{"50000 100000"}));
+}
+
+TEST_CASE("a host without the controllers refuses instead of leaving a container unlimited",
+          "[engine]") {
+    const auto refused = lxc_config(spec, paths, Cgroups());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::unsupported);
+}
+
+TEST_CASE("names that the kernel bounds are short enough", "[engine]") {
+    CHECK(host_interface(spec.id).size() <= 15);
+}
+
+TEST_CASE("the seccomp profile refuses io_uring and lists no call twice", "[engine]") {
+    const auto text = seccomp_profile();
+    CHECK(text.starts_with("2\ndenylist\n"));
+    CHECK(text.contains("\nio_uring_setup errno 38\n"));
+    for (std::size_t at = text.find("[all]\n") + 6; at < text.size();
+         at = text.find('\n', at) + 1) {
+        const auto call = text.substr(at, text.find(' ', at) - at);
+        CAPTURE(call);
+        CHECK(text.find('\n' + call + ' ', at) == std::string::npos);
+    }
+}

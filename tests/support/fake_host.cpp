@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/fake_host.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace berth {
+namespace {
+
+template <class T>
+T must(Result<T> result) {
+    if (!result) throw std::runtime_error(result.error().message);
+    if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+const std::string digest = "sha256:" + std::string(64, 'a');
+
+}  // namespace
+
+Result<> FakeEngine::maybe_fail(std::string_view call) {
+    if (failing_ != call) return {};
+    failing_.clear();
+    return fail(ErrorCode::unavailable, "made to fail");
+}
+
+Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+    const std::lock_guard lock(mutex_);
+    exists_.insert(spec.id);
+    return maybe_fail("create");
+}
+
+Result<> FakeEngine::start(const engine::Spec& spec) {
+    const std::lock_guard lock(mutex_);
+    running_.insert(spec.id);
+    return maybe_fail("start");
+}
+
+Result<> FakeEngine::stop(std::string_view id, int) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
+    return {};
+}
+
+Result<> FakeEngine::destroy(std::string_view id) {
+    (void)stop(id, 0);
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("destroy"));
+    if (const auto found = exists_.find(id); found != exists_.end()) exists_.erase(found);
+    return {};
+}
+
+bool FakeEngine::running(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    return running_.contains(id);
+}
+
+Result<pid_t> FakeEngine::init_pid(std::string_view id) {
+    if (!running(id)) return fail(ErrorCode::unavailable, "not running");
+    return 1;
+}
+
+Result<std::vector<std::string>> FakeEngine::leftovers() {
+    const std::lock_guard lock(mutex_);
+    return std::vector<std::string>(exists_.begin(), exists_.end());
+}
+
+Result<> FakeEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
+    if (!running(id)) return fail(ErrorCode::unavailable, "not running");
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        if (::fork() != 0) ::_exit(0);
+        constexpr int connection_fd = 3;
+        std::array<char, 12> name{"berth-agent"};
+        std::array<char*, 2> argv{name.data(), nullptr};
+        std::array<char*, 1> environment{nullptr};
+        if (::dup2(connection.get(), connection_fd) == connection_fd)
+            (void)::fexecve(program.get(), argv.data(), environment.data());
+        ::_exit(1);
+    }
+    (void)::waitpid(pid, nullptr, 0);
+    return {};
+}
+
+Result<> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
+    if (refuse) return fail(ErrorCode::unavailable, "made to fail");
+    applied = forwards;
+    return {};
+}
+
+Result<> FakeNetwork::check_free(const std::string&, std::int64_t host_port) {
+    if (!used_by_host.contains(host_port)) return {};
+    return fail(make_error(ErrorCode::busy, "a service of the host uses it")
+                    .at("/host_port")
+                    .next("choose another"));
+}
+
+Result<> FakeLogins::open(std::string_view id, std::int64_t port) {
+    listening[std::string(id)] = port;
+    return {};
+}
+
+void FakeLogins::close(std::string_view id) {
+    if (const auto found = listening.find(id); found != listening.end()) listening.erase(found);
+}
+
+Result<> FakeLogins::prove(std::int64_t port) {
+    for (const auto& [id, known] : listening) {
+        if (known == port) return {};
+    }
+    return fail(ErrorCode::unavailable, "nobody listens");
+}
+
+FakeHost::FakeHost()
+    : sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
+      images(directory.path() / "images") {
+    const auto image = std::filesystem::path("images/sha256-" + digest.substr(7));
+    directory.write(
+        image / "manifest.json",
+        to_text(
+            Json{{"version", 1}, {"digest", digest}, {"created_at", "2026-01-01T00:00:00.000Z"}}));
+    std::filesystem::create_directories(directory.path() / image / "rootfs");
+    std::filesystem::create_directories(directory.path() / "images/names");
+    std::filesystem::create_directory_symlink(std::filesystem::path("..") / image.filename(),
+                                              directory.path() / "images/names/debian-12");
+    join();
+}
+
+void FakeHost::join() {
+    database = must(store::Database::open(directory.path() / "berth.db"));
+    agents = must(exec::AgentLink::make(engine, BERTH_AGENT));
+    executor = std::make_unique<exec::Executor>(*agents);
+    const net::AddressPlan plan(must(net::Subnet::parse("10.86.0.0/24")),
+                                {.first = 20000, .last = 20999}, 1'000'000);
+    containers = std::make_unique<container::ContainerService>(
+        container::ServiceOptions{.state_dir = directory.path(),
+                                  .bridge = "berth0",
+                                  .forward_ports = {.first = 30000, .last = 30003}},
+        plan,
+        container::Rooms{.database = *database,
+                         .engine = engine,
+                         .network = network,
+                         .images = images,
+                         .agents = *agents,
+                         .executor = *executor,
+                         .logins = logins,
+                         .clock = clock});
+    must(containers->reconcile());
+    tools::bind_container_tools(registry, *containers);
+    tools::bind_port_tools(registry, *containers);
+    tools::bind_ssh_tools(registry, *containers);
+    tools::bind_gpu_tools(registry, sysfs.root());
+    tools::bind_system_tools(registry, *containers, images,
+                             {.version = "test",
+                              .engine = "fake",
+                              .bridge = "berth0",
+                              .subnet = "10.86.0.0/24",
+                              .features = {}});
+}
+
+void FakeHost::restart() {
+    containers.reset();
+    executor.reset();
+    agents.reset();
+    database.reset();
+    logins.listening.clear();
+    join();
+}
+
+}  // namespace berth
