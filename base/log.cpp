@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace berth::log {
 namespace {
@@ -31,21 +32,26 @@ std::string as_value(std::string_view value) {
     return out + '"';
 }
 
+/// spdlog's own default logger writes to standard output, which is never ours to write to.
+std::shared_ptr<spdlog::logger>& logger() {
+    static std::shared_ptr<spdlog::logger> one = spdlog::stderr_logger_mt("berth");
+    return one;
+}
+
 void write(spdlog::level::level_enum level, std::string_view event,
            std::initializer_list<Field> fields) {
-    if (!spdlog::should_log(level)) return;
+    if (!logger()->should_log(level)) return;
     std::string line(event);
     for (const auto& [key, value] : fields) line += fmt::format(" {}={}", key, as_value(value));
-    spdlog::default_logger_raw()->log(level, spdlog::string_view_t(line.data(), line.size()));
+    logger()->log(level, spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace
 
 void start(std::string_view program, std::string_view level) {
-    spdlog::set_default_logger(spdlog::stderr_logger_mt(std::string(program)));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n %v", spdlog::pattern_time_type::utc);
-    spdlog::set_level(spdlog::level::from_str(std::string(level)));
-    spdlog::flush_on(spdlog::level::debug);
+    logger() = spdlog::stderr_logger_mt(std::string(program));
+    logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n %v", spdlog::pattern_time_type::utc);
+    logger()->set_level(spdlog::level::from_str(std::string(level)));
 }
 
 void debug(std::string_view event, std::initializer_list<Field> fields) {

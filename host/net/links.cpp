@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 
 #include <array>
 #include <bit>
@@ -80,18 +81,24 @@ Result<> add_address(unsigned index, std::string_view ipv4, int prefix_length) {
                    });
 }
 
-Result<> bring_up(unsigned index) {
-    return request("bring the bridge up", RTM_NEWLINK, 0, [index](nlmsghdr* message) {
+Result<> set_mac_and_bring_up(unsigned index, std::string_view mac) {
+    ether_addr address{};
+    if (::ether_aton_r(std::string(mac).c_str(), &address) == nullptr) {
+        return fail(ErrorCode::invalid_argument, fmt::format("'{}' is no MAC address", mac));
+    }
+    return request("bring the bridge up", RTM_NEWLINK, 0, [index, &address](nlmsghdr* message) {
         auto* link = put_link(message);
         link->ifi_index = static_cast<int>(index);
         link->ifi_flags = IFF_UP;
         link->ifi_change = IFF_UP;
+        ::mnl_attr_put(message, IFLA_ADDRESS, sizeof(address), &address);
     });
 }
 
 }  // namespace
 
-Result<> ensure_bridge(const std::string& name, std::string_view ipv4, int prefix_length) {
+Result<> ensure_bridge(const std::string& name, std::string_view ipv4, int prefix_length,
+                       std::string_view mac) {
     if (name.empty() || name.size() >= IFNAMSIZ)
         return fail(
             ErrorCode::invalid_argument,
@@ -103,7 +110,7 @@ Result<> ensure_bridge(const std::string& name, std::string_view ipv4, int prefi
                     fmt::format("the interface '{}' exists and is no bridge", name));
     const unsigned index = ::if_nametoindex(name.c_str());
     BERTH_TRY(add_address(index, ipv4, prefix_length));
-    return bring_up(index);
+    return set_mac_and_bring_up(index, mac);
 }
 
 Result<> delete_link(const std::string& name) {

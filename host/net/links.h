@@ -10,11 +10,12 @@
 
 namespace berth::net {
 
-/// Makes a bridge with that IPv4 address and brings it up. One that is there is used as it is, and
-/// given the address and brought up if need be; an interface of that name that is no bridge is
-/// `already_exists`.
+/// Makes a bridge with those addresses and brings it up; one that is there is given them. Its MAC
+/// address is set because a bridge left alone takes one of its ports', and each container that
+/// comes or goes may then cut the others off until they ask again. An interface of that name that
+/// is no bridge is `already_exists`.
 [[nodiscard]] Result<> ensure_bridge(const std::string& name, std::string_view ipv4,
-                                     int prefix_length);
+                                     int prefix_length, std::string_view mac);
 
 /// Removes an interface; one that is not there is fine.
 [[nodiscard]] Result<> delete_link(const std::string& name);

@@ -25,8 +25,9 @@ Result<> HostNetwork::bring_up() {
                                    interface, ipv4, prefix_length, options_.subnet.to_string()))
                 .next("give berthd another --subnet"));
     }
+    const auto gateway = options_.subnet.gateway();
     BERTH_TRY(
-        ensure_bridge(options_.bridge, options_.subnet.gateway(), options_.subnet.prefix_length()));
+        ensure_bridge(options_.bridge, gateway, options_.subnet.prefix_length(), mac_of(gateway)));
     return set_sysctls(options_.bridge, sysctl_memory());
 }
 

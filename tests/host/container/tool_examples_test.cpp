@@ -57,7 +57,8 @@ void call_example(const ToolSpec& tool, const Json& example) {
 TEST_CASE("every example of every tool does what it says", "[tools]") {
     if (!privileged()) return;
     for (const auto& tool : tool_catalogue()) {
-        for (const auto& example : parse_json(tool.examples).value()) {
+        const Json examples = parse_json(tool.examples).value();
+        for (const auto& example : examples) {
             INFO(tool.name << ": " << example.at("says").get<std::string>());
             call_example(tool, example);
         }

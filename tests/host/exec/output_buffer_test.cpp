@@ -32,7 +32,7 @@ TEST_CASE("of a long stream the head and the tail are kept, and the counts are e
     CHECK(output.bytes == static_cast<std::int64_t>(text.size()));
     CHECK(output.omitted_bytes == static_cast<std::int64_t>(text.size()) - 20);
     CHECK(output.text == "0\n1\n2\n3\n4\n\n[… " + std::to_string(text.size() - 20) +
-                             " bytes left out …]\n97\n998\n999\n");
+                             " bytes left out …]\n7\n998\n999\n");
 }
 
 TEST_CASE("the cut never falls inside a character", "[exec]") {

@@ -4,11 +4,8 @@
 
 #include "base/subprocess.h"
 #include "tests/support/catch.h"
+#include "tests/support/network_namespace.h"
 #include "tests/support/privilege.h"
-
-#include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 using namespace berth;
 using net::FirewallSpec;
@@ -22,16 +19,6 @@ const FirewallSpec two_forwards{
 
 std::string table() {
     return run_checked({.argv = {"nft", "-j", "list", "table", "inet", "berth"}}).value_or("");
-}
-
-/// Runs `body` in a new network namespace, in a process of its own; true when all it checked held.
-template <class Body>
-bool in_network_namespace(Body body) {
-    const pid_t pid = ::fork();
-    if (pid == 0) ::_exit(::unshare(CLONE_NEWNET) == 0 && body() ? 0 : 1);
-    int status = 1;
-    (void)::waitpid(pid, &status, 0);
-    return status == 0;
 }
 
 }  // namespace
