@@ -240,6 +240,7 @@ int main() {
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
     (void)::signal(SIGCHLD, SIG_IGN);  // supervisors report by themselves
     (void)::fcntl(berth::exec::agent_connection_fd, F_SETFD, FD_CLOEXEC);
+    (void)::prctl(PR_SET_NAME, "berth-agent");  // it was executed by descriptor, and has no name of its own
     (void)::setsid();
     for (Descriptors fds{}; receive(fds);) {
         const pid_t pid = ::fork();

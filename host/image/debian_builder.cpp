@@ -44,9 +44,10 @@ std::vector<std::string> hooks() {
     return {
         fmt::format(R"(chroot "$1" systemctl mask {})", fmt::join(masked_units, " ")),
         fmt::format(R"(chroot "$1" systemctl disable {})", fmt::join(disabled_units, " ")),
-        // Each container gets a host key of its own; sshd wants this directory.
+        // Each container gets a host key of its own.
         R"(rm "$1"/etc/ssh/ssh_host_*)",
-        R"(echo 'd /run/sshd 0755' > "$1"/etc/tmpfiles.d/berth.conf)",
+        // A container is ready when it answers, and then everybody may log in, boot done or not.
+        R"(ln -s /dev/null "$1"/etc/tmpfiles.d/systemd-nologin.conf)",
         // mmdebstrap copies the name and the name servers of the host that builds the image, and
         // itself empties /etc/machine-id, so that each container gets one at its first start.
         R"(cd "$1"/etc && rm -f hostname resolv.conf && touch hostname resolv.conf)",

@@ -12,6 +12,7 @@
 #include <lxc/attach_options.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -96,7 +97,11 @@ std::vector<pid_t> monitors(const std::string& lxc_path, std::string_view id) {
 bool start_in_child(lxc_container* container) {
     (void)container->want_daemonize(container, true);
     const pid_t pid = ::fork();
-    if (pid == 0) ::_exit(container->start(container, 0, nullptr) ? 0 : 1);
+    if (pid == 0) {
+        // The monitor keeps this name: whoever ends all that is called berthd means no container.
+        (void)::prctl(PR_SET_NAME, "berth-monitor");
+        ::_exit(container->start(container, 0, nullptr) ? 0 : 1);
+    }
     int status = -1;
     while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+// Replays a fuzz target's corpus as a test: every named input is survived, in every build.
 #include "base/files.h"
 #include "tests/support/catch.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count);
 
-TEST_CASE("every input of the JSON-RPC fuzzer's corpus is survived") {
+TEST_CASE("every input of the corpus is survived", "[fuzz]") {
     std::size_t inputs = 0;
     for (const auto& entry : std::filesystem::directory_iterator(BERTH_CORPUS)) {
         CAPTURE(entry.path().filename().string());
@@ -16,5 +19,5 @@ TEST_CASE("every input of the JSON-RPC fuzzer's corpus is survived") {
                                      text->size()) == 0);
         ++inputs;
     }
-    CHECK(inputs > 10);
+    CHECK(inputs > 5);
 }
