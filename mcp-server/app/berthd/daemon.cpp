@@ -41,11 +41,19 @@ fs::path socket_path(const DaemonOptions& options) {
                                   : fs::path(options.socket);
 }
 
+/// liblxc mounts through no symbolic link, so the state directory is used by its real path.
+Result<DaemonOptions> with_real_state_dir(DaemonOptions options) {
+    BERTH_TRY(make_directories(options.state_dir, 0711));
+    std::error_code problem;
+    options.state_dir = fs::canonical(options.state_dir, problem).string();
+    if (problem) return fail(system_error("resolve the state directory", problem.value()));
+    return options;
+}
+
 /// One berthd for a state directory. The lock is inherited by the processes that liblxc forks,
 /// until they are titled monitors: whoever gets it knows that none of a killed predecessor's is
 /// half-way.
 Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
-    BERTH_TRY(make_directories(options.state_dir, 0711));
     const auto path = fs::path(options.state_dir) / "lock";
     Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock) return fail(system_error(fmt::format("open '{}'", path.string()), errno));
@@ -126,7 +134,8 @@ tools::HostFacts facts_of(const Host& host) {
 
 }  // namespace
 
-Result<> serve(const DaemonOptions& options) {
+Result<> serve(const DaemonOptions& wanted) {
+    const auto options = BERTH_TRY(with_real_state_dir(wanted));
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     const net::AddressPlan plan(subnet, BERTH_TRY(net::PortRange::parse(options.ssh_ports)),
                                 options.uid_base);
@@ -189,7 +198,8 @@ Result<> build_image(const DaemonOptions& options, const std::string& name, bool
     return {};
 }
 
-Result<> teardown(const DaemonOptions& options) {
+Result<> teardown(const DaemonOptions& wanted) {
+    const auto options = BERTH_TRY(with_real_state_dir(wanted));
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, 0ms));
