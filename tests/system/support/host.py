@@ -17,7 +17,7 @@ from pathlib import Path
 from support.machine import DIAL, ECHO, Machine, die_with_parent, processes, wait_until
 
 SOURCE = Path(__file__).resolve().parents[3]
-BIN = Path(os.environ.get("BERTH_BIN", SOURCE / "build/dev"))
+BIN = Path(os.environ.get("BERTH_BIN", SOURCE / "build/ci")).resolve()
 IMAGES = Path(os.environ.get("BERTH_IMAGE_DIR", SOURCE / "build/images"))
 NPM = Path(os.environ.get("BERTH_NPM_DIR", SOURCE / "build/npm"))
 SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not exist here
