@@ -149,6 +149,9 @@ int wait_for(pid_t pid) {
 }  // namespace
 
 Result<SubprocessResult> run_subprocess(const SubprocessSpec& spec) {
+    // A child that stops reading must not end us; a pipe knows no MSG_NOSIGNAL. spawn() gives the
+    // child the default back.
+    (void)::signal(SIGPIPE, SIG_IGN);
     auto input = BERTH_TRY(make_pipe());
     auto output = BERTH_TRY(make_pipe());
     auto errors = BERTH_TRY(make_pipe());

@@ -211,6 +211,9 @@ Result<Running> AgentLink::launch(std::string_view id, const Launch& launch,
                     "berth's helper in the container ended before it started the command");
     if (received->report.kind != ReportKind::started)
         return fail(start_error(received->report, launch));
+    if (received->sender <= 1) {
+        return fail(ErrorCode::internal, "the kernel did not say who started the command");
+    }
     return Running(std::move(reports), received->sender);
 }
 

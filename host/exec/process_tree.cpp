@@ -88,6 +88,8 @@ bool signal(const Fd& handle, int number) {
 }  // namespace
 
 Result<> kill_descendants(pid_t root) {
+    // Everything on the machine descends from 0 and 1: no mistake may lead there.
+    if (root <= 1) return fail(ErrorCode::internal, fmt::format("{} is no supervisor", root));
     std::map<pid_t, Fd> stopped;
     for (int round = 0; round < rounds_max; ++round) {
         const auto found = descendants(root);

@@ -47,9 +47,7 @@ void call_example(const ToolSpec& tool, const Json& example) {
     CHECK(error_info(answer.error().code).name == example.at("error").get<std::string>());
     if (example.contains("field"))
         CHECK(answer.error().field == example.at("field").get<std::string>());
-    const bool says_what_next =
-        !answer.error().hint.empty() || answer.error().code == ErrorCode::invalid_argument;
-    CHECK(says_what_next);
+    CHECK_FALSE(answer.error().hint.empty());
 }
 
 }  // namespace
@@ -59,8 +57,9 @@ TEST_CASE("every example of every tool does what it says", "[tools]") {
     for (const auto& tool : tool_catalogue()) {
         const Json examples = parse_json(tool.examples).value();
         for (const auto& example : examples) {
-            INFO(tool.name << ": " << example.at("says").get<std::string>());
-            call_example(tool, example);
+            DYNAMIC_SECTION(tool.name << ": " << example.at("says").get<std::string>()) {
+                call_example(tool, example);
+            }
         }
     }
 }

@@ -66,3 +66,8 @@ TEST_CASE("a process without children has nothing to kill", "[exec]") {
     (void)::kill(alone, SIGKILL);
     (void)::waitpid(alone, nullptr, 0);
 }
+
+TEST_CASE("nobody can ask for the whole machine", "[exec]") {
+    CHECK(berth::exec::kill_descendants(0).error().code == berth::ErrorCode::internal);
+    CHECK(berth::exec::kill_descendants(1).error().code == berth::ErrorCode::internal);
+}
