@@ -7,14 +7,7 @@ namespace berth::tools {
 namespace {
 
 Result<PortList::Output> list(container::ContainerService& containers, const PortList::Input& in) {
-    std::vector<container::View> views;
-    if (in.container) {
-        auto view = containers.get(*in.container);
-        if (!view) return fail(std::move(view).error().at("/container"));
-        views.push_back(*std::move(view));
-    } else {
-        views = BERTH_TRY(containers.list());
-    }
+    const auto views = BERTH_TRY(one_or_all(containers, in.container));
     PortList::Output out{.ports = {}, .total = 0};
     for (const auto& view : views) {
         for (const auto& port : view.ports) out.ports.push_back(to_forward(port, view.row.name));

@@ -25,6 +25,14 @@ ContainerState state_of(container::State state) {
 
 }  // namespace
 
+Result<std::vector<container::View>> one_or_all(container::ContainerService& containers,
+                                                const std::optional<ContainerName>& name) {
+    if (!name) return containers.list();
+    auto view = containers.get(*name);
+    if (!view) return fail(std::move(view).error().at("/container"));
+    return std::vector{*std::move(view)};
+}
+
 PortForward to_forward(const store::Port& port, const std::string& container) {
     return {.container = name_of(container),
             .protocol = port.protocol == "udp" ? Protocol::udp : Protocol::tcp,

@@ -7,6 +7,11 @@
 
 namespace berth::tools {
 
+/// The container of that name, or all when none is given; an unknown one is not_found at
+/// /container.
+[[nodiscard]] Result<std::vector<container::View>> one_or_all(
+    container::ContainerService& containers, const std::optional<ContainerName>& name);
+
 [[nodiscard]] Container to_container(const container::View& view);
 [[nodiscard]] ContainerSummary to_summary(const container::View& view);
 [[nodiscard]] PortForward to_forward(const store::Port& port, const std::string& container);

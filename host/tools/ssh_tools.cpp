@@ -13,14 +13,7 @@ constexpr std::string_view known_hosts_file = "~/.ssh/berth_known_hosts";
 Result<SshConfig::Output> config(container::ContainerService& containers,
                                  const SshConfig::Input& in) {
     const auto host = BERTH_TRY(ssh::checked_host(in.host));
-    std::vector<container::View> views;
-    if (in.container) {
-        auto view = containers.get(*in.container);
-        if (!view) return fail(std::move(view).error().at("/container"));
-        views.push_back(*std::move(view));
-    } else {
-        views = BERTH_TRY(containers.list());
-    }
+    const auto views = BERTH_TRY(one_or_all(containers, in.container));
     std::vector<ssh::Login> logins;
     std::vector<ContainerName> names;
     for (const auto& view : views) {
