@@ -46,7 +46,9 @@ std::vector<std::string> hooks() {
         fmt::format(R"(chroot "$1" systemctl disable {})", fmt::join(disabled_units, " ")),
         // Each container gets a host key of its own.
         R"(rm "$1"/etc/ssh/ssh_host_*)",
-        // A container is ready when it answers, and then everybody may log in, boot done or not.
+        // A container is ready when it answers, boot done or not: what is written to /tmp from then
+        // on stays, and everybody may log in.
+        R"(echo 'd /tmp 1777 root root -' > "$1"/etc/tmpfiles.d/tmp.conf)",
         R"(ln -s /dev/null "$1"/etc/tmpfiles.d/systemd-nologin.conf)",
         // mmdebstrap copies the name and the name servers of the host that builds the image, and
         // itself empties /etc/machine-id, so that each container gets one at its first start.

@@ -25,6 +25,19 @@ class Exec(HostCase):
         pattern = f"[{pattern[0]}]{pattern[1:]}"
         return int(self.run_in("pgrep", "-cf", pattern)["stdout"]["text"])
 
+    # From the first moment
+
+    def test_what_is_written_right_after_a_create_stays(self):
+        """A container answers before its boot is done; the rest of the boot must take nothing back."""
+        self.host.create("eve")
+        self.addCleanup(self.host.delete, "eve")
+        places = ["/tmp/first", "/var/tmp/first", "/root/first", "/run/first", "/srv/first"]
+        self.host.output("eve", "touch", *places)
+        self.host.exec("eve", "systemctl", "is-system-running", "--wait")
+        # Whether the boot was past that already is chance, so its step is taken once more.
+        self.host.exec("eve", "systemd-tmpfiles", "--create", "--remove", "--boot")
+        self.assertEqual(self.host.output("eve", "ls", *places).split(), sorted(places))
+
     # What goes in
 
     def test_argv_is_passed_as_it_is(self):

@@ -51,9 +51,10 @@ class Quickstart(unittest.TestCase):
 
     def files(self):
         listed = self.shell("cd / && find %s -xdev \\( -type f -o -type l \\)" % " ".join(WRITTEN)).splitlines()
-        # SSH keys are the person's own from the moment they are made; the compiler's cache and the backups of
-        # /etc/group are the system's.
-        return {path for path in listed if "/.ssh/id_" not in path and "/ccache/" not in path and not path.endswith("-")}
+        # SSH keys are the person's own from the moment they are made; the source tree, the compiler's cache and the
+        # backups of /etc/group are kept.
+        own = (f"{SOURCE}/", *(f"{place}/.cache/ccache/" for place in WRITTEN))
+        return {path for path in listed if "/.ssh/id_" not in path and not path.startswith(own) and not path.endswith("-")}
 
     def test_from_nothing_to_a_login_and_back(self):
         before = self.files(), self.machine.links(), self.machine.rules()
