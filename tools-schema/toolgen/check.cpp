@@ -307,7 +307,7 @@ void Checker::tool(const Json& tool, const Json& errors) {
     }
     if (!is_word_list(tool["errors"])) return refuse("/errors", "must be a list of codes");
     for (std::size_t i = 0; i < tool["errors"].size(); ++i) {
-        const auto code = tool["errors"][i];
+        const auto code = tool["errors"][i].get<std::string>();
         const bool known = std::ranges::any_of(
             errors, [&code](const Json& row) { return text_of(row, "code") == code; });
         if (!known) refuse(pointer_to("/errors", i), "is not a code of errors.json");
