@@ -28,7 +28,7 @@ struct Escape {
 };
 thread_local Escape escape;  // libpci hands its callbacks no context of ours
 
-[[noreturn, gnu::format(printf, 1, 2)]] void on_error(char* format, ...) {
+[[gnu::noreturn, gnu::format(printf, 1, 2)]] void on_error(char* format, ...) {
     std::va_list arguments;
     va_start(arguments, format);
     (void)std::vsnprintf(escape.message.data(), escape.message.size(), format, arguments);

@@ -99,15 +99,18 @@ Result<> FakeNetwork::check_free(const std::string&, std::int64_t host_port) {
 }
 
 Result<> FakeLogins::open(std::string_view id, std::int64_t port) {
+    const std::lock_guard lock(mutex_);
     listening[std::string(id)] = port;
     return {};
 }
 
 void FakeLogins::close(std::string_view id) {
+    const std::lock_guard lock(mutex_);
     if (const auto found = listening.find(id); found != listening.end()) listening.erase(found);
 }
 
 Result<> FakeLogins::prove(std::int64_t port) {
+    const std::lock_guard lock(mutex_);
     for (const auto& [id, known] : listening) {
         if (known == port) return {};
     }

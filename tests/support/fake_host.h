@@ -58,6 +58,9 @@ public:
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
     std::map<std::string, std::int64_t, std::less<>> listening;
+
+private:
+    std::mutex mutex_;  // of the calls; a test looks at `listening` when none is under way
 };
 
 /// Everything joined as berthd joins it. Its files go with it.
