@@ -39,8 +39,9 @@ try:
     probe.send(b"learn its MAC address")
 except OSError:
     pass
-time.sleep(0.5)
-mac = next(l.split()[3] for l in open("/proc/net/arp") if l.split()[0] == gateway)
+mac, end = "", time.monotonic() + 5
+while mac in ("", "00:00:00:00:00:00") and time.monotonic() < end:
+    mac = next((l.split()[3] for l in open("/proc/net/arp") if l.split()[0] == gateway), "")
 link = "eth0"
 own_mac = open(f"/sys/class/net/{link}/address").read().strip()
 def checksum(data):

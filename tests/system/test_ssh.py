@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 import subprocess
-import time
 
 from support.host import HostCase, main
 from support.machine import free_port, wait_until
@@ -144,7 +143,6 @@ class Ssh(HostCase):
         try:
             self.assertEqual(session.stdout.readline(), "begun\n")
             self.host.restart()
-            time.sleep(0.5)
             out, _ = session.communicate("on\n", timeout=30)
             self.assertEqual(out, "got on\n")
         finally:

@@ -110,7 +110,7 @@ TEST_CASE("an example's arguments are refused where it says so, and accepted oth
                 CHECK(verdict.has_value());
             } else if (!verdict) {
                 CHECK(verdict.error().code == ErrorCode::invalid_argument);
-                CHECK(verdict.error().field == example["field"]);
+                CHECK(verdict.error().field == example["field"].get<std::string>());
             } else {
                 // A host's name is checked where it is used: see host/ssh/client_config.h.
                 CHECK(tool.name == "ssh_config");
