@@ -64,7 +64,7 @@ std::vector<std::string> hooks() {
 }
 
 /// The official archive's suites as the host reads them, as lines of sources.list; none when the
-/// host has no APT or reads another distribution: mmdebstrap then goes to deb.debian.org.
+/// host has no APT or reads another distribution: mmdebstrap then takes its default.
 std::vector<std::string> host_mirrors() {
     const auto targets = run_subprocess(
         {.argv = {"apt-get", "indextargets", "--format",
