@@ -4,7 +4,7 @@
 import http.client
 import time
 
-from support.host import HostCase, main, run_in_thread
+from support.host import IMAGES, HostCase, main, program, run_in_thread
 from support.machine import wait_until
 
 POINTS = 20
@@ -90,6 +90,17 @@ class Crash(HostCase):
                 if self.still("dora") and self.host.rpc("container_get", {"name": "dora"})["state"] != "deleting":
                     self.host.delete("dora")
                 wait_until(lambda: self.host.picture() == before, "nothing of it is left", 15)
+
+    def test_what_a_killed_image_build_left_goes_with_the_next(self):
+        images = self.host.root / "images"
+        images.mkdir()
+        for entry in IMAGES.iterdir():
+            if entry.is_dir():
+                (images / entry.name).symlink_to(entry)
+        (images / ".import-killed/rootfs").mkdir(parents=True)
+        self.host.machine.run([program("berthd"), *self.host.config, "--image-dir", images, "image", "build", "debian-12"])
+        self.assertFalse((images / ".import-killed").exists())
+        self.assertTrue((images / "names/debian-12").exists())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ namespace berth::engine {
 
 struct LxcOptions {
     std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
-    std::filesystem::path runtime_dir;  // what need not survive a reboot
     std::string cgroup = "berth";
 };
 

@@ -50,25 +50,30 @@ Result<DaemonOptions> with_real_state_dir(DaemonOptions options) {
     return options;
 }
 
-/// One berthd for a state directory. The lock is inherited by the processes that liblxc forks,
-/// until they are titled monitors: whoever gets it knows that none of a killed predecessor's is
-/// half-way.
-Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
-    const auto path = fs::path(options.state_dir) / "lock";
+/// Holds `directory`/lock alone; `busy`, said as `error`, when somebody else does for `wait_max`.
+Result<Fd> lock_directory(const fs::path& directory, std::chrono::milliseconds wait_max,
+                          const Error& error) {
+    const auto path = directory / "lock";
     Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock) return fail(system_error(fmt::format("open '{}'", path.string()), errno));
     const auto deadline = std::chrono::steady_clock::now() + wait_max;
     while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK)
             return fail(system_error(fmt::format("lock '{}'", path.string()), errno));
-        if (std::chrono::steady_clock::now() >= deadline) {
-            return fail(make_error(ErrorCode::busy,
-                                   fmt::format("another berthd serves '{}'", options.state_dir))
-                            .next("stop it first, or give this one another --state-dir"));
-        }
+        if (std::chrono::steady_clock::now() >= deadline) return fail(error);
         (void)::poll(nullptr, 0, 10);  // flock(2) can wait, but not for a bounded time
     }
     return lock;
+}
+
+/// One berthd for a state directory. The lock is inherited by the processes that liblxc forks,
+/// until they are titled monitors: whoever gets it knows that none of a killed predecessor's is
+/// half-way.
+Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
+    return lock_directory(
+        options.state_dir, wait_max,
+        make_error(ErrorCode::busy, fmt::format("another berthd serves '{}'", options.state_dir))
+            .next("stop it first, or give this one another --state-dir"));
 }
 
 /// Everything below the tools, in the order of construction.
@@ -85,9 +90,8 @@ struct Host {
 Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet) {
     auto host = std::make_unique<Host>(options);
     host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
-    host->engine = BERTH_TRY(engine::LxcEngine::make({.state_dir = options.state_dir,
-                                                      .runtime_dir = options.runtime_dir,
-                                                      .cgroup = options.cgroup}));
+    host->engine = BERTH_TRY(
+        engine::LxcEngine::make({.state_dir = options.state_dir, .cgroup = options.cgroup}));
     host->network = std::make_unique<net::HostNetwork>(net::NetworkOptions{
         .bridge = options.bridge, .subnet = subnet, .state_dir = options.state_dir});
     return host;
@@ -188,11 +192,15 @@ Result<> build_image(const DaemonOptions& options, const std::string& name, bool
                                fmt::format("berth cannot build an image '{}'", name))
                         .next("build debian-12"));
     const image::ImageStore images(image_dir(options));
+    BERTH_TRY(make_directories(images.root(), 0700));
+    const Fd lock = BERTH_TRY(lock_directory(
+        images.root(), 0ms,
+        make_error(ErrorCode::busy, "another image is being built").next("wait until it is done")));
+    BERTH_TRY(image::remove_leftovers(images));  // of a build that was killed
     if (const auto found = images.find(image_name); found && !force) {
         log::info("the image is there already", {{"image", name}, {"digest", found->digest}});
         return {};
     }
-    BERTH_TRY(make_directories(images.root()));
     const auto image = BERTH_TRY(image::build_debian(images, image_name, SystemClock()));
     log::info("image built", {{"image", name}, {"digest", image.digest}});
     return {};
