@@ -23,10 +23,16 @@ struct Progress {
 
 /// The circumstances of one call: who asks, until when, and how to say that it is no longer wanted.
 struct Call {
-    std::string caller = {};  // "uid:0", "mcp-stdio"; for the log
+    std::string caller = {};  // "uid:0", "token:ci"; for the log, and the owner of operations
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
     std::stop_token cancelled = {};
     std::function<void(const Progress&)> report = {};  // empty when nobody listens
+    /// A long tool that still runs after this long answers with its operation instead of its
+    /// result, and goes on. Zero: at once.
+    std::optional<std::chrono::milliseconds> background_after = {};
+    /// What a dry run said the target's state was. When it is not that any more, the call is
+    /// refused with `busy` and changes nothing. "": whatever it is.
+    std::string expected_state = {};
 };
 
 /// Runs a tool by name. Implemented by the registry (in the process that does the work) and by the
