@@ -4,6 +4,7 @@
 #include "mcp-server/offer/allowed_calls.h"
 #include "mcp-server/offer/catalogue_tasks.h"
 #include "mcp-server/offer/host_resources.h"
+#include "mcp-server/protocol/results.h"
 
 #include <algorithm>
 
@@ -22,12 +23,10 @@ Asked looking(const std::stop_token& stop) {
 
 }  // namespace
 
-BackendWatch::BackendWatch(Follow follow, Invoker& invoker, Hub& hub, TaskJson task_json,
-                           Backoff backoff)
+BackendWatch::BackendWatch(Follow follow, Invoker& invoker, Hub& hub, Backoff backoff)
     : follow_(std::move(follow)),
       invoker_(invoker),
       hub_(hub),
-      task_json_(std::move(task_json)),
       backoff_(backoff),
       random_(std::random_device{}()),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
@@ -77,7 +76,7 @@ void BackendWatch::heard(const Json& event, const std::stop_token& stop) {
 
 void BackendWatch::operation_changed(const std::string& id, const std::stop_token& stop) {
     const auto task = CatalogueTasks(invoker_).get(id, looking(stop));
-    if (task) hub_.task_changed(id, task_json_(*task));
+    if (task) hub_.task_changed(id, task_members(*task));
 }
 
 void BackendWatch::host_changed() {

@@ -32,12 +32,9 @@ public:
     using Follow =
         std::function<void(const std::stop_token& stop, const std::function<void()>& on_connected,
                            const OnEvent& on_event)>;
-    /// The members of a tasks/get result.
-    using TaskJson = std::function<Json(const Task&)>;
 
     /// Begins at once, in a thread of its own, whether berthd runs or not. All must outlive this.
-    BackendWatch(Follow follow, Invoker& invoker, Hub& hub, TaskJson task_json,
-                 Backoff backoff = {});
+    BackendWatch(Follow follow, Invoker& invoker, Hub& hub, Backoff backoff = {});
 
 private:
     void run(const std::stop_token& stop);
@@ -51,7 +48,6 @@ private:
     Follow follow_;
     Invoker& invoker_;
     Hub& hub_;
-    TaskJson task_json_;
     Backoff backoff_;
     std::minstd_rand random_;
     std::mutex mutex_;

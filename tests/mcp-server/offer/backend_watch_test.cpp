@@ -64,11 +64,8 @@ struct Fixture {
                        .tasks = {"op_1"}},
                       std::nullopt, [this](const std::string& message) { heard.add(message); });
 
-    static Json task_json(const Task& task) {
-        return {{"taskId", task.id}, {"status", task.status}};
-    }
     BackendWatch watch(BackendWatch::Follow follow) {
-        return {std::move(follow), host, hub, task_json, at_once};
+        return {std::move(follow), host, hub, at_once};
     }
     /// One connection on which these events arrive and that then stays.
     static BackendWatch::Follow events(std::vector<Json> all) {
@@ -163,7 +160,7 @@ TEST_CASE("it ends while berthd is away and while it is there") {
                 began.notify_all();
                 if (there) until(stop);
             },
-            test.host, test.hub, Fixture::task_json, {.first = std::chrono::hours(1)});
+            test.host, test.hub, {.first = std::chrono::hours(1)});
         began.wait(false);
     }
     SUCCEED();
