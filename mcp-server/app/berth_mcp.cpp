@@ -51,13 +51,21 @@ Result<> serve(const Options& options) {
     log::start("berth-mcp", config.log_level);
     const auto berthd = connect_rpc(config.socket);
     mcp::CatalogueTools tools(*berthd);
-    const mcp::Dispatcher dispatcher(
-        {.name = "berth", .title = "berth", .version = BERTH_VERSION, .instructions = instructions},
-        tools);
+    mcp::Hub hub;
+    const SystemClock clock;
+    const auth::Seals seals(auth::SealKey::random(), clock);
+    const mcp::Dispatcher dispatcher({.identity = {.name = "berth",
+                                                   .title = "berth",
+                                                   .version = BERTH_VERSION,
+                                                   .instructions = instructions},
+                                      .tools = tools},
+                                     hub, seals);
     if (options.stdio) return mcp::run_on_stdio(dispatcher);
-    return mcp::run_on_http(
-        dispatcher, config.listen,
-        {.allowed_hosts = config.allowed_hosts, .allowed_origins = config.allowed_origins});
+    return mcp::run_on_http(dispatcher,
+                            {.endpoint = config.listen,
+                             .seals = seals,
+                             .transport = {.access = {.allowed_hosts = config.allowed_hosts,
+                                                      .allowed_origins = config.allowed_origins}}});
 }
 
 }  // namespace

@@ -11,9 +11,10 @@ CatalogueTools::CatalogueTools(Invoker& invoker) : invoker_(invoker) {
     }
 }
 
-Result<ToolReply> CatalogueTools::call(std::string_view name, const Json& arguments,
-                                       const Call& call) {
-    return TypedOutput{BERTH_TRY(invoker_.invoke(name, arguments, call))};
+ToolAnswer CatalogueTools::call(std::string_view name, const Json& arguments, const Asked& asked) {
+    auto output = invoker_.invoke(name, arguments, asked.call);
+    if (!output) return std::unexpected(std::move(output).error());
+    return TypedOutput{*std::move(output)};
 }
 
 }  // namespace berth::mcp

@@ -2,7 +2,7 @@
 // The tools of the catalogue, run by whoever the Invoker reaches.
 #pragma once
 
-#include "mcp-server/protocol/tool_set.h"
+#include "mcp-server/protocol/offer.h"
 
 #include <vector>
 
@@ -14,8 +14,8 @@ public:
     explicit CatalogueTools(Invoker& invoker);
 
     [[nodiscard]] std::span<const ToolEntry> entries() const override { return entries_; }
-    [[nodiscard]] Result<ToolReply> call(std::string_view name, const Json& arguments,
-                                         const Call& call) override;
+    [[nodiscard]] ToolAnswer call(std::string_view name, const Json& arguments,
+                                  const Asked& asked) override;
 
 private:
     Invoker& invoker_;

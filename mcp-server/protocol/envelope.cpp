@@ -9,18 +9,8 @@
 namespace berth::mcp {
 namespace {
 
-using jsonrpc::RpcError;
-
-constexpr const char* version_key = "io.modelcontextprotocol/protocolVersion";
-constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabilities";
 constexpr std::string_view base64_begin = "=?base64?";
 constexpr std::string_view base64_end = "?=";
-
-std::unexpected<Fault> fault(int http_status, int code, std::string message, Json data = nullptr) {
-    return std::unexpected(
-        Fault{.http_status = http_status,
-              .error = {.code = code, .message = std::move(message), .data = std::move(data)}});
-}
 
 std::string_view trimmed(std::string_view text) {
     const auto first = text.find_first_not_of(" \t");
@@ -28,30 +18,16 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// A header that may be there once; an error when it is there twice.
-std::expected<std::optional<std::string>, Fault> single(const HttpHeaders* headers,
-                                                        std::string_view name) {
-    if (headers == nullptr || !headers->contains(name)) return std::nullopt;
-    if (headers->count(name) > 1) {
-        return fault(400, header_mismatch, fmt::format("the header {} was sent twice", name));
-    }
-    return std::string(trimmed(*find_header(*headers, name)));
-}
-
-/// A value that HTTP cannot carry as it is comes as "=?base64?…?=".
-std::expected<std::string, Fault> decoded(const std::string& value) {
-    const bool encoded = value.size() >= base64_begin.size() + base64_end.size() &&
-                         value.starts_with(base64_begin) && value.ends_with(base64_end);
-    if (!encoded) return value;
-    auto text = decode_base64(std::string_view(value).substr(
-        base64_begin.size(), value.size() - base64_begin.size() - base64_end.size()));
-    if (!text) return fault(400, header_mismatch, "the header Mcp-Name has malformed base64");
-    return *std::move(text);
-}
-
-/// The argument that Mcp-Name repeats, for the methods that have one.
+/// The parameter that Mcp-Name repeats, for the methods that have one; nullptr when it is no
+/// string.
 const Json* named_by(const jsonrpc::Request& request) {
-    const Json* name = request.method == "tools/call" ? member(request.params, "name") : nullptr;
+    const char* key = nullptr;
+    if (request.method == "tools/call" || request.method == "prompts/get") key = "name";
+    if (request.method == "resources/read") key = "uri";
+    for (const char* method : {"tasks/get", "tasks/update", "tasks/cancel"}) {
+        if (request.method == method) key = "taskId";
+    }
+    const Json* name = key == nullptr ? nullptr : member(request.params, key);
     return name != nullptr && name->is_string() ? name : nullptr;
 }
 
@@ -68,20 +44,21 @@ std::expected<void, Fault> check_required_keys(const Json* meta) {
 
 std::expected<void, Fault> check_repeated(const jsonrpc::Request& request,
                                           const HttpHeaders* headers) {
-    const auto method = single(headers, "mcp-method");
+    const auto method = single_header(headers, "mcp-method");
     if (!method) return std::unexpected(method.error());
     if (*method != request.method) {
         return fault(400, header_mismatch,
                      fmt::format("the header Mcp-Method must be '{}'", request.method));
     }
-    const auto header = single(headers, "mcp-name");
+    const auto header = single_header(headers, "mcp-name");
     if (!header) return std::unexpected(header.error());
     const Json* name = named_by(request);
     if (name == nullptr && !*header) return {};
-    const auto value = decoded(header->value_or(""));
+    const auto value = decoded_header("Mcp-Name", header->value_or(""));
     if (!value) return std::unexpected(value.error());
     if (name == nullptr || !*header || *value != name->get_ref<const std::string&>()) {
-        return fault(400, header_mismatch, "the header Mcp-Name must repeat params.name");
+        return fault(400, header_mismatch,
+                     "the header Mcp-Name must repeat what the request names");
     }
     return {};
 }
@@ -97,13 +74,34 @@ std::expected<void, Fault> check_header_version(const std::string& requested,
 
 }  // namespace
 
+std::expected<std::optional<std::string>, Fault> single_header(const HttpHeaders* headers,
+                                                               std::string_view name) {
+    if (headers == nullptr || !headers->contains(name)) return std::nullopt;
+    if (headers->count(name) > 1) {
+        return fault(400, header_mismatch, fmt::format("the header {} was sent twice", name));
+    }
+    return std::string(trimmed(*find_header(*headers, name)));
+}
+
+std::expected<std::string, Fault> decoded_header(std::string_view name, const std::string& value) {
+    const bool encoded = value.size() >= base64_begin.size() + base64_end.size() &&
+                         value.starts_with(base64_begin) && value.ends_with(base64_end);
+    if (!encoded) return value;
+    auto text = decode_base64(std::string_view(value).substr(
+        base64_begin.size(), value.size() - base64_begin.size() - base64_end.size()));
+    if (!text) {
+        return fault(400, header_mismatch, fmt::format("the header {} has malformed base64", name));
+    }
+    return *std::move(text);
+}
+
 const Json* member(const Json& object, const char* key) {
     const auto found = object.is_object() ? object.find(key) : object.end();
     return found == object.end() ? nullptr : &*found;
 }
 
 std::expected<Era, Fault> check_version_header(const HttpHeaders* headers) {
-    const auto header = single(headers, "mcp-protocol-version");
+    const auto header = single_header(headers, "mcp-protocol-version");
     if (!header) return std::unexpected(header.error());
     if (*header == modern_version) return Era::modern;
     if (!*header || is_legacy_version(**header)) return Era::legacy;
@@ -128,7 +126,7 @@ std::expected<Era, Fault> check_envelope(const jsonrpc::Request& request,
     if (auto keys = check_required_keys(meta); !keys) return std::unexpected(keys.error());
     const auto requested = meta->at(version_key).get<std::string>();
     if (headers != nullptr) {
-        const auto header = single(headers, "mcp-protocol-version");
+        const auto header = single_header(headers, "mcp-protocol-version");
         if (!header) return std::unexpected(header.error());
         if (auto same = check_header_version(requested, *header); !same) {
             return std::unexpected(same.error());

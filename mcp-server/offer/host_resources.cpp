@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mcp-server/offer/host_resources.h"
+
+#include "mcp-server/offer/allowed_calls.h"
+#include "tools-schema/contract/error_table.h"
+#include "tools-schema/contract/names.h"
+
+#include <fmt/format.h>
+
+namespace berth::mcp {
+namespace {
+
+constexpr const char* json_type = "application/json";
+constexpr const char* text_type = "text/plain";
+constexpr std::string_view cursor_prefix = "after:";
+
+/// A resource that belongs to a container.
+struct OfContainer {
+    std::string_view scheme;
+    std::string name;
+};
+
+/// Nothing for a URI that can be none of a container's.
+std::optional<OfContainer> of_container(std::string_view uri) {
+    for (const auto scheme : {container_scheme, log_scheme}) {
+        if (!uri.starts_with(scheme)) continue;
+        const auto name = ContainerName::parse(uri.substr(scheme.size()));
+        if (name) return OfContainer{.scheme = scheme, .name = name->to_string()};
+    }
+    return std::nullopt;
+}
+
+Json entry(std::string uri, std::string name, std::string title, const char* description,
+           const char* type) {
+    return {{"uri", std::move(uri)},
+            {"name", std::move(name)},
+            {"title", std::move(title)},
+            {"description", description},
+            {"mimeType", type}};
+}
+
+constexpr const char* host_says =
+    "Versions, images, network, and which kernel features are there or missing.";
+constexpr const char* warnings_say =
+    "What is missing or degraded on this host and what to do about it; [] when all is well.";
+constexpr const char* container_says =
+    "One container in full: state, address, limits, SSH entry, forwarded ports.";
+constexpr const char* log_says = "The end of a container's log.";
+
+void add_container(Json& resources, const std::string& name) {
+    resources.push_back(entry(std::string(container_scheme) + name, name, "Container " + name,
+                              container_says, json_type));
+    resources.push_back(entry(std::string(log_scheme) + name, name + " log", "Log of " + name,
+                              log_says, text_type));
+}
+
+std::string cursor_after(const std::string& name) {
+    return encode_base64(std::string(cursor_prefix) + name);
+}
+
+/// The name a cursor goes on after; nothing for what was never a cursor.
+std::optional<std::string> read_cursor(const std::string& cursor) {
+    const auto text = decode_base64(cursor);
+    if (!text || !text->starts_with(cursor_prefix)) return std::nullopt;
+    const auto name = ContainerName::parse(std::string_view(*text).substr(cursor_prefix.size()));
+    return name ? std::optional(name->to_string()) : std::nullopt;
+}
+
+Json contents(const std::string& uri, const char* type, std::string text) {
+    return {
+        {"contents", Json::array({{{"uri", uri}, {"mimeType", type}, {"text", std::move(text)}}})}};
+}
+
+}  // namespace
+
+Json warnings_of(const Result<Json>& system_info) {
+    Json warnings = Json::array();
+    if (!system_info) {
+        const Error& error = system_info.error();
+        warnings.push_back({{"type", "host_unreachable"},
+                            {"severity", "error"},
+                            {"entity", host_uri},
+                            {"message", error.message},
+                            {"next", error.hint}});
+        return warnings;
+    }
+    for (const Json& feature : system_info->value("features", Json::array())) {
+        if (feature.value("available", true)) continue;
+        const std::string name = text_member(feature, "name");
+        warnings.push_back(
+            {{"type", "feature_missing"},
+             {"severity", "warning"},
+             {"entity", "feature:" + name},
+             {"message", fmt::format("{} is missing: {}", name, text_member(feature, "effect"))},
+             {"next", fmt::format("if you need it, have the operator provide {} and restart "
+                                  "berthd; system_info shows what this host has",
+                                  name)}});
+    }
+    return warnings;
+}
+
+std::expected<ResourcePage, Refusal> HostResources::list(const std::optional<std::string>& cursor,
+                                                         const Asked& asked) {
+    ResourcePage page;
+    std::string after;
+    if (cursor) {
+        const auto name = read_cursor(*cursor);
+        if (!name) return invalid_params("unknown cursor", {{"cursor", *cursor}});
+        after = *name;
+    } else if (asked.client.may_call("system_info")) {
+        page.resources.push_back(entry(host_uri, "system", "This host", host_says, json_type));
+        page.resources.push_back(
+            entry(warning_uri, "warnings", "Warnings", warnings_say, json_type));
+    }
+    if (!asked.client.may_call("container_list")) return page;
+    const auto containers = container_names(asked, invoker_, after, containers_per_page);
+    if (!containers) {
+        // A list that has begun must not look complete; one that has not shows where to look.
+        if (cursor || page.resources.empty()) return std::unexpected(containers.error());
+        asked.log(LogLevel::warning,
+                  {{"message", containers.error().message}, {"hint", containers.error().hint}});
+        return page;
+    }
+    for (const auto& name : containers->names) add_container(page.resources, name);
+    if (containers->more) page.next_cursor = cursor_after(containers->names.back());
+    return page;
+}
+
+const Json& HostResources::templates() const {
+    static const Json all = Json::array({
+        {{"uriTemplate", "container://{name}"},
+         {"name", "container"},
+         {"title", "A container"},
+         {"description", container_says},
+         {"mimeType", json_type}},
+        {{"uriTemplate", "log://{name}"},
+         {"name", "log"},
+         {"title", "A container's log"},
+         {"description", log_says},
+         {"mimeType", text_type}},
+    });
+    return all;
+}
+
+Result<Json> HostResources::contents_of(const std::string& uri, const Asked& asked) {
+    if (uri == host_uri) {
+        const Json host =
+            BERTH_TRY(call_for(asked, invoker_, "system_info", {{"response_format", "detailed"}}));
+        return contents(uri, json_type, to_text(host));
+    }
+    if (uri == warning_uri) {
+        const auto host =
+            call_for(asked, invoker_, "system_info", {{"response_format", "detailed"}});
+        if (!host && host.error().code == ErrorCode::denied) return fail(host.error());
+        return contents(uri, json_type, to_text(warnings_of(host)));
+    }
+    const auto one = of_container(uri);
+    if (!one) {
+        return fail(make_error(ErrorCode::not_found, fmt::format("no resource '{}'", uri))
+                        .next("list the resources, or call container_list"));
+    }
+    if (one->scheme == container_scheme) {
+        const Json container =
+            BERTH_TRY(call_for(asked, invoker_, "container_get",
+                               {{"name", one->name}, {"response_format", "detailed"}}));
+        return contents(uri, json_type, to_text(container));
+    }
+    const Json log = BERTH_TRY(call_for(asked, invoker_, "container_logs", {{"name", one->name}}));
+    return contents(uri, text_type, text_member(log, "text"));
+}
+
+DataAnswer HostResources::read(const std::string& uri, const Asked& asked) {
+    auto found = contents_of(uri, asked);
+    if (!found) return std::unexpected(std::move(found).error());
+    return *std::move(found);
+}
+
+bool HostResources::can_watch(const std::string& uri) const {
+    return uri == host_uri || uri == warning_uri || of_container(uri).has_value();
+}
+
+}  // namespace berth::mcp
