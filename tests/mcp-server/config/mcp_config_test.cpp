@@ -28,7 +28,7 @@ Result<McpConfig> load(const std::string& file, McpFlags flags = {},
     });
 }
 
-/// What is wrong with a file; "" when nothing is. Its directory's name is left out.
+/// What is wrong; "" when nothing is.
 std::string problem(const std::string& file, const McpFlags& flags = {},
                     const Variables& variables = {}) {
     const auto config = load(file, flags, variables);
