@@ -6,7 +6,7 @@
 #include "mcp-server/app/server_process.h"
 #include "mcp-server/config/mcp_config.h"
 #include "mcp-server/jsonrpc/rpc_client.h"
-#include "mcp-server/protocol/catalogue_tools.h"
+#include "mcp-server/offer/catalogue_tools.h"
 #include "tools-schema/contract/error_table.h"
 
 #include <CLI/CLI.hpp>

@@ -21,6 +21,7 @@ Json error_object(const Error& error) {
     for (const auto& problem : error.problems) {
         object["problems"].push_back({{"field", problem.field}, {"message", problem.message}});
     }
+    if (!error.confirm_token.empty()) object["confirm_token"] = error.confirm_token;
     object["retry"] = info.retry;
     return object;
 }
@@ -37,7 +38,8 @@ Error from_rpc_error(const RpcError& error) {
     Error out{.code = error_code(string_member(data, "code")).value_or(ErrorCode::internal),
               .message = error.message,
               .field = string_member(data, "field"),
-              .hint = string_member(data, "hint")};
+              .hint = string_member(data, "hint"),
+              .confirm_token = string_member(data, "confirm_token")};
     const auto problems = data.find("problems");
     if (problems == data.end() || !problems->is_array()) return out;
     for (const Json& problem : *problems) {

@@ -22,6 +22,7 @@ enum class ErrorCode : std::uint8_t {
     unavailable,
     timed_out,
     unsupported,
+    needs_confirmation,
     internal,
 };
 
@@ -40,6 +41,7 @@ struct Error {
     std::string field = {};  // JSON Pointer into the arguments, when the input is at fault
     std::string hint = {};
     std::vector<FieldProblem> problems = {};  // every bad field, when there is more than one
+    std::string confirm_token = {};  // needs_confirmation: makes the same call go through, once
 
     /// Puts the caller's view in front: "create container 'ada': no such image 'deb13'".
     [[nodiscard]] Error in(std::string_view doing) && {
