@@ -50,14 +50,25 @@ Result<> serve(const Options& options) {
     const auto config = BERTH_TRY(load_mcp_config(options.flags));
     log::start("berth-mcp", config.log_level);
     const auto berthd = connect_rpc(config.socket);
-    mcp::CatalogueTools tools(*berthd);
-    const mcp::Dispatcher dispatcher(
-        {.name = "berth", .title = "berth", .version = BERTH_VERSION, .instructions = instructions},
-        tools);
+    const SystemClock clock;
+    const policy::Policy policy;
+    policy::ConfirmTokens tokens(auth::SealKey::random(), clock);
+    mcp::Gate gate(*berthd, policy, tokens, clock);
+    mcp::CatalogueTools tools(*berthd, gate);
+    mcp::Hub hub;
+    const auth::Seals seals(auth::SealKey::random(), clock);
+    const mcp::Dispatcher dispatcher({.identity = {.name = "berth",
+                                                   .title = "berth",
+                                                   .version = BERTH_VERSION,
+                                                   .instructions = instructions},
+                                      .tools = tools},
+                                     hub, seals);
     if (options.stdio) return mcp::run_on_stdio(dispatcher);
-    return mcp::run_on_http(
-        dispatcher, config.listen,
-        {.allowed_hosts = config.allowed_hosts, .allowed_origins = config.allowed_origins});
+    return mcp::run_on_http(dispatcher,
+                            {.endpoint = config.listen,
+                             .seals = seals,
+                             .transport = {.access = {.allowed_hosts = config.allowed_hosts,
+                                                      .allowed_origins = config.allowed_origins}}});
 }
 
 }  // namespace

@@ -70,8 +70,7 @@ std::string hmac_sha256(std::string_view key, std::string_view bytes) {
 }
 
 bool equal_in_constant_time(std::string_view one, std::string_view other) {
-    return one.size() == other.size() &&
-           ::CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+    return one.size() == other.size() && ::CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
 std::string random_bytes(std::size_t count) {

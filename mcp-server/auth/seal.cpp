@@ -50,8 +50,8 @@ Result<SealKey> read_key(const std::filesystem::path& path) {
 Result<> make_key(const std::filesystem::path& path) {
     BERTH_TRY(make_directories(path.parent_path(), 0700));
     const std::filesystem::path temporary = path.string() + ".new-" + random_hex(4);
-    BERTH_TRY(write_file_atomically(
-        temporary, encode_base64url(SealKey::random().bytes()) + "\n", {.mode = 0600}));
+    BERTH_TRY(write_file_atomically(temporary, encode_base64url(SealKey::random().bytes()) + "\n",
+                                    {.mode = 0600}));
     const int linked = ::link(temporary.c_str(), path.c_str());
     const int why = errno;
     (void)::unlink(temporary.c_str());
@@ -110,11 +110,12 @@ Result<Json> Seals::open(std::string_view text, const SealFor& bound) const {
     if (!signature || !equal_in_constant_time(*signature, signature_of(content, bound))) {
         return foreign();
     }
-    // From here on the text is our own; whatever is still wrong with it was made by another version.
+    // From here on the text is our own; whatever is still wrong with it was made by another
+    // version.
     const auto bytes = decode_base64url(content.substr(version.size()));
     auto whole = bytes ? parse_json(*bytes, sealed_bytes_max) : fail(bytes.error());
-    if (!whole || !whole->is_object() || !whole->contains("p") ||
-        !whole->contains("e") || !(*whole)["e"].is_number_integer()) {
+    if (!whole || !whole->is_object() || !whole->contains("p") || !whole->contains("e") ||
+        !(*whole)["e"].is_number_integer()) {
         return foreign();
     }
     if ((*whole)["e"].get<std::int64_t>() <= seconds_of(clock_->wall())) {

@@ -184,13 +184,14 @@ Result<Gate::Verdict> Gate::demand_token(Passage passage, const std::string& why
         fmt::format("{}nothing was done yet. It would {}.{}", why,
                     for_a_person(passage.preview->would),
                     passage.tool.destructive ? " What it removes cannot be brought back." : ""));
-    error.confirm_token =
+    const std::string token =
         tokens_.issue(passage.asked.client.principal, passage.tool.name,
                       policy::arguments_digest(passage.arguments), passage.preview->state);
+    error.data = to_text({{token_argument, token}, {"target", passage.preview->target}});
     error.hint = fmt::format(
         "ask the person you work for; when they agree, make the same call again within {} seconds "
-        "with \"confirm_token\": \"{}\"",
-        policy::confirm_token_good_for.count(), error.confirm_token);
+        "with \"{}\": \"{}\"",
+        policy::confirm_token_good_for.count(), token_argument, token);
     return fail(std::move(error));
 }
 

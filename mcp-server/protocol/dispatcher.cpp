@@ -20,7 +20,9 @@ constexpr int unchanging_ttl_ms = 300'000;
 constexpr const char* server_info_key = "io.modelcontextprotocol/serverInfo";
 
 Outcome refused(const std::optional<jsonrpc::Id>& id, const Fault& fault) {
-    return {.http_status = fault.http_status, .text = error_text(id, fault.error)};
+    return {.http_status = fault.http_status,
+            .text = error_text(id, fault.error),
+            .www_authenticate = fault.www_authenticate};
 }
 
 Outcome refused_batch(std::string why) {
@@ -263,7 +265,8 @@ Outcome Dispatcher::answer_request(const jsonrpc::Request& request,
     }
     if (!result) {
         Fault refusal = result.error();
-        if (*era == Era::legacy && !begins) refusal.http_status = 200;
+        const bool forbidden = !refusal.www_authenticate.empty();
+        if (*era == Era::legacy && !forbidden) refusal.http_status = 200;
         return refused(request.id, refusal);
     }
     Outcome outcome{.text = jsonrpc::result_text(request.id, *result)};

@@ -62,7 +62,8 @@ struct Listen {
 
 struct Outcome {
     int http_status = 200;
-    std::string text = {};  // one line of JSON, or "" for nothing to say
+    std::string text = {};              // one line of JSON, or "" for nothing to say
+    std::string www_authenticate = {};  // a challenge, when the caller's rights do not suffice
     std::optional<Agreed> agreed = {};
     std::optional<Listen> listen = {};
 };

@@ -43,6 +43,16 @@ Fault to_fault(const Refusal& refusal) {
     return Fault{.error = jsonrpc::to_rpc_error(std::get<Error>(refusal))};
 }
 
+/// A tool that is left out for everybody does not exist; one that a token lacks is refused.
+std::unexpected<Fault> not_allowed(const std::string& tool, const Client& client) {
+    auto challenge = client.tools->challenge ? client.tools->challenge(tool) : std::string();
+    if (challenge.empty()) return invalid_params(fmt::format("Unknown tool: {}", tool));
+    auto refusal =
+        mcp::fault(403, implementation_error, fmt::format("the token does not allow {}", tool));
+    refusal.error().www_authenticate = std::move(challenge);
+    return refusal;
+}
+
 std::expected<std::string, Fault> task_id(const Json& params, const Client& client) {
     if (!client.has_extension(tasks_extension)) {
         return capability_missing({{"extensions", {{tasks_extension, Json::object()}}}});
@@ -78,9 +88,8 @@ Dispatcher::ResultText Dispatcher::call_tool(const Inbound& in) const {
     if (name == nullptr || !name->is_string()) return invalid_params("name must be a string");
     const auto tool = name->get<std::string>();
     const auto known = tools_.find(tool);
-    if (known == tools_.end() || !in.client.may_call(tool)) {
-        return invalid_params(fmt::format("Unknown tool: {}", tool));
-    }
+    if (known == tools_.end()) return invalid_params(fmt::format("Unknown tool: {}", tool));
+    if (!in.client.may_call(tool)) return not_allowed(tool, in.client);
     const Json* given = member(in.params(), "arguments");
     if (given != nullptr && !given->is_object()) {
         return invalid_params("arguments must be an object");

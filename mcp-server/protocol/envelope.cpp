@@ -24,7 +24,9 @@ const Json* named_by(const jsonrpc::Request& request) {
     const char* key = nullptr;
     if (request.method == "tools/call" || request.method == "prompts/get") key = "name";
     if (request.method == "resources/read") key = "uri";
-    if (request.method.starts_with("tasks/")) key = "taskId";
+    for (const char* method : {"tasks/get", "tasks/update", "tasks/cancel"}) {
+        if (request.method == method) key = "taskId";
+    }
     const Json* name = key == nullptr ? nullptr : member(request.params, key);
     return name != nullptr && name->is_string() ? name : nullptr;
 }

@@ -23,6 +23,7 @@ inline constexpr int unsupported_version = -32022;
 struct Fault {
     int http_status = 200;
     jsonrpc::RpcError error;
+    std::string www_authenticate = {};  // with 403: what the caller's token lacks
 };
 
 [[nodiscard]] inline std::unexpected<Fault> fault(int http_status, int code, std::string message,

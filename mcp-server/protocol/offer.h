@@ -27,6 +27,9 @@ inline constexpr const char* tasks_extension = "io.modelcontextprotocol/tasks";
 struct ToolScope {
     std::string key;  // the same for scopes that allow the same, so that listings can be kept
     std::function<bool(std::string_view tool)> allows;
+    /// What WWW-Authenticate says when it is the caller's token that does not allow the tool; ""
+    /// when the tool is not offered to anybody in this way.
+    std::function<std::string(std::string_view tool)> challenge = {};
 };
 
 /// Who asks, and what it says it can do.

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "mcp-server/transport/line_buffer.h"
+#include "mcp-server/transport/line_writer.h"
 #include "mcp-server/transport/workers.h"
 
 #include <fmt/format.h>
@@ -13,56 +14,88 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <list>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 
 namespace berth::mcp {
 namespace {
 
-/// Calls in flight may finish within the first, and must give up within the second.
-constexpr std::chrono::milliseconds finish_max{1'500};
+/// Calls in flight may finish within the first, and must give up within the second; then what they
+/// said has the third to be written.
+constexpr std::chrono::milliseconds finish_max{1'200};
 constexpr std::chrono::milliseconds give_up_max{500};
+constexpr std::chrono::milliseconds write_max{300};
 constexpr std::size_t read_bytes = 64 * 1024;
 
-class StdioSession {
+class StdioSession final : private Exchange {
 public:
-    StdioSession(const Dispatcher& dispatcher, StdioStreams streams)
+    StdioSession(const Dispatcher& dispatcher, StdioStreams streams, StdioClient client)
         : dispatcher_(dispatcher),
-          streams_(std::move(streams)),
+          client_(std::move(client)),
+          input_(std::move(streams.input)),
+          signals_(std::move(streams.signals)),
           wake_(::eventfd(0, EFD_CLOEXEC)),
-          workers_(stdio_calls_max, [this] { wake(); }) {}
+          writer_(std::move(streams.output),
+                  [this] {
+                      broken_ = true;
+                      wake();
+                  }),
+          workers_({}, [this] { wake(); }) {}
 
     bool run() {
         while (!broken_) {
             const bool read_more = take_lines();
-            std::array<pollfd, 3> polled{{{streams_.signals.get(), POLLIN, 0},
+            std::array<pollfd, 3> polled{{{signals_.get(), POLLIN, 0},
                                           {wake_.get(), POLLIN, 0},
-                                          {read_more ? streams_.input.get() : -1, POLLIN, 0}}};
+                                          {read_more ? input_.get() : -1, POLLIN, 0}}};
             if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) break;
             if (polled[0].revents != 0) break;
             if (polled[1].revents != 0) drain_wakes();
             if (polled[2].revents != 0 && !read_some()) break;
         }
-        if (workers_.wait_idle(finish_max)) return true;
-        (void)ending_.request_stop();
-        return workers_.wait_idle(give_up_max);
+        const bool idle = end();
+        (void)writer_.wait_written(write_max);
+        return idle;
     }
 
 private:
-    /// Starts a call for each whole line; false when there is no room for more.
+    /// One open subscriptions/listen. Known to the session like a call, so that it can be
+    /// cancelled.
+    struct OpenListen {
+        Listen listen;
+        std::shared_ptr<Session::Running> running;
+        std::unique_ptr<Hub::Subscription> subscription;
+    };
+
+    bool end() {
+        bool idle = workers_.wait_idle(finish_max);
+        if (!idle) {
+            (void)ending_.request_stop();
+            idle = workers_.wait_idle(give_up_max);
+        }
+        session_->detach();
+        for (auto& one : listens_) {
+            one.subscription.reset();
+            writer_.put(one.listen.end);
+        }
+        listens_.clear();
+        return idle;
+    }
+
+    /// Takes each whole line; false when there is no room for more calls.
     bool take_lines() {
         while (workers_.has_room()) {
             auto line = lines_.next();
             if (!line) return true;
-            workers_.run([this, line = *std::move(line)] { answer(line); });
+            take(*line);
         }
         return false;
     }
 
     /// False at the end of the input, whose last line may lack its newline.
     bool read_some() {
-        const ssize_t got = ::read(streams_.input.get(), chunk_.data(), chunk_.size());
+        const ssize_t got = ::read(input_.get(), chunk_.data(), chunk_.size());
         if (got < 0 && errno == EINTR) return true;
         lines_.append(got > 0 ? std::string_view(chunk_.data(), static_cast<std::size_t>(got))
                               : "\n");
@@ -71,35 +104,81 @@ private:
         return false;
     }
 
-    void answer(const Line& line) {
+    /// On the reading thread: what waits for nothing is answered at once and in order; the rest is
+    /// known to the session before the next line, which may cancel it.
+    void take(const Line& line) {
         if (line.too_long) {
-            send(jsonrpc::error_text(
+            writer_.put(jsonrpc::error_text(
                 std::nullopt,
                 {.code = jsonrpc::invalid_request,
                  .message = fmt::format("a line has at most {} bytes", line_bytes_max)}));
             return;
         }
         if (line.text.find_first_not_of(" \t\r") == std::string::npos) return;
-        RequestContext context{.call = {.caller = "mcp-stdio", .cancelled = ending_.get_token()}};
-        {
-            const std::scoped_lock lock(version_mutex_);
-            context.session_version = version_;
+        auto payload = std::make_shared<Parsed>(jsonrpc::parse(line.text));
+        auto running = known(*payload);
+        if (*payload && Dispatcher::may_wait(**payload)) {
+            workers_.run([this, payload, running = std::move(running)]() mutable {
+                answer(*payload, std::move(running));
+            });
+        } else {
+            answer(*payload, std::move(running));
         }
-        Outcome outcome = dispatcher_.answer(line.text, context);
-        if (!outcome.agreed_version.empty()) {
-            const std::scoped_lock lock(version_mutex_);
-            version_ = std::move(outcome.agreed_version);
-        }
-        if (!outcome.text.empty()) send(std::move(outcome.text));
+        std::erase_if(listens_, [](const OpenListen& one) {
+            return one.running->cancelled().stop_requested();
+        });
     }
 
-    void send(std::string text) {
-        text += '\n';
-        const std::scoped_lock lock(output_mutex_);
-        if (broken_ || write_all(streams_.output.get(), text)) return;
-        broken_ = true;
-        wake();
+    using Parsed = std::expected<jsonrpc::Payload, jsonrpc::Refusal>;
+
+    std::shared_ptr<Session::Running> known(const Parsed& payload) {
+        if (!payload || payload->batch || !payload->messages.front()) return nullptr;
+        const auto* request = std::get_if<jsonrpc::Request>(&*payload->messages.front());
+        return request ? std::make_shared<Session::Running>(session_, request->id) : nullptr;
     }
+
+    void answer(const Parsed& payload, std::shared_ptr<Session::Running> running) {
+        Outcome outcome = dispatcher_.answer(payload, {.session = session_,
+                                                       .principal = client_.principal,
+                                                       .tools = client_.tools,
+                                                       .exchange = this,
+                                                       .ending = ending_.get_token(),
+                                                       .running = running});
+        if (outcome.agreed) {
+            session_->agree(std::move(outcome.agreed->version),
+                            std::move(outcome.agreed->capabilities));
+        }
+        if (!outcome.text.empty()) writer_.put(std::move(outcome.text));
+        if (outcome.agreed) {
+            session_->attach(dispatcher_.hub(), dispatcher_.changing_lists(),
+                             [this](const std::string& message) { writer_.put(message); });
+        }
+        if (outcome.listen) open(*std::move(outcome.listen), std::move(running));
+    }
+
+    void open(Listen listen, std::shared_ptr<Session::Running> running) {
+        if (listens_.size() >= stdio_listens_max) {
+            writer_.put(jsonrpc::error_text(
+                listen.id,
+                {.code = jsonrpc::internal_error,
+                 .message = fmt::format("{} listens are open, which is the most; cancel one",
+                                        stdio_listens_max)}));
+            return;
+        }
+        writer_.put(listen.acknowledge);
+        if (listen.empty()) {
+            writer_.put(listen.end);
+            return;
+        }
+        auto subscription = dispatcher_.hub().subscribe(
+            listen.interest, listen.id,
+            [this](const std::string& message) { writer_.put(message); });
+        listens_.push_back({.listen = std::move(listen),
+                            .running = std::move(running),
+                            .subscription = std::move(subscription)});
+    }
+
+    void send(const std::string& message) override { writer_.put(message); }
 
     void wake() {
         const std::uint64_t one = 1;
@@ -111,21 +190,23 @@ private:
     }
 
     const Dispatcher& dispatcher_;
-    StdioStreams streams_;
-    Fd wake_;
+    StdioClient client_;
+    Fd input_, signals_, wake_;
     std::array<char, read_bytes> chunk_{};
     LineBuffer lines_{line_bytes_max};
     std::stop_source ending_;
-    std::mutex version_mutex_, output_mutex_;
-    std::string version_;  // what initialize agreed on
     std::atomic<bool> broken_ = false;
+    std::shared_ptr<Session> session_ = std::make_shared<Session>();
+    std::list<OpenListen> listens_;  // of the reading thread
+    LineWriter writer_;
     Workers workers_;  // last, so that its jobs end before what they use
 };
 
 }  // namespace
 
-bool serve_stdio(const Dispatcher& dispatcher, StdioStreams streams) {
-    auto session = std::make_unique<StdioSession>(dispatcher, std::move(streams));
+bool serve_stdio(const Dispatcher& dispatcher, StdioStreams streams, StdioClient client) {
+    auto session =
+        std::make_unique<StdioSession>(dispatcher, std::move(streams), std::move(client));
     if (session->run()) return true;
     (void)session.release();  // its threads still use it, until the process ends
     return false;

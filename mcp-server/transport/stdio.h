@@ -11,8 +11,8 @@ namespace berth::mcp {
 
 /// A longer line is thrown away and answered with an error.
 inline constexpr std::size_t line_bytes_max = 16 * 1024 * 1024;
-/// With this many calls running, no further line is read.
-inline constexpr std::size_t stdio_calls_max = 64;
+/// So many listens may be open.
+inline constexpr std::size_t stdio_listens_max = 256;
 
 struct StdioStreams {
     Fd input;
@@ -20,8 +20,15 @@ struct StdioStreams {
     Fd signals;  // readable when the process is to end; may be empty
 };
 
+/// Who is at the other end, and which tools it may use (null: all).
+struct StdioClient {
+    std::string principal = "mcp-stdio";
+    std::shared_ptr<const ToolScope> tools = {};
+};
+
 /// Serves until the input ends, the output breaks or a signal comes; then gives what is in flight
 /// up to two seconds. False when a call still runs after that: then only ending the process helps.
-[[nodiscard]] bool serve_stdio(const Dispatcher& dispatcher, StdioStreams streams);
+[[nodiscard]] bool serve_stdio(const Dispatcher& dispatcher, StdioStreams streams,
+                               StdioClient client = {});
 
 }  // namespace berth::mcp

@@ -3,8 +3,8 @@
 
 namespace berth::mcp {
 
-Workers::Workers(std::size_t jobs_max, std::function<void()> on_room)
-    : jobs_max_(jobs_max), on_room_(std::move(on_room)) {}
+Workers::Workers(WorkerLimits limits, std::function<void()> on_room)
+    : limits_(limits), on_room_(std::move(on_room)) {}
 
 Workers::~Workers() {
     {
@@ -17,7 +17,7 @@ Workers::~Workers() {
 
 bool Workers::has_room() const {
     const std::scoped_lock lock(mutex_);
-    return jobs_ < jobs_max_;
+    return jobs_ < limits_.jobs;
 }
 
 void Workers::run(std::function<void()> job) {
@@ -25,7 +25,8 @@ void Workers::run(std::function<void()> job) {
         const std::scoped_lock lock(mutex_);
         waiting_.push_back(std::move(job));
         ++jobs_;
-        if (jobs_ > threads_.size()) threads_.emplace_back([this] { work(); });
+        if (jobs_ > threads_.size() && threads_.size() < limits_.threads)
+            threads_.emplace_back([this] { work(); });
     }
     work_.notify_one();
 }
@@ -45,7 +46,7 @@ void Workers::work() {
         lock.unlock();
         job();
         lock.lock();
-        const bool was_full = jobs_-- == jobs_max_;
+        const bool was_full = jobs_-- == limits_.jobs;
         if (jobs_ == 0) idle_.notify_all();
         if (was_full) on_room_();
     }

@@ -13,10 +13,15 @@
 
 namespace berth::mcp {
 
+struct WorkerLimits {
+    std::size_t threads = 64;
+    std::size_t jobs = 1024;  // waiting and running
+};
+
 class Workers {
 public:
     /// `on_room` is called, from a worker, when has_room() becomes true again.
-    Workers(std::size_t jobs_max, std::function<void()> on_room);
+    Workers(WorkerLimits limits, std::function<void()> on_room);
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
     /// Waits for every job.
@@ -31,12 +36,12 @@ public:
 private:
     void work();
 
-    std::size_t jobs_max_;
+    WorkerLimits limits_;
     std::function<void()> on_room_;
     mutable std::mutex mutex_;
     std::condition_variable work_, idle_;
     std::deque<std::function<void()>> waiting_;
-    std::size_t jobs_ = 0;  // waiting and running
+    std::size_t jobs_ = 0;
     bool ending_ = false;
     std::vector<std::thread> threads_;
 };

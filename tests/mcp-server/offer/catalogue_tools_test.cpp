@@ -12,16 +12,9 @@ using namespace berth::mcp;
 
 namespace {
 
-constexpr ToolSpec spec(std::string_view name, std::string_view listing, bool long_running) {
-    ToolSpec out{};
-    out.name = name;
-    out.listing = listing;
-    out.long_running = long_running;
-    return out;
-}
-
-constexpr std::array specs = {spec("long_one", R"({"name":"long_one"})", true),
-                              spec("short_one", R"({"name":"short_one"})", false)};
+constexpr std::array<ToolSpec, 2> specs = {
+    ToolSpec{.name = "long_one", .long_running = true, .listing = R"({"name":"long_one"})"},
+    ToolSpec{.name = "short_one", .listing = R"({"name":"short_one"})"}};
 
 const Json still_running = {{"operation",
                              {{"id", "op_1"},

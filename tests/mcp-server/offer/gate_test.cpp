@@ -79,6 +79,10 @@ struct Fixture {
     void agrees() { answers({{"action", "accept"}, {"content", {{"confirm", true}}}}); }
 };
 
+std::string token_of(const Error& error) {
+    return error.data.empty() ? "" : Json::parse(error.data).value("confirm_token", "");
+}
+
 Json output_of(const ToolAnswer& answer) {
     if (!answer || !std::holds_alternative<TypedOutput>(*answer)) return {};
     return std::get<TypedOutput>(*answer).value;
@@ -218,14 +222,15 @@ TEST_CASE("a client that cannot ask is refused with a preview and a token") {
     CHECK(error.code == ErrorCode::needs_confirmation);
     CHECK(error.message.contains("delete container 'ada' (running, 2 ports)"));
     CHECK(error.message.contains("cannot be brought back"));
-    CHECK_FALSE(error.confirm_token.empty());
-    CHECK(error.hint.contains(error.confirm_token));
+    CHECK_FALSE(token_of(error).empty());
+    CHECK(error.hint.contains(token_of(error)));
+    CHECK(Json::parse(error.data)["target"]["name"] == "ada");
     CHECK(test.deleted == 0);
 }
 
 TEST_CASE("a token makes the same call go through, once, on the same state") {
     Fixture test(confirm_deletes());
-    const auto token = error_of(test.call()).confirm_token;
+    const auto token = token_of(error_of(test.call()));
     const Json confirmed = {{"name", "ada"}, {"confirm_token", token}};
 
     SECTION("and is not passed on") {
@@ -239,7 +244,7 @@ TEST_CASE("a token makes the same call go through, once, on the same state") {
         const auto error = error_of(test.call(confirmed));
         CHECK(error.code == ErrorCode::needs_confirmation);
         CHECK(error.message.contains("used before"));
-        CHECK(error.confirm_token != token);
+        CHECK(token_of(error) != token);
         CHECK(test.deleted == 1);
     }
     SECTION("not when the target has changed") {
@@ -355,7 +360,7 @@ TEST_CASE("callers with nobody to ask pass the same gate") {
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::needs_confirmation);
     CHECK(test.deleted == 0);
-    const Json confirmed = {{"name", "ada"}, {"confirm_token", refused.error().confirm_token}};
+    const Json confirmed = {{"name", "ada"}, {"confirm_token", token_of(refused.error())}};
     call.caller = "uid:8";
     CHECK_FALSE(invoker.invoke("container_delete", confirmed, call));
     call.caller = "uid:7";
