@@ -6,7 +6,7 @@
 #include "mcp-server/app/server_process.h"
 #include "mcp-server/config/mcp_config.h"
 #include "mcp-server/jsonrpc/rpc_client.h"
-#include "mcp-server/protocol/catalogue_tools.h"
+#include "mcp-server/offer/catalogue_tools.h"
 #include "tools-schema/contract/error_table.h"
 
 #include <CLI/CLI.hpp>
@@ -50,9 +50,12 @@ Result<> serve(const Options& options) {
     const auto config = BERTH_TRY(load_mcp_config(options.flags));
     log::start("berth-mcp", config.log_level);
     const auto berthd = connect_rpc(config.socket);
-    mcp::CatalogueTools tools(*berthd);
-    mcp::Hub hub;
     const SystemClock clock;
+    const policy::Policy policy;
+    policy::ConfirmTokens tokens(auth::SealKey::random(), clock);
+    mcp::Gate gate(*berthd, policy, tokens, clock);
+    mcp::CatalogueTools tools(*berthd, gate);
+    mcp::Hub hub;
     const auth::Seals seals(auth::SealKey::random(), clock);
     const mcp::Dispatcher dispatcher({.identity = {.name = "berth",
                                                    .title = "berth",
