@@ -100,7 +100,8 @@ Result<std::optional<Operation>> Operations::find(std::string_view id) {
 
 Result<std::vector<Operation>> Operations::list() {
     return to_operations(BERTH_TRY(database_.read(
-        fmt::format("SELECT {} FROM operations ORDER BY created_at DESC, id", columns))));
+        "SELECT id, caller, tool, target, status, created_at, updated_at, expires_at, NULL "
+        "FROM operations ORDER BY created_at DESC, id")));
 }
 
 }  // namespace berth::store

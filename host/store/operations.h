@@ -18,13 +18,13 @@ enum class OperationStatus : std::uint8_t { working, completed, failed, cancelle
 [[nodiscard]] std::string_view status_word(OperationStatus status);
 
 struct Operation {
-    std::string id;  // "op_…"
-    std::string caller;
-    std::string tool;
-    std::string target;  // what it works on, "ada"; "" when it has no name
+    std::string id = {};  // "op_…"
+    std::string caller = {};
+    std::string tool = {};
+    std::string target = {};  // what it works on, "ada"; "" when it has no name
     OperationStatus status = OperationStatus::working;
-    std::string created_at;  // RFC 3339, as are the others
-    std::string updated_at;
+    std::string created_at = {};  // RFC 3339, as are the others
+    std::string updated_at = {};
     std::string expires_at = {};              // "" while it works
     std::optional<std::string> outcome = {};  // JSON: the result, or the error
 };
@@ -42,7 +42,8 @@ public:
     /// Removes what has expired at `now`.
     [[nodiscard]] Result<> expire(const std::string& now);
     [[nodiscard]] Result<std::optional<Operation>> find(std::string_view id);
-    [[nodiscard]] Result<std::vector<Operation>> list();  // newest first
+    /// Newest first, without their outcomes, which can be large.
+    [[nodiscard]] Result<std::vector<Operation>> list();
 
 private:
     Database& database_;
