@@ -23,6 +23,32 @@ using HttpHeaders = std::multimap<std::string, std::string, std::less<>>;
     return found == headers.end() ? nullptr : &found->second;
 }
 
+/// The connection a request came on, for handlers that say more than one thing or that must know
+/// when the client is gone. Valid until the handler returns.
+class HttpExchange {
+public:
+    HttpExchange() = default;
+    HttpExchange(const HttpExchange&) = delete;
+    HttpExchange& operator=(const HttpExchange&) = delete;
+    virtual ~HttpExchange() = default;
+
+    /// Sends the head of an answer whose body comes in pieces (chunked). What the handler returns
+    /// afterwards is not sent. Once per request. False when the client is gone.
+    [[nodiscard]] virtual bool begin(int status, const HttpHeaders& headers) = 0;
+
+    /// Sends one piece at once. False when the client is gone, or did not take it in time (then
+    /// nothing more can be sent). Safe from any thread, also while another writes.
+    [[nodiscard]] virtual bool write(std::string_view piece) = 0;
+
+    /// Ends the streamed answer now, although the handler has not returned; the connection is
+    /// closed. Later writes return false, and the client's leaving is not told any more.
+    virtual void end() = 0;
+
+    /// Stops when the client closes its connection, or when the server stops. Watching begins with
+    /// the first call. Callbacks on it run on a thread that all requests share: they must not wait.
+    [[nodiscard]] virtual std::stop_token gone() = 0;
+};
+
 struct HttpRequest {
     std::string method = "GET";
     std::string path = "/";  // as it was sent, without the query
@@ -33,6 +59,7 @@ struct HttpRequest {
     std::string local = {};                // the address it came in at
     std::optional<uid_t> peer_uid = {};    // who is at the other end of a unix socket
     std::stop_token server_stopping = {};  // so that a long answer can end early
+    HttpExchange* exchange = nullptr;      // null in a request that no server received
 };
 
 struct HttpResponse {

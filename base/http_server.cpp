@@ -2,12 +2,15 @@
 #include "base/http_server.h"
 
 #include "base/fd.h"
+#include "base/http_connection.h"
+#include "base/http_exchange.h"
 #include "base/http_listener.h"
+#include "base/http_socket.h"
+#include "base/http_watcher.h"
 #include "base/log.h"
 
 #include <fmt/format.h>
 #include <httplib.h>
-#include <netdb.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,178 +26,20 @@
 namespace berth {
 namespace {
 
+using http::address_text;
+using http::to_lower;
+using http::wait_for;
 using std::chrono::milliseconds;
-using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t head_bytes_max = 64 * 1024;
-/// A chunked body costs more bytes than it carries; this much more is allowed.
-constexpr std::size_t framing_factor = 2;
 /// Told to clients; nothing counts it.
 constexpr std::size_t keep_alive_requests_max = 100'000;
-constexpr std::size_t write_buffer_bytes = 64 * 1024;
-/// How long a refused peer may take to stop sending before its connection is cut.
-constexpr milliseconds drain_max{2'000};
 /// How long the accepting thread waits for the request of a connection that gets a 503.
 constexpr milliseconds refusal_max{50};
 /// How long it pauses when the process is out of descriptors.
 constexpr milliseconds out_of_descriptors_pause{10};
 
-/// True when `events` came (or an error that a following call will report); false when time is up.
-bool wait_for(int fd, short events, milliseconds time) {
-    pollfd polled{.fd = fd, .events = events, .revents = 0};
-    const auto bound = static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, 1 << 30));
-    int ready = 0;
-    do {
-        ready = ::poll(&polled, 1, bound);
-    } while (ready < 0 && errno == EINTR);
-    return ready != 0;
-}
-
-milliseconds until(SteadyTime deadline) {
-    return std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-}
-
-std::string to_lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
-}
-
-using AddressOf = int (*)(int, sockaddr*, socklen_t*);
-
-/// "127.0.0.1:80", "[::1]:80", or "unix".
-std::string address_text(int socket, AddressOf address_of) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    auto* address = reinterpret_cast<sockaddr*>(&storage);  // NOLINT: the sockets API
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> port{};
-    if (address_of(socket, address, &length) != 0 || storage.ss_family == AF_UNIX) return "unix";
-    if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
-                      NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return "unknown";
-    }
-    const bool six = storage.ss_family == AF_INET6;
-    return fmt::format("{}{}{}:{}", six ? "[" : "", host.data(), six ? "]" : "", port.data());
-}
-
-std::optional<uid_t> peer_uid_of(int socket) {
-    int family = 0;
-    socklen_t length = sizeof family;
-    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0 || family != AF_UNIX) {
-        return std::nullopt;
-    }
-    ucred peer{};
-    length = sizeof peer;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return std::nullopt;
-    return peer.uid;
-}
-
-/// One connection as cpp-httplib sees it. Reads through one buffer with a bound on bytes and time,
-/// and collects what is written, so that an answer leaves in one system call.
-class Connection final : public httplib::Stream {
-public:
-    const std::string remote, local;
-    const std::optional<uid_t> peer_uid;
-
-    Connection(int socket, const HttpServerOptions& options)
-        : remote(address_text(socket, ::getpeername)),
-          local(address_text(socket, ::getsockname)),
-          peer_uid(peer_uid_of(socket)),
-          socket_(socket),
-          options_(options) {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options.send_max);
-        const timeval send_max{.tv_sec = seconds.count(), .tv_usec = 0};
-        (void)::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &send_max, sizeof send_max);
-    }
-
-    /// Waits for the first byte of a request; false when there will be none.
-    bool await_request() {
-        bytes_left_ = head_bytes_max;
-        deadline_ = std::chrono::steady_clock::now() + options_.idle_max;
-        if (begin_ == end_ && !fill()) return false;
-        deadline_ = std::chrono::steady_clock::now() + options_.receive_max;
-        return true;
-    }
-    void expect_body() { bytes_left_ += framing_factor * options_.body_bytes_max; }
-
-    /// The rest of what the peer sends is unknown, so this answer is the last.
-    void close_after_answer() { closing_ = true; }
-    [[nodiscard]] bool closing() const { return closing_; }
-    [[nodiscard]] bool head_too_long() const { return bytes_left_ == 0; }
-
-    bool flush() {
-        std::string_view rest = unsent_;
-        while (!rest.empty()) {
-            const ssize_t sent = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
-            if (sent < 0 && errno == EINTR) continue;
-            if (sent <= 0) break;
-            rest.remove_prefix(static_cast<std::size_t>(sent));
-        }
-        const bool whole = rest.empty();
-        unsent_.clear();
-        return whole;
-    }
-
-    /// Takes what the peer still sends, because closing over unread bytes would reset the
-    /// connection before it has read the answer.
-    void drain() {
-        (void)::shutdown(socket_, SHUT_WR);
-        deadline_ = std::chrono::steady_clock::now() + drain_max;
-        while (fill()) {
-        }
-    }
-
-    // httplib::Stream
-    [[nodiscard]] bool is_readable() const override { return begin_ != end_; }
-    [[nodiscard]] bool is_writable() const override { return true; }
-    ssize_t read(char* to, std::size_t size) override {
-        if (begin_ == end_ && (!flush() || !fill())) return 0;
-        const std::size_t count = std::min({size, end_ - begin_, bytes_left_});
-        std::copy_n(buffer_.data() + begin_, count, to);
-        begin_ += count;
-        bytes_left_ -= count;
-        return count == 0 ? -1 : static_cast<ssize_t>(count);
-    }
-    ssize_t write(const char* bytes, std::size_t size) override {
-        unsent_.append(bytes, size);
-        if (unsent_.size() >= write_buffer_bytes && !flush()) return -1;
-        return static_cast<ssize_t>(size);
-    }
-    void get_remote_ip_and_port(std::string& ip, int& port) const override {
-        ip.clear();
-        port = 0;
-    }
-    void get_local_ip_and_port(std::string& ip, int& port) const override {
-        get_remote_ip_and_port(ip, port);
-    }
-    /// Not the real one: cpp-httplib refuses those above 1023, for a select() we never come to.
-    [[nodiscard]] socket_t socket() const override { return 0; }
-
-private:
-    bool fill() {
-        for (;;) {
-            const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-            if (got > 0) {
-                begin_ = 0;
-                end_ = static_cast<std::size_t>(got);
-                return true;
-            }
-            if (got == 0 || (errno != EAGAIN && errno != EINTR)) return false;
-            if (!wait_for(socket_, POLLIN, until(deadline_))) return false;
-        }
-    }
-
-    int socket_;
-    const HttpServerOptions& options_;
-    std::array<char, 16 * 1024> buffer_{};
-    std::size_t begin_ = 0, end_ = 0, bytes_left_ = 0;
-    SteadyTime deadline_;
-    std::string unsent_;
-    bool closing_ = false;
-};
-
 /// The connection this thread serves: cpp-httplib's handlers are given no way back to it.
-thread_local Connection* serving = nullptr;
+thread_local http::Connection* serving = nullptr;
 
 struct BodyRefusal {
     int status;
@@ -311,6 +156,7 @@ public:
             accepting_.join();
             lock.lock();
         }
+        // Ends idle ones, and tells those who watch theirs.
         for (const int socket : open_) (void)::shutdown(socket, SHUT_RD);
         all_closed_.wait(lock, [this] { return open_.empty(); });
     }
@@ -363,7 +209,7 @@ private:
     }
 
     void serve(int socket) {
-        Connection connection(socket, options_);
+        http::Connection connection(socket, options_, stopping_.get_token());
         serving = &connection;
         bool close = false;
         while (!close && !stopping_.stop_requested() && connection.await_request()) {
@@ -376,8 +222,10 @@ private:
         forget(socket);
     }
 
-    /// Before the descriptor is closed, so that stop_all() never shuts down another one.
+    /// Before the descriptor is closed, so that stop_all() never shuts down another one. The client
+    /// learns it first: once the server has stopped, nobody may still send to it.
     void forget(int socket) {
+        (void)::shutdown(socket, SHUT_RDWR);
         const std::scoped_lock lock(mutex_);
         open_.erase(socket);
         all_closed_.notify_all();
@@ -387,6 +235,11 @@ private:
                 const httplib::ContentReader* reader) {
         HttpRequest request = translate(from);
         request.server_stopping = stopping_.get_token();
+        http::Exchange exchange(*serving, watcher_,
+                                {.chunked = from.version != "HTTP/1.0",
+                                 .has_body = from.method != "HEAD",
+                                 .last = from.get_header_value("Connection") == "close"});
+        request.exchange = &exchange;
         HttpResponse response;
         if (const auto refusal =
                 receive_body(from, reader, options_.body_bytes_max, request.body)) {
@@ -394,7 +247,13 @@ private:
             response =
                 json_response(refusal->status, error_body(refusal->status, refusal->message));
         } else {
-            response = handle(request);
+            auto handled = handle(request);
+            if (exchange.finish(handled.has_value())) {
+                to.status = 200;  // nobody sees it
+                return;
+            }
+            response = handled ? *std::move(handled)
+                               : json_response(500, error_body(500, "internal error"));
         }
         to.status = response.status;
         to.body = std::move(response.body);
@@ -405,7 +264,8 @@ private:
         }
     }
 
-    HttpResponse handle(const HttpRequest& request) noexcept {
+    /// Nothing when the handler threw.
+    std::optional<HttpResponse> handle(const HttpRequest& request) noexcept {
         std::string why = "unknown";
         try {
             return handler_(request);
@@ -414,7 +274,7 @@ private:
         } catch (...) {  // nothing more is known
         }
         log::error("a handler threw", {{"path", request.path}, {"why", why}});
-        return json_response(500, error_body(500, "internal error"));
+        return std::nullopt;
     }
 
     /// Gives what cpp-httplib refused by itself a body.
@@ -437,6 +297,7 @@ private:
     HttpServer::Handler handler_;
     HttpServerOptions options_;
     std::stop_source stopping_;
+    http::Watcher watcher_;
     std::thread accepting_;
     std::mutex mutex_;
     std::condition_variable all_closed_;

@@ -3,10 +3,10 @@
 #include "base/files.h"
 #include "base/http_client.h"
 #include "base/http_server.h"
+#include "tests/base/http_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,48 +17,13 @@
 #include <thread>
 
 using namespace berth;
+using namespace berth::test;
 
 namespace {
 
 HttpResponse echo(const HttpRequest& request) {
     return json_response(
         200, request.method + " " + request.path + "?" + request.query + " " + request.body);
-}
-
-std::string json_error(int status, std::string_view message) {
-    return R"({"status":)" + std::to_string(status) + R"(,"why":")" + std::string(message) + "\"}";
-}
-
-std::unique_ptr<HttpServer> serve(HttpServer::Handler handler, HttpServerOptions options = {}) {
-    options.error_body = json_error;
-    auto server = HttpServer::listen(TcpEndpoint{}, std::move(handler), std::move(options));
-    REQUIRE(server);
-    return *std::move(server);
-}
-
-Fd connect_to(const HttpServer& server) {
-    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = ::htons(server.port());
-    address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    REQUIRE(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
-            0);
-    return socket;
-}
-
-/// Sends bytes as they are, and reads until the server closes.
-std::string raw(const HttpServer& server, const std::string& text) {
-    const Fd socket = connect_to(server);
-    REQUIRE(::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
-            static_cast<ssize_t>(text.size()));
-    std::string answer;
-    std::array<char, 4096> chunk{};
-    for (;;) {
-        const ssize_t got = ::recv(socket.get(), chunk.data(), chunk.size(), 0);
-        if (got <= 0) return answer;
-        answer.append(chunk.data(), static_cast<std::size_t>(got));
-    }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changed on a host, told to whoever listens while they listen.
+// What happens without being asked for, told to whoever follows: the one interface between those
+// who know and those who pass it on.
 #pragma once
 
 #include "tools-schema/contract/json.h"
@@ -9,7 +10,7 @@
 
 namespace berth {
 
-/// Listens until it is destroyed; then no call of its listener is under way any more.
+/// Ends when it is destroyed: afterwards, nothing is called back and nothing is being called back.
 class EventSubscription {
 public:
     EventSubscription() = default;
@@ -25,9 +26,10 @@ public:
     EventSource& operator=(const EventSource&) = delete;
     virtual ~EventSource() = default;
 
-    /// `listener` is called with one event after the other, from a thread of the source's.
+    /// Calls back for every event from now on, from any thread, until the returned handle is
+    /// destroyed. The callback returns soon and does not throw.
     [[nodiscard]] virtual std::unique_ptr<EventSubscription> subscribe(
-        std::function<void(const Json&)> listener) = 0;
+        std::function<void(const Json&)> on_event) = 0;
 };
 
 }  // namespace berth
