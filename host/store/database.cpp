@@ -184,6 +184,14 @@ Result<std::vector<Row>> Database::read(std::string_view sql, const std::vector<
 }
 
 Result<> Database::transact(const std::function<Result<>()>& work) {
+    return transact(work, true);
+}
+
+Result<> Database::rehearse(const std::function<Result<>()>& work) {
+    return transact(work, false);
+}
+
+Result<> Database::transact(const std::function<Result<>()>& work, bool keep) {
     const std::scoped_lock lock(mutex_);
     if (sqlite3_get_autocommit(handle_) == 0) {
         return fail(ErrorCode::internal, "a transaction within a transaction");
@@ -197,6 +205,7 @@ Result<> Database::transact(const std::function<Result<>()>& work) {
         (void)sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
     });
     BERTH_TRY(work());
+    if (!keep) return {};
     BERTH_TRY(run("COMMIT"));
     transacting_ = std::thread::id();
     undo.keep();

@@ -49,11 +49,15 @@ public:
     /// Calls of run() and read() inside belong to it; other writers wait. Does not nest.
     [[nodiscard]] Result<> transact(const std::function<Result<>()>& work);
 
+    /// Runs `work` as transact() would and keeps nothing, to learn what would come of it.
+    [[nodiscard]] Result<> rehearse(const std::function<Result<>()>& work);
+
     [[nodiscard]] std::int64_t schema_version();
 
 private:
     explicit Database(sqlite3* handle);
     Result<> migrate();
+    Result<> transact(const std::function<Result<>()>& work, bool keep);
     Result<> open_reader(const std::filesystem::path& path);
     sqlite3* handle_;
     std::recursive_mutex mutex_;

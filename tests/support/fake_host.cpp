@@ -28,24 +28,28 @@ Result<> FakeEngine::maybe_fail(std::string_view call) {
 }
 
 Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+    tell("create");
     const std::lock_guard lock(mutex_);
     exists_.insert(spec.id);
     return maybe_fail("create");
 }
 
 Result<> FakeEngine::start(const engine::Spec& spec) {
+    tell("start");
     const std::lock_guard lock(mutex_);
     running_.insert(spec.id);
     return maybe_fail("start");
 }
 
 Result<> FakeEngine::stop(std::string_view id, int) {
+    tell("stop");
     const std::lock_guard lock(mutex_);
     if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
     return {};
 }
 
 Result<> FakeEngine::destroy(std::string_view id) {
+    tell("destroy");
     (void)stop(id, 0);
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
@@ -150,7 +154,8 @@ void FakeHost::join() {
                          .agents = *agents,
                          .executor = *executor,
                          .logins = logins,
-                         .clock = clock});
+                         .clock = clock,
+                         .events = events});
     must(containers->reconcile());
     tools::bind_container_tools(registry, *containers);
     tools::bind_port_tools(registry, *containers);

@@ -10,6 +10,7 @@
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,10 +35,15 @@ public:
 
     /// The next call of that name ("create", "start", "destroy") fails.
     void fail_next(std::string call) { failing_ = std::move(call); }
+    /// Called at the begin of each "create", "start", "stop" and "destroy"; may take its time.
+    std::function<void(std::string_view call)> on_call = {};
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
+    void tell(std::string_view call) const {
+        if (on_call) on_call(call);
+    }
     std::mutex mutex_;
     std::set<std::string, std::less<>> exists_, running_;
     std::string failing_;
@@ -71,6 +77,7 @@ public:
     TemporaryDirectory directory;
     Sysfs sysfs;
     SystemClock clock;
+    events::Events events;
     FakeEngine engine;
     FakeNetwork network;
     FakeLogins logins;
