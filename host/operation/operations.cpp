@@ -61,7 +61,7 @@ Result<Json> Operations::run(const ToolSpec& tool, const CommonArguments& common
         if (!claimed.run) return claimed.result;
         if (claimed.fresh) {
             return begin(claimed.run, tool, background_at, call,
-                         settled(tool, arguments, claimed.since, std::move(work)));
+                         settled(tool, arguments, claimed.cut_short, std::move(work)));
         }
         auto answer = attend(claimed.run, background_at, call);
         const bool still_wanted =
@@ -112,8 +112,9 @@ Result<Operations::Claim> Operations::claim(const ToolSpec& tool, const std::str
     if (const auto known = BERTH_TRY(requests_.find(caller, request_id))) {
         BERTH_TRY(same(*known));
         if (known->result) return Claim{.result = BERTH_TRY(parse_json(*known->result))};
-        claim.since = known->created_at;  // nobody works on it any more
+        claim.cut_short = *known;  // nobody works on it any more
     } else {
+        if (recovery_.before) asked.before = to_text(recovery_.before(tool, arguments));
         BERTH_TRY(requests_.insert(asked, to_rfc3339(clock_.wall() - limits_.request_kept),
                                    limits_.requests_kept_max));
     }
@@ -123,12 +124,14 @@ Result<Operations::Claim> Operations::claim(const ToolSpec& tool, const std::str
     return claim;
 }
 
-Runner::Work Operations::settled(const ToolSpec& tool, const Json& arguments, std::string since,
-                                 Work work) const {
-    if (since.empty() || !settle_) return work;
-    return [this, &tool, arguments, since = std::move(since),
+Runner::Work Operations::settled(const ToolSpec& tool, const Json& arguments,
+                                 std::optional<store::Request> cut_short, Work work) const {
+    if (!cut_short || !recovery_.settle) return work;
+    return [this, &tool, arguments, cut_short = *std::move(cut_short),
             work = std::move(work)](const Call& call) -> Result<Json> {
-        if (auto done = settle_(tool, arguments, since)) return *std::move(done);
+        const auto before = BERTH_TRY(parse_json(cut_short.before));
+        if (auto done = recovery_.settle(tool, arguments, before, cut_short.created_at))
+            return *std::move(done);
         return work(call);
     };
 }

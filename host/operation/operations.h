@@ -36,17 +36,23 @@ struct Limits {
 
 class Operations final : public Runner {
 public:
-    /// What a call that berthd's end cut short has come to: its answer, when it was done all the
-    /// same; nothing, when it is to be run (again). `since` is when it was first asked for.
-    using Settle = std::function<std::optional<Json>(const ToolSpec& tool, const Json& arguments,
-                                                     const std::string& since)>;
+    /// What becomes of a call with a request_id that berthd's own end has cut short.
+    struct Recovery {
+        /// Looked up before the work begins: what is there then.
+        std::function<Json(const ToolSpec& tool, const Json& arguments)> before;
+        /// When the same call comes again: its answer, when it was done all the same; nothing,
+        /// when it is to be run again. `since` is when it was first asked for.
+        std::function<std::optional<Json>(const ToolSpec& tool, const Json& arguments,
+                                          const Json& before, const std::string& since)>
+            settle;
+    };
 
     Operations(store::Database& database, const Clock& clock, events::Events& events,
                Limits limits = {});
     /// Stops, as stop() does.
     ~Operations() override;
 
-    void settle_with(Settle settle) { settle_ = std::move(settle); }
+    void recover_with(Recovery recovery) { recovery_ = std::move(recovery); }
 
     /// Once, before the first call: operations that the last berthd did not end have failed.
     [[nodiscard]] Result<> recover();
@@ -74,8 +80,8 @@ private:
     struct Claim {
         std::shared_ptr<Run> run = nullptr;  // nullptr: it is done, with `result`
         Json result = nullptr;
-        bool fresh = false;      // whoever holds this claim has to do the work
-        std::string since = {};  // when berthd's end has cut it short before; or ""
+        bool fresh = false;  // whoever holds this claim has to do the work
+        std::optional<store::Request> cut_short = {};  // what berthd's end has left of it
     };
 
     [[nodiscard]] std::shared_ptr<Run> new_run(const ToolSpec& tool, const Json& arguments,
@@ -83,8 +89,8 @@ private:
                                                std::optional<store::Request> request) const;
     [[nodiscard]] Result<Claim> claim(const ToolSpec& tool, const std::string& request_id,
                                       const Json& arguments, const std::string& caller);
-    [[nodiscard]] Work settled(const ToolSpec& tool, const Json& arguments, std::string since,
-                               Work work) const;
+    [[nodiscard]] Work settled(const ToolSpec& tool, const Json& arguments,
+                               std::optional<store::Request> cut_short, Work work) const;
     [[nodiscard]] std::shared_ptr<Run> find_live(const Key& key);
     [[nodiscard]] Result<> start(const std::shared_ptr<Run>& run, const ToolSpec& tool, Work work,
                                  const Call& call);
@@ -111,7 +117,7 @@ private:
     const Clock& clock_;
     events::Events& events_;
     const Limits limits_;
-    Settle settle_;
+    Recovery recovery_;
 
     std::mutex requests_mutex_;  // one claim at a time; taken before mutex_
     std::mutex mutex_;           // of what follows; nothing waits while it is held

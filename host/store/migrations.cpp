@@ -75,6 +75,7 @@ CREATE TABLE requests (
     tool       TEXT NOT NULL,
     arguments  TEXT NOT NULL,  -- SHA-256 of their canonical form
     created_at TEXT NOT NULL,
+    before     TEXT NOT NULL,  -- JSON: what was there then, to tell later whether it was done
     result     TEXT,           -- JSON; NULL until it is done
     PRIMARY KEY (caller, key)
 ) STRICT;

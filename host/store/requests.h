@@ -17,6 +17,7 @@ struct Request {
     std::string tool;
     std::string arguments;                   // a digest
     std::string created_at;                  // RFC 3339
+    std::string before = "null";             // JSON: what was there then
     std::optional<std::string> result = {};  // JSON; nothing until it is done
 };
 

@@ -126,17 +126,20 @@ TEST_CASE("what berthd's end cut short is settled by what is there, or runs agai
                          .key = "r",
                          .tool = "container_create",
                          .arguments = digest_of(arguments),
-                         .created_at = "2026-11-22T06:00:51.123Z"},
+                         .created_at = "2026-11-22T06:00:51.123Z",
+                         .before = R"({"id":"x"})"},
                         "", 10));
     const bool done = GENERATE(true, false);
-    std::string asked_since;
-    desk.operations->settle_with(
-        [&](const ToolSpec&, const Json&, const std::string& since) -> std::optional<Json> {
-            asked_since = since;
-            return done ? std::optional(Json{{"there", true}}) : std::nullopt;
-        });
+    std::string asked;
+    desk.operations->recover_with({.before = [](const ToolSpec&, const Json&) { return Json(); },
+                                   .settle = [&](const ToolSpec&, const Json&, const Json& before,
+                                                 const std::string& since) -> std::optional<Json> {
+                                       asked = to_text(before) + since;
+                                       return done ? std::optional(Json{{"there", true}})
+                                                   : std::nullopt;
+                                   }});
     const auto answer = desk.run(long_tool, with_id("r"), me, counted(count), arguments);
-    CHECK(asked_since == "2026-11-22T06:00:51.123Z");
+    CHECK(asked == R"({"id":"x"}2026-11-22T06:00:51.123Z)");
     CHECK(answer.value() == (done ? Json{{"there", true}} : Json{{"count", 1}}));
     CHECK(count == (done ? 0 : 1));
     CHECK(desk.run(long_tool, with_id("r"), me, counted(count), arguments).value() == *answer);
