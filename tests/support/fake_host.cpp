@@ -157,7 +157,7 @@ void FakeHost::join() {
                          .clock = clock,
                          .events = events});
     must(containers->reconcile());
-    tools::bind_container_tools(registry, *containers);
+    tools::bind_container_tools(registry, *containers, images);
     tools::bind_port_tools(registry, *containers);
     tools::bind_ssh_tools(registry, *containers);
     tools::bind_gpu_tools(registry, sysfs.root());

@@ -167,7 +167,7 @@ Result<> serve(const DaemonOptions& wanted) {
     BERTH_TRY(containers.reconcile());
 
     ToolRegistry registry;
-    tools::bind_container_tools(registry, containers);
+    tools::bind_container_tools(registry, containers, host->images);
     tools::bind_port_tools(registry, containers);
     tools::bind_ssh_tools(registry, containers);
     tools::bind_gpu_tools(registry, options.sysfs_root);
