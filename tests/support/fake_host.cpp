@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fake_host.h"
 
+#include "host/tools/recovery.h"
+
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,11 +159,15 @@ void FakeHost::join() {
                          .clock = clock,
                          .events = events});
     must(containers->reconcile());
-    tools::bind_container_tools(registry, *containers, images);
-    tools::bind_port_tools(registry, *containers);
-    tools::bind_ssh_tools(registry, *containers);
-    tools::bind_gpu_tools(registry, sysfs.root());
-    tools::bind_system_tools(registry, *containers, images,
+    operations = std::make_unique<operation::Operations>(*database, clock, events);
+    must(operations->recover());
+    registry = std::make_unique<ToolRegistry>(operations.get());
+    operations->recover_with(tools::recovery(*containers, *registry));
+    tools::bind_container_tools(*registry, *containers);
+    tools::bind_port_tools(*registry, *containers);
+    tools::bind_ssh_tools(*registry, *containers);
+    tools::bind_gpu_tools(*registry, sysfs.root());
+    tools::bind_system_tools(*registry, *containers, images,
                              {.version = "test",
                               .engine = "fake",
                               .bridge = "berth0",
@@ -170,6 +176,8 @@ void FakeHost::join() {
 }
 
 void FakeHost::restart() {
+    operations.reset();
+    registry.reset();
     containers.reset();
     executor.reset();
     agents.reset();

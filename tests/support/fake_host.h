@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host/container/container_service.h"
+#include "host/operation/operations.h"
 #include "host/tools/host_tools.h"
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
@@ -86,7 +87,8 @@ public:
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
     std::unique_ptr<container::ContainerService> containers;
-    ToolRegistry registry;
+    std::unique_ptr<ToolRegistry> registry;
+    std::unique_ptr<operation::Operations> operations;  // after what its work uses
 
     /// Lets go of everything in memory, as kill -9 would, and starts again on what was stored.
     void restart();
