@@ -31,6 +31,13 @@ void add_globals(CLI::App& app, CommandLine& line) {
     app.add_flag("--json", line.json, "Print the result as JSON");
     app.add_option("--socket", line.socket, "The socket of berthd (or BERTH_SOCKET)")
         ->type_name("PATH");
+    app.add_option_function<std::string>(
+           "--color", [&line](const std::string& word) { line.colour = *colour_choice(word); },
+           "auto (on a terminal, unless NO_COLOR is set), always or never")
+        ->check([](const std::string& word) {
+            return colour_choice(word) ? "" : "'" + word + "' is not one of auto, always, never";
+        })
+        ->type_name("WHEN");
 }
 
 /// Parses, and returns the words that are left; `printed` gets the help when that is asked for.

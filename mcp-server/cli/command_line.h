@@ -2,6 +2,7 @@
 // What a command line asks for. Verbs, options and help are made from the catalogue.
 #pragma once
 
+#include "mcp-server/cli/terminal.h"
 #include "tools-schema/contract/json.h"
 #include "tools-schema/registry/tool_spec.h"
 
@@ -32,6 +33,7 @@ struct SshConfigSync {
 struct CommandLine {
     std::string socket;
     bool json = false;
+    ColourChoice colour = ColourChoice::automatic;
     std::variant<Print, ToolCall, SshConfigSync> action;
 };
 
