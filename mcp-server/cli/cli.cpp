@@ -2,6 +2,7 @@
 #include "mcp-server/cli/cli.h"
 
 #include "mcp-server/cli/command_line.h"
+#include "mcp-server/cli/completion.h"
 #include "mcp-server/cli/progress.h"
 #include "mcp-server/cli/render.h"
 #include "mcp-server/cli/ssh_config_sync.h"
@@ -13,10 +14,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <csignal>
 #include <cstring>
 #include <istream>
+#include <mutex>
 #include <ostream>
+#include <thread>
 
 namespace berth::cli {
 namespace {
@@ -24,6 +28,7 @@ namespace {
 constexpr int exit_timed_out = 124;  // as timeout(1)
 constexpr int exit_signal = 128;     // and the signal's number, as shells
 constexpr int signal_max = 64;
+constexpr std::chrono::milliseconds completion_time_max{300};
 
 struct Looks {
     Look out;
@@ -104,7 +109,31 @@ int show(const Json& result, const CommandLine& line, const Looks& looks, const 
     return 0;
 }
 
+/// What berthd knows is asked for only as long as a person does not notice; then, or when berthd is
+/// down, there is nothing to complete, and not a word about it.
+int complete_line(const Complete& typed, const CommandLine& line, const World& world) {
+    const auto socket = socket_among(typed.words);
+    const auto berthd = world.connect(socket.empty() ? line.socket : socket);
+    const std::stop_source late;
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    const std::jthread timer([&](const std::stop_token& answered) {
+        std::unique_lock lock(mutex);
+        (void)wake.wait_for(lock, answered, completion_time_max,
+                            [&answered] { return answered.stop_requested(); });
+        std::stop_source(late).request_stop();
+    });
+    const auto found = complete(typed.words, [&](std::string_view tool, const Json& arguments) {
+        return berthd->invoke(tool, arguments, {.cancelled = late.get_token()});
+    });
+    world.out << completion_lines(found);
+    return 0;
+}
+
 int run(const CommandLine& line, const World& world) {
+    if (const auto* typed = std::get_if<Complete>(&line.action)) {
+        return complete_line(*typed, line, world);
+    }
     if (const auto* print = std::get_if<Print>(&line.action)) {
         world.out << print->text;
         return 0;

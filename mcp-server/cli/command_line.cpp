@@ -241,6 +241,11 @@ Result<> read_verb(const Words& rest, std::istream& in, CommandLine& line) {
 Result<CommandLine> read_command_line(Words words, std::istream& in) {
     const char* configured = std::getenv("BERTH_SOCKET");
     CommandLine line{.socket = configured != nullptr ? configured : socket_default, .action = {}};
+    // For the completion scripts alone: in front of all parsing, for its words are no command yet.
+    if (words.size() > 1 && words[0] == "__complete" && words[1] == "--") {
+        line.action = Complete{{words.begin() + 2, words.end()}};
+        return line;
+    }
     std::string printed;
     bool version = false;
     CLI::App app("Linux machines for agents and the people beside them", "berth");

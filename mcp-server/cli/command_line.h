@@ -30,11 +30,16 @@ struct SshConfigSync {
     bool include = false;
 };
 
+/// A line that is being typed: the words so far.
+struct Complete {
+    std::vector<std::string> words;
+};
+
 struct CommandLine {
     std::string socket;
     bool json = false;
     ColourChoice colour = ColourChoice::automatic;
-    std::variant<Print, ToolCall, SshConfigSync> action;
+    std::variant<Print, ToolCall, SshConfigSync, Complete> action;
 };
 
 /// Reads the words after the program's name. `in` is read for an argument that is "-".

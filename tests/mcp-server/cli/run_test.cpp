@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // From an answer to what is printed and to the exit code.
-#include "base/subprocess.h"
 #include "tests/mcp-server/cli/fake_berthd.h"
 #include "tests/support/catch.h"
 
@@ -130,22 +129,4 @@ TEST_CASE("a wrong word is answered with the ones that fit", "[cli]") {
     CHECK(berthd.err.contains("berth container --help"));
     CHECK(berthd.run({"container", "remove"}) == 2);
     CHECK(berthd.err.contains("create, delete, exec"));
-}
-
-TEST_CASE("the completion scripts are scripts that know the catalogue", "[cli]") {
-    FakeBerthd berthd;
-    CHECK(berthd.run({"completion", "zsh"}) == 0);
-    CHECK(berthd.out.starts_with("#compdef berth\n"));
-    CHECK(berthd.out.contains("--memory-bytes"));
-    REQUIRE(berthd.run({"completion", "bash"}) == 0);
-    const auto completed = run_subprocess(
-        {.argv =
-             {"bash", "-c",
-              "source /dev/stdin; COMP_WORDS=(berth container list --state s) COMP_CWORD=4; _berth;"
-              " echo ${COMPREPLY[*]}; COMP_WORDS=(berth container '') COMP_CWORD=2; _berth;"
-              " echo ${COMPREPLY[*]}; COMP_WORDS=(berth container create --n) COMP_CWORD=3; _berth;"
-              " echo ${COMPREPLY[*]}"},
-         .input = berthd.out});
-    REQUIRE(completed.has_value());
-    CHECK(completed->output == "stopped\ncreate delete exec get list start stop\n--no-start\n");
 }
