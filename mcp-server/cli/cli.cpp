@@ -84,6 +84,10 @@ bool is_exec_result(const Json& result) {
 
 Result<Json> answer(const CommandLine& line, const Look& look, const std::stop_token& cancelled,
                     const World& world) {
+    if (const auto* mcp = std::get_if<McpCommand>(&line.action)) {
+        world.err << mcp_warning();
+        return run_mcp_command(*mcp, line.socket);
+    }
     const auto berthd = world.connect(line.socket);
     if (const auto* sync = std::get_if<SshConfigSync>(&line.action)) {
         return sync_ssh_config(*sync, *berthd);

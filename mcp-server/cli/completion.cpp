@@ -3,6 +3,7 @@
 
 #include "mcp-server/cli/text.h"
 #include "mcp-server/cli/verbs.h"
+#include "mcp-server/clients/client_configs.h"
 
 #include <fmt/format.h>
 
@@ -63,11 +64,35 @@ const std::vector<Slot>& global_options() {
     return all;
 }
 
+Words client_names() {
+    Words names;
+    for (const auto& client : clients::all_clients()) names.emplace_back(client.name);
+    return names;
+}
+
+/// The options of `berth mcp install`, of which the other two have some.
+std::vector<Slot> mcp_options(std::size_t count) {
+    std::vector<Slot> all{
+        {.name = "--name", .about = "What the client calls the server"},
+        {.name = "--client", .about = "The MCP client", .values = client_names()},
+        {.name = "--scope", .about = "Everywhere, or here", .values = {"user", "project"}},
+        {.name = "--dry-run", .about = "Show the change", .takes_value = false},
+        {.name = "--stdio", .about = "The client starts berth-mcp", .takes_value = false},
+        {.name = "--url", .about = "The client connects to berth-mcp"},
+        {.name = "--command", .about = "Where berth-mcp is", .files = true},
+        {.name = "--force", .about = "Replace another entry of that name", .takes_value = false}};
+    all.resize(std::min(count, all.size()));
+    return all;
+}
+
 /// Verbs that are no tools.
 const std::map<std::string, Grammar>& own_verbs() {
     static const std::map<std::string, Grammar> all{
         {"completion bash", {}},
         {"completion zsh", {}},
+        {"mcp install", {.options = mcp_options(8)}},
+        {"mcp uninstall", {.options = mcp_options(4)}},
+        {"mcp list", {.options = mcp_options(1)}},
         {"ssh-config sync",
          {.options = {{.name = "--host", .about = "The host as this machine reaches it"},
                       {.name = "--dir", .about = "Where to write", .files = true},

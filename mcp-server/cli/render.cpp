@@ -85,6 +85,16 @@ void collect(const Json& object, const std::string& prefix, const Look& look,
     }
 }
 
+/// Text of several lines, none of which can be taken for one of ours.
+std::string indented(std::string_view text) {
+    std::string lines;
+    for (const char c : harmless(text.substr(0, text.find_last_not_of('\n') + 1), "\n")) {
+        lines += c;
+        if (c == '\n') lines += "    ";
+    }
+    return lines;
+}
+
 /// The step in words of the command line: "call port_list" is "berth port list".
 std::string as_command(std::string_view step) {
     std::string text;
@@ -133,7 +143,7 @@ std::string render(const Json& result, const Look& look) {
 
 std::string render(const Error& error, const Look& look) {
     auto text =
-        fmt::format("{} {}\n", painted("berth:", Style::bad, look), harmless(error.message));
+        fmt::format("{} {}\n", painted("berth:", Style::bad, look), indented(error.message));
     // The message tells every problem already.
     if (error.problems.empty() && !error.field.empty()) {
         text += fmt::format("  at: {}\n", harmless(error.field));
@@ -141,7 +151,7 @@ std::string render(const Error& error, const Look& look) {
     for (const auto& problem : error.problems) {
         text += fmt::format("  at: {}\n", harmless(problem.field));
     }
-    if (!error.hint.empty()) text += fmt::format("  next: {}\n", harmless(as_command(error.hint)));
+    if (!error.hint.empty()) text += fmt::format("  next: {}\n", indented(as_command(error.hint)));
     return text;
 }
 

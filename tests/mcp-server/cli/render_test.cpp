@@ -51,7 +51,7 @@ TEST_CASE("text of several lines stays as it is", "[render]") {
 TEST_CASE("nothing from outside steers the terminal", "[render]") {
     CHECK(rendered(R"({"name": "a\u001b[2Jb"})") == "name  a^[[2Jb\n");
     CHECK(rendered(R"({"l": [{"a\u001b": "x\u009b\n"}]})") == "A^[\nx<U+009B>^J\n");
-    CHECK(render(make_error(ErrorCode::busy, "x\x1by\nz")) == "berth: x^[y^Jz\n");
+    CHECK(render(make_error(ErrorCode::busy, "x\x1by\nz")) == "berth: x^[y\n    z\n");
 }
 
 TEST_CASE("without a terminal no byte of the text is an escape code", "[render]") {
