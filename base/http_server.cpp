@@ -222,8 +222,10 @@ private:
         forget(socket);
     }
 
-    /// Before the descriptor is closed, so that stop_all() never shuts down another one.
+    /// Before the descriptor is closed, so that stop_all() never shuts down another one. The client
+    /// learns it first: once the server has stopped, nobody may still send to it.
     void forget(int socket) {
+        (void)::shutdown(socket, SHUT_RDWR);
         const std::scoped_lock lock(mutex_);
         open_.erase(socket);
         all_closed_.notify_all();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/tools/host_tools.h"
+#include "host/tools/previews.h"
 #include "host/tools/shapes.h"
 #include "tools/tools.h"
 
@@ -53,10 +54,14 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
 
 }  // namespace
 
-void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers) {
+void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers,
+                          const image::ImageStore& images) {
     registry.bind<ContainerCreate>(
         [&containers](const ContainerCreate::Input& in, const Call&) -> Result<Container> {
             return to_container(BERTH_TRY(containers.create(wish_of(in))));
+        },
+        [&containers, &images](const ContainerCreate::Input& in, const Call&) {
+            return preview(containers, images, in);
         });
     registry.bind<ContainerGet>(
         [&containers](const ContainerGet::Input& in, const Call&) -> Result<Container> {
@@ -68,20 +73,34 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerStart>(
         [&containers](const ContainerStart::Input& in, const Call&) -> Result<ContainerSummary> {
             return to_summary(BERTH_TRY(containers.start(in.name)));
+        },
+        [&containers](const ContainerStart::Input& in, const Call&) {
+            return preview(containers, in);
         });
     registry.bind<ContainerStop>(
         [&containers](const ContainerStop::Input& in, const Call&) -> Result<ContainerSummary> {
             return to_summary(
                 BERTH_TRY(containers.stop(in.name, static_cast<int>(in.timeout_seconds))));
+        },
+        [&containers](const ContainerStop::Input& in, const Call&) {
+            return preview(containers, in);
         });
-    registry.bind<ContainerDelete>([&containers](const ContainerDelete::Input& in,
-                                                 const Call&) -> Result<ContainerDelete::Output> {
-        BERTH_TRY(containers.remove(in.name, in.force));
-        return ContainerDelete::Output{.name = in.name, .deleted = true};
-    });
-    registry.bind<ContainerExec>([&containers](const ContainerExec::Input& in, const Call& call) {
-        return run(containers, in, call);
-    });
+    registry.bind<ContainerDelete>(
+        [&containers](const ContainerDelete::Input& in,
+                      const Call&) -> Result<ContainerDelete::Output> {
+            BERTH_TRY(containers.remove(in.name, in.force));
+            return ContainerDelete::Output{.name = in.name, .deleted = true};
+        },
+        [&containers](const ContainerDelete::Input& in, const Call&) {
+            return preview(containers, in);
+        });
+    registry.bind<ContainerExec>(
+        [&containers](const ContainerExec::Input& in, const Call& call) {
+            return run(containers, in, call);
+        },
+        [&containers](const ContainerExec::Input& in, const Call&) {
+            return preview(containers, in);
+        });
 }
 
 }  // namespace berth::tools

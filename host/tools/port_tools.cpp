@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/tools/host_tools.h"
+#include "host/tools/previews.h"
 #include "host/tools/shapes.h"
 #include "tools/tools.h"
 
@@ -23,12 +24,13 @@ Result<PortList::Output> list(container::ContainerService& containers, const Por
 }  // namespace
 
 void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers) {
-    registry.bind<PortAdd>([&containers](const PortAdd::Input& in,
-                                         const Call&) -> Result<PortForward> {
-        return to_forward(BERTH_TRY(containers.add_port(
-                              in.container, to_wish(in.container_port, in.host_port, in.protocol))),
-                          in.container.to_string());
-    });
+    registry.bind<PortAdd>(
+        [&containers](const PortAdd::Input& in, const Call&) -> Result<PortForward> {
+            const auto wish = to_wish(in.container_port, in.host_port, in.protocol);
+            return to_forward(BERTH_TRY(containers.add_port(in.container, wish)),
+                              in.container.to_string());
+        },
+        [&containers](const PortAdd::Input& in, const Call&) { return preview(containers, in); });
     registry.bind<PortList>(
         [&containers](const PortList::Input& in, const Call&) { return list(containers, in); });
     registry.bind<PortRemove>(
@@ -36,6 +38,9 @@ void bind_port_tools(ToolRegistry& registry, container::ContainerService& contai
             const auto [port, container] = BERTH_TRY(
                 containers.remove_port(in.protocol == Protocol::udp ? "udp" : "tcp", in.host_port));
             return to_forward(port, container);
+        },
+        [&containers](const PortRemove::Input& in, const Call&) {
+            return preview(containers, in);
         });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/ssh/client_config.h"
 #include "host/tools/host_tools.h"
+#include "host/tools/previews.h"
 #include "host/tools/shapes.h"
 #include "tools/tools.h"
 
@@ -38,7 +39,8 @@ void bind_ssh_tools(ToolRegistry& registry, container::ContainerService& contain
                                      .fingerprint = added.fingerprint,
                                      .added = added.added,
                                      .keys = added.keys};
-        });
+        },
+        [&containers](const SshKeyAdd::Input& in, const Call&) { return preview(containers, in); });
     registry.bind<SshConfig>(
         [&containers](const SshConfig::Input& in, const Call&) { return config(containers, in); });
 }

@@ -21,6 +21,10 @@ Json error_object(const Error& error) {
     for (const auto& problem : error.problems) {
         object["problems"].push_back({{"field", problem.field}, {"message", problem.message}});
     }
+    if (!error.data.empty()) {
+        // It is ours. If it is no JSON all the same, the rest of the error still has to arrive.
+        if (auto details = parse_json(error.data)) object["details"] = *std::move(details);
+    }
     object["retry"] = info.retry;
     return object;
 }
@@ -38,6 +42,9 @@ Error from_rpc_error(const RpcError& error) {
               .message = error.message,
               .field = string_member(data, "field"),
               .hint = string_member(data, "hint")};
+    if (const auto details = data.find("details"); details != data.end()) {
+        out.data = to_text(*details);
+    }
     const auto problems = data.find("problems");
     if (problems == data.end() || !problems->is_array()) return out;
     for (const Json& problem : *problems) {

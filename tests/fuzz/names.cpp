@@ -26,6 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     check<AbsolutePath>(text);
     check<EnvAssignment>(text);
     check<PciAddress>(text);
+    check<RequestId>(text);
     const auto key = SshPublicKey::parse(text);
     if (key && !(*SshPublicKey::parse(key->to_string()) == *key)) std::abort();
     const auto decoded = decode_base64(text);

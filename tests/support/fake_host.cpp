@@ -152,7 +152,7 @@ void FakeHost::join() {
                          .logins = logins,
                          .clock = clock});
     must(containers->reconcile());
-    tools::bind_container_tools(registry, *containers);
+    tools::bind_container_tools(registry, *containers, images);
     tools::bind_port_tools(registry, *containers);
     tools::bind_ssh_tools(registry, *containers);
     tools::bind_gpu_tools(registry, sysfs.root());

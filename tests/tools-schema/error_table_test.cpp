@@ -15,7 +15,7 @@ TEST_CASE("every code has a name that leads back to it", "[errors]") {
         CHECK_FALSE(info.meaning.empty());
     }
     CHECK_FALSE(error_code("no_such_code").has_value());
-    CHECK(error_table().size() == 10);
+    CHECK(error_table().size() == 11);
 }
 
 TEST_CASE("a program can tell errors apart by exit code", "[errors]") {
@@ -23,6 +23,7 @@ TEST_CASE("a program can tell errors apart by exit code", "[errors]") {
     for (const auto& info : error_table()) CHECK(exits.insert(info.exit).second);
     CHECK(error_info(ErrorCode::invalid_argument).exit == 2);
     CHECK(error_info(ErrorCode::internal).exit == 70);
+    CHECK(error_info(ErrorCode::needs_confirmation).exit == 11);
     CHECK(error_info(ErrorCode::not_found).http == 404);
     CHECK(error_info(ErrorCode::invalid_argument).jsonrpc == -32602);
 }

@@ -81,6 +81,11 @@ TEST_CASE("a variable is NAME=value", "[names]") {
                                  "A=" + std::string(32767, 'a')});
 }
 
+TEST_CASE("a request's id is printable ASCII", "[names]") {
+    same_verdict<RequestId>("RequestId", {"a", "018f-77", "a b", "~!", std::string(64, 'a')},
+                            {"", "a\n", "\t", "ä", "a\0b"s, "\x7f", std::string(65, 'a')});
+}
+
 TEST_CASE("a PCI address has one spelling", "[names]") {
     same_verdict<PciAddress>(
         "PciAddress", {"0000:41:00.0", "ffff:ff:1f.7", "0000:00:0a.0"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The generator stops at whatever is outside its subset, with the file and the JSON Pointer.
+#include "base/files.h"
 #include "base/subprocess.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
@@ -20,14 +21,31 @@ const Json types = Json::parse(R"({"$defs": {
     "Name": {"type": "string", "x-cpp": "ContainerName", "pattern": "^[a-z]+$",
              "description": "A name."},
     "Shade": {"type": "string", "enum": ["red", "blue"], "description": "A shade."},
+    "Hole": {"type": "object", "additionalProperties": false, "required": ["width"],
+             "description": "A hole.",
+             "properties": {"width": {"type": "integer", "description": "Its width."}}},
+    "Part": {"type": "object", "additionalProperties": false, "required": ["size"],
+             "description": "A part.",
+             "properties": {"size": {"type": "integer", "description": "Its size."},
+                            "holes": {"type": "array", "maxItems": 4, "description": "Its holes.",
+                                      "items": {"$ref": "types.json#/$defs/Hole"}}}},
     "Thing": {"type": "object", "additionalProperties": false, "required": ["name"],
               "description": "A thing.",
-              "properties": {"name": {"$ref": "types.json#/$defs/Name"}}}}})");
+              "properties": {"name": {"$ref": "types.json#/$defs/Name"},
+                             "parts": {"type": "array", "maxItems": 4, "description": "Its parts.",
+                                       "items": {"$ref": "types.json#/$defs/Part"}}}}}})");
+
+const Json common = Json::parse(R"({
+    "mutating": {"dry_run": {"type": "boolean", "default": false, "description": "Only look."}},
+    "long": {"background": {"type": "boolean", "default": false, "description": "Later."}},
+    "concise": {"response_format": {"type": "string", "enum": ["concise", "detailed"],
+                                    "default": "concise", "description": "How much."}}})");
 
 const Json tool = Json::parse(R"({
     "name": "thing_make", "title": "Make", "description": "Makes a thing.",
     "annotations": {"readOnlyHint": false, "destructiveHint": false, "idempotentHint": false,
                     "openWorldHint": false},
+    "long": true, "concise": {"": ["name", "parts"], "/parts": ["size"], "/parts/holes": ["width"]},
     "toolset": "thing", "scope": "thing.write",
     "cli": {"verb": ["thing", "make"], "positional": ["name"]}, "errors": ["not_found"],
     "inputSchema": {"type": "object", "additionalProperties": false, "required": ["name"],
@@ -58,14 +76,24 @@ Json changed(const Json& whole, const Change& change) {
     return json;
 }
 
-SubprocessResult generate(const Json& errors_json, const Json& types_json, const Json& tool_json,
-                          const TemporaryDirectory& directory) {
+/// Everything that toolgen reads.
+struct Declared {
+    Json errors_json = errors;
+    Json types_json = types;
+    Json common_json = common;
+    Json tool_json = tool;
+};
+
+SubprocessResult generate(const Declared& declared, const TemporaryDirectory& directory) {
+    const auto& [errors_json, types_json, common_json, tool_json] = declared;
     directory.write("errors.json", errors_json.dump());
     directory.write("types.json", types_json.dump());
+    directory.write("common.json", common_json.dump());
     directory.write("thing_make.json", tool_json.dump());
     const auto path = [&directory](const char* name) { return (directory.path() / name).string(); };
-    return run_subprocess({.argv = {TOOLGEN, "tools", path("out"), path("errors.json"),
-                                    path("types.json"), path("thing_make.json")}})
+    return run_subprocess(
+               {.argv = {TOOLGEN, "tools", path("out"), path("errors.json"), path("types.json"),
+                         path("common.json"), path("thing_make.json")}})
         .value();
 }
 
@@ -79,14 +107,14 @@ void require_refused(const SubprocessResult& result, const std::string& complain
 
 TEST_CASE("a declaration inside the subset is generated from", "[toolgen]") {
     const TemporaryDirectory directory;
-    const auto result = generate(errors, types, tool, directory);
+    const auto result = generate({}, directory);
     CAPTURE(result.errors);
     CHECK(result.exit_code == 0);
     CHECK(std::filesystem::exists(directory.path() / "out/thing_make.h"));
     SECTION("and what did not change is not written again") {
         const auto header = directory.path() / "out/thing_make.h";
         const auto before = std::filesystem::last_write_time(header);
-        CHECK(generate(errors, types, tool, directory).exit_code == 0);
+        CHECK(generate({}, directory).exit_code == 0);
         CHECK(std::filesystem::last_write_time(header) == before);
     }
 }
@@ -157,6 +185,18 @@ TEST_CASE("a tool outside the subset is refused with its pointer", "[toolgen]") 
         {"/outputSchema/$ref", R"("types.json#/$defs/Name")",
          ": /outputSchema: must be of type object"},
         {"/outputSchema", R"({"type":"string"})", ": /outputSchema: must be of type object"},
+        {"/long", "false", ": /long: is true or left out"},
+        {"/annotations/readOnlyHint", "true", ": /long: is only for tools that change things"},
+        {"/concise", "[]", ": /concise: must be an object"},
+        {"/concise", R"({"parts":["size"]})", ": /concise/parts: must be a JSON Pointer"},
+        {"/concise", R"({"/holes":["width"]})", ": /concise/~1holes: leads to no object"},
+        {"/concise", R"({"/name":["width"]})", ": /concise/~1name: leads to no object"},
+        {"/concise", R"({"/name/x":["width"]})", ": /concise/~1name~1x: leads to no object"},
+        {"/concise", R"({"":"name"})", ": /concise/: must be a list of names"},
+        {"/concise", R"({"/parts":["width"]})", ": /concise/~1parts/0: names no member"},
+        {"/concise", R"({"/parts":[1]})", ": /concise/~1parts/0: must be a name"},
+        {"/inputSchema/properties/dry_run", R"({"type":"boolean","description":"x"})",
+         ": /inputSchema/properties/dry_run: is a property of common.json"},
         {"/examples/0/error", R"("not_found")", ": /examples/0: must have a result or an error"},
         {"/examples/0/arguments", "[]", ": /examples/0/arguments: must be an object"},
         {"/examples/0", R"({"says":"x","arguments":{},"error":"denied"})",
@@ -164,7 +204,7 @@ TEST_CASE("a tool outside the subset is refused with its pointer", "[toolgen]") 
     }));
     CAPTURE(change.at, change.value);
     const TemporaryDirectory directory;
-    require_refused(generate(errors, types, changed(tool, change), directory),
+    require_refused(generate({.tool_json = changed(tool, change)}, directory),
                     (directory.path() / "thing_make.json").string() + change.complaint);
     CHECK_FALSE(std::filesystem::exists(directory.path() / "out"));
 }
@@ -180,7 +220,33 @@ TEST_CASE("a type outside the subset is refused with its pointer", "[toolgen]") 
     }));
     CAPTURE(change.at, change.value);
     const TemporaryDirectory directory;
-    require_refused(generate(errors, changed(types, change), tool, directory), change.complaint);
+    require_refused(generate({.types_json = changed(types, change)}, directory), change.complaint);
+}
+
+TEST_CASE("common properties outside the subset are refused with their pointer", "[toolgen]") {
+    const auto change = GENERATE(values<Change>({
+        {"/long", "remove", "common.json: /long: is missing"},
+        {"/short", "{}", "common.json: /short: is not allowed here"},
+        {"/long", "[]", "common.json: /long: must be an object"},
+        {"/long/Bad", R"({"type":"boolean","description":"x"})", "common.json: /long/Bad: "},
+        {"/long/background/description", "remove",
+         "common.json: /long/background/description: is missing"},
+        {"/long/background/default", "1", "common.json: /long/background/default: is not a value"},
+    }));
+    CAPTURE(change.at, change.value);
+    const TemporaryDirectory directory;
+    require_refused(generate({.common_json = changed(common, change)}, directory),
+                    change.complaint);
+}
+
+TEST_CASE("a tool takes the arguments of the classes it belongs to", "[toolgen]") {
+    const TemporaryDirectory directory;
+    REQUIRE(generate({}, directory).exit_code == 0);
+    const auto header = read_file((directory.path() / "out/thing_make.h").string()).value();
+    CHECK(header.contains("bool dry_run = false;"));
+    CHECK(header.contains("bool background = false;"));
+    CHECK(header.contains("ResponseFormat response_format = ResponseFormat::concise;"));
+    CHECK(header.contains("read_only = false;"));
 }
 
 TEST_CASE("an error table with a hole is refused", "[toolgen]") {
@@ -190,7 +256,8 @@ TEST_CASE("an error table with a hole is refused", "[toolgen]") {
         {"/0/code", R"("Not Found")", "errors.json: /0/code: "},
     }));
     const TemporaryDirectory directory;
-    require_refused(generate(changed(errors, change), types, tool, directory), change.complaint);
+    require_refused(generate({.errors_json = changed(errors, change)}, directory),
+                    change.complaint);
 }
 
 TEST_CASE("a file that is no JSON is refused by name", "[toolgen]") {

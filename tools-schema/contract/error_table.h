@@ -17,7 +17,7 @@ struct ErrorInfo {
     int jsonrpc;             // the code of a JSON-RPC error object
     int http;                // the HTTP status
     int exit;                // the exit code of the command line
-    std::string_view retry;  // "no", "later", "yes"
+    std::string_view retry;  // "no", "later", "yes", "with confirm_token"
     std::string_view meaning;
 };
 

@@ -12,6 +12,7 @@ namespace berth {
 namespace {
 
 constexpr std::size_t env_assignment_bytes_max = 32 * 1024;
+constexpr std::size_t request_id_characters_max = 64;
 constexpr std::size_t path_bytes_max = 4095;  // PATH_MAX of Linux without its NUL
 
 bool is_lower(char c) {
@@ -75,6 +76,12 @@ std::string AbsolutePathRule::check(std::string_view text) {
         return fmt::format("must be at most {} bytes long", path_bytes_max);
     }
     return text.contains('\0') ? "must not contain a NUL character" : "";
+}
+
+std::string RequestIdRule::check(std::string_view text) {
+    const bool printable = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+    if (printable && !text.empty() && text.size() <= request_id_characters_max) return "";
+    return fmt::format("must be 1 to {} printable ASCII characters", request_id_characters_max);
 }
 
 std::string EnvAssignmentRule::check(std::string_view text) {

@@ -45,6 +45,9 @@ struct AbsolutePathRule {
 struct EnvAssignmentRule {
     static std::string check(std::string_view text);
 };
+struct RequestIdRule {
+    static std::string check(std::string_view text);
+};
 
 /// A DNS label, so that it can be a hostname: 1 to 63 of a-z, 0-9 and '-', starting with a letter,
 /// not ending with '-'.
@@ -58,6 +61,9 @@ using UserName = Name<UserNameRule>;
 using AbsolutePath = Name<AbsolutePathRule>;
 /// "NAME=value": NAME of letters, digits and '_' not starting with a digit; no NUL; at most 32 KiB.
 using EnvAssignment = Name<EnvAssignmentRule>;
+/// What a caller names one wish by, so that asking twice does it once: 1 to 64 printable ASCII
+/// characters.
+using RequestId = Name<RequestIdRule>;
 
 /// One line of an OpenSSH public key file: "ssh-ed25519 AAAA… comment". Options in front are
 /// refused, because a key given to berth grants a plain login and nothing else.

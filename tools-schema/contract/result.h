@@ -19,6 +19,7 @@ enum class ErrorCode : std::uint8_t {
     busy,
     quota_exceeded,
     denied,
+    needs_confirmation,
     unavailable,
     timed_out,
     unsupported,
@@ -40,6 +41,8 @@ struct Error {
     std::string field = {};  // JSON Pointer into the arguments, when the input is at fault
     std::string hint = {};
     std::vector<FieldProblem> problems = {};  // every bad field, when there is more than one
+    // What a program needs besides, as JSON text ("details" on a wire), or "".
+    std::string data = {};
 
     /// Puts the caller's view in front: "create container 'ada': no such image 'deb13'".
     [[nodiscard]] Error in(std::string_view doing) && {

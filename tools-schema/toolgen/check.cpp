@@ -78,7 +78,8 @@ public:
 
     void types();
     void errors(const Json& table);
-    void tool(const Json& tool, const Json& errors);
+    void common(const Json& common);
+    void tool(const Json& tool, const Sources& sources);
 
 private:
     void refuse(const std::string& at, std::string_view why) {
@@ -93,6 +94,7 @@ private:
     void check_array(const Json& schema, const std::string& at, Place place);
     void check_string(const Json& schema, const std::string& at, Place place);
     void check_fallback(const Json& schema, const std::string& at);
+    void check_classes(const Json& tool, const Json& common);
     void check_cli(const Json& tool);
     void check_examples(const Json& tool);
 
@@ -280,8 +282,46 @@ void Checker::errors(const Json& table) {
     }
 }
 
-void Checker::tool(const Json& tool, const Json& errors) {
-    if (!only_keys(tool, "",
+/// Every class is there, and its properties are ones that nobody has to give.
+void Checker::common(const Json& common) {
+    const std::vector<std::string_view> classes{"mutating", "long", "concise"};
+    if (!only_keys(common, "", classes, true)) return;
+    for (const auto name : classes) {
+        const auto here = pointer_to("", name);
+        if (!common[name].is_object()) {
+            refuse(here, "must be an object");
+            continue;
+        }
+        for (const auto& [key, property] : common[name].items()) {
+            if (!is_words(key, '_', true)) {
+                refuse(pointer_to(here, key), "must be named in lower_snake_case");
+            }
+            check_schema(property, pointer_to(here, key), Place::property);
+        }
+    }
+}
+
+void Checker::check_classes(const Json& tool, const Json& common) {
+    if (tool.contains("long") && tool["long"] != true) refuse("/long", "is true or left out");
+    if (tool.contains("long") && tool["annotations"]["readOnlyHint"] == true) {
+        refuse("/long", "is only for tools that change things");
+    }
+    for (const auto& [at, why] : check_concise(tool, types_)) refuse(at, why);
+    const Json properties = tool["inputSchema"].value("properties", Json::object());
+    for (const auto& name : classes_of(tool)) {
+        for (const auto& [key, property] : common[name].items()) {
+            if (!properties.contains(key)) continue;
+            refuse(pointer_to("/inputSchema/properties", key), "is a property of common.json");
+        }
+    }
+}
+
+void Checker::tool(const Json& tool, const Sources& sources) {
+    Json always = tool;
+    for (const auto* key : {"long", "concise"}) {
+        if (always.is_object()) always.erase(key);
+    }
+    if (!only_keys(always, "",
                    {"name", "title", "description", "annotations", "toolset", "scope", "cli",
                     "errors", "inputSchema", "outputSchema", "examples"},
                    true)) {
@@ -309,7 +349,7 @@ void Checker::tool(const Json& tool, const Json& errors) {
     for (std::size_t i = 0; i < tool["errors"].size(); ++i) {
         const auto code = tool["errors"][i].get<std::string>();
         const bool known = std::ranges::any_of(
-            errors, [&code](const Json& row) { return text_of(row, "code") == code; });
+            sources.errors, [&code](const Json& row) { return text_of(row, "code") == code; });
         if (!known) refuse(pointer_to("/errors", i), "is not a code of errors.json");
     }
     check_schema(tool["inputSchema"], "/inputSchema", Place::root);
@@ -319,6 +359,7 @@ void Checker::tool(const Json& tool, const Json& errors) {
     }
     check_cli(tool);
     check_examples(tool);
+    if (problems_.empty()) check_classes(tool, sources.common);
 }
 
 void Checker::check_cli(const Json& tool) {
@@ -378,8 +419,11 @@ std::vector<std::string> check(const Sources& sources) {
     std::vector<std::string> problems;
     Checker("errors.json", sources.types, problems).errors(sources.errors);
     Checker("types.json", sources.types, problems).types();
+    if (!sources.tools.empty()) {
+        Checker("common.json", sources.types, problems).common(sources.common);
+    }
     for (const auto& [path, tool] : sources.tools) {
-        Checker(path, sources.types, problems).tool(tool, sources.errors);
+        Checker(path, sources.types, problems).tool(tool, sources);
     }
     return problems;
 }

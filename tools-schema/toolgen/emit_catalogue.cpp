@@ -31,13 +31,35 @@ std::string raw(const std::string& text) {
     return fmt::format("R\"~~({})~~\"", text);
 }
 
+/// The type of a value and of a list's items, and nothing else.
+Json bare(const Json& schema) {
+    Json out{{"type", schema["type"]}};
+    if (schema.contains("items")) out["items"] = bare(schema["items"]);
+    return out;
+}
+
+/// The outputSchema that clients see. It is a relaxation of what the tool answers, so it is also
+/// true of the other answers that a call may get: a dry run's, an operation's, a concise one's. And
+/// it costs an agent, which reads it in every conversation, three fifths less; docs/tools.md has it
+/// all.
+Json slim(const Json& output) {
+    Json out{{"type", "object"}, {"properties", Json::object()}};
+    for (const auto& [name, property] : output["properties"].items()) {
+        out["properties"][name] = bare(property);
+    }
+    return out;
+}
+
 std::string spec_text(const Json& tool, const Json& types) {
     const auto input = inlined(tool["inputSchema"], types);
     const auto output = inlined(tool["outputSchema"], types);
     const auto& hints = tool["annotations"];
-    const Json listing{
-        {"name", tool["name"]}, {"title", tool["title"]}, {"description", tool["description"]},
-        {"inputSchema", input}, {"outputSchema", output}, {"annotations", hints}};
+    const Json listing{{"name", tool["name"]},
+                       {"title", tool["title"]},
+                       {"description", tool["description"]},
+                       {"inputSchema", input},
+                       {"outputSchema", slim(output)},
+                       {"annotations", hints}};
     std::string text = "    ToolSpec{\n";
     const auto line = [&text](std::string_view member, const std::string& value) {
         text += fmt::format("        .{} = {},\n", member, value);
@@ -47,9 +69,11 @@ std::string spec_text(const Json& tool, const Json& types) {
     line("destructive", to_text(hints["destructiveHint"]));
     line("idempotent", to_text(hints["idempotentHint"]));
     line("open_world", to_text(hints["openWorldHint"]));
+    line("long_running", tool.contains("long") ? "true" : "false");
     for (const auto* key : {"toolset", "scope"}) line(key, raw(text_of(tool, key)));
     line("input_schema", raw(to_text(input)));
     line("output_schema", raw(to_text(output)));
+    line("concise", raw(tool.contains("concise") ? to_text(tool["concise"]) : ""));
     line("listing", raw(to_text(listing)));
     for (const auto* key : {"cli", "examples", "errors"}) line(key, raw(to_text(tool[key])));
     return text + "    },\n";

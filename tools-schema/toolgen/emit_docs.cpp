@@ -130,17 +130,71 @@ std::string example_text(const Json& example) {
                        outcome);
 }
 
-std::string tool_section(const Json& tool, const Json& types) {
+/// "Also [`dry_run`](#…), …": what the tool takes because of the classes it belongs to.
+std::string common_text(const Json& tool, const Json& common) {
+    std::string names;
+    for (const auto& name : classes_of(tool)) {
+        for (const auto& [key, property] : common[name].items()) {
+            names += fmt::format("{}`{}`", names.empty() ? "" : ", ", key);
+        }
+    }
+    return names.empty() ? ""
+                         : fmt::format(
+                               "\nAlso {}: see [arguments of many tools]"
+                               "(#arguments-of-many-tools).\n",
+                               names);
+}
+
+/// What is left of the output in concise format, list by list.
+std::string concise_text(const Json& tool) {
+    if (!tool.contains("concise")) return "";
+    std::vector<std::string> parts;
+    for (const auto& [pointer, kept] : tool["concise"].items()) {
+        parts.push_back(fmt::format("{}`{}`",
+                                    pointer.empty() ? "" : fmt::format("of `{}` ", pointer),
+                                    fmt::join(kept.get<std::vector<std::string>>(), "`, `")));
+    }
+    return fmt::format("\nIn concise format only {}.\n", fmt::join(parts, "; "));
+}
+
+std::string common_section(const Json& common, const Json& types) {
+    std::string text =
+        "## Arguments of many tools\n\nA dry run answers `{dry_run: true, would, target, state}`: "
+        "what "
+        "would happen in one line, the\nobject as it is now, and a digest of that. A call that "
+        "goes "
+        "on in the background answers an\noperation instead of its result.\n\n"
+        "| field | taken by | type | default | meaning |\n| --- | --- | --- | --- | --- |\n";
+    const std::vector<std::pair<std::string, std::string>> classes{
+        {"mutating", "tools that change things"},
+        {"long", "tools that may take long"},
+        {"concise", "tools with two formats"}};
+    for (const auto& [name, takers] : classes) {
+        for (const auto& [key, property] : common[name].items()) {
+            const auto whole = resolved(property, types);
+            const auto fallback =
+                whole.contains("default") ? fmt::format("`{}`", to_text(whole["default"])) : "–";
+            text += fmt::format("| `{}` | {} | {} | {} | {} |\n", key, takers,
+                                in_table(type_text(property, types)), fallback,
+                                in_table(text_of(whole, "description")));
+        }
+    }
+    return text + "\n";
+}
+
+std::string tool_section(const Json& tool, const Sources& sources) {
+    const Json& types = sources.types;
     const Json& errors = tool["errors"];
     auto text = fmt::format(
         "## {}\n\n{}\n\n{}. Toolset `{}`, scope `{}`.\n\n```\n{}\n```\n\n### Input\n\n{}\n",
         text_of(tool, "name"), text_of(tool, "description"), hints_text(tool["annotations"]),
         text_of(tool, "toolset"), text_of(tool, "scope"), synopsis(tool, types),
-        field_table(tool["inputSchema"], types, true));
+        field_table(tool["inputSchema"], types, true) + common_text(tool, sources.common));
     const auto output = tool["outputSchema"];
     text += "### Output\n\n";
     text += reference_name(output).empty() ? field_table(output, types, false)
                                            : "A " + type_text(output, types) + ".\n";
+    text += concise_text(tool);
     text += "\n### Errors\n\n`invalid_argument`";
     for (const auto& code : errors) text += fmt::format(", `{}`", code.get<std::string>());
     text += "; see [errors.md](errors.md).\n\n### Examples\n\n";
@@ -167,7 +221,8 @@ std::string tools_page(const Sources& sources) {
                             text_of(tool, "title"), hints_text(tool["annotations"]));
     }
     text += "\n";
-    for (const auto& [path, tool] : sources.tools) text += tool_section(tool, sources.types);
+    for (const auto& [path, tool] : sources.tools) text += tool_section(tool, sources);
+    text += common_section(sources.common, sources.types);
     text += "## Types\n\n";
     for (const auto& [name, type] : sources.types.items()) {
         text += type_section(name, type, sources.types);
@@ -181,8 +236,10 @@ std::string errors_page(const Json& errors) {
     text +=
         "# Errors\n\nAn error has a `code` for programs, a `message` for people, the `field` at "
         "fault as a JSON Pointer\ninto the arguments, a `hint` that names the next step, and "
-        "`problems` when several fields are wrong.\nFields that say nothing are left out. Over MCP "
-        "every error but `internal` is a tool result with\n`isError`.\n\n"
+        "`problems` when several fields are wrong,\n"
+        "and `details` for what a program needs besides. Fields that say nothing are left out. "
+        "Over "
+        "MCP\nevery error but `internal` is a tool result with `isError`.\n\n"
         "| code | meaning | JSON-RPC | HTTP | exit code | retry helps |\n"
         "| --- | --- | --- | --- | --- | --- |\n";
     for (const auto& row : errors) {

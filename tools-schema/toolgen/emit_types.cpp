@@ -160,17 +160,21 @@ std::string types_source(const Model& model) {
 std::string tool_header(const Tool& tool) {
     std::string text(generated);
     text += fmt::format(
-        "#pragma once\n\n#include \"tools/types.h\"\n\nnamespace berth::tools {{\n\n"
+        "#pragma once\n\n#include \"tools-schema/registry/tool_spec.h\"\n#include "
+        "\"tools/types.h\"\n\n"
+        "namespace berth::tools {{\n\n"
         "/// {}.\nstruct {} {{\n{}",
         tool.title, tool.type, struct_text("    ", tool.input));
     text += tool.output_type.empty() ? struct_text("    ", tool.output)
                                      : fmt::format("    using Output = {};\n", tool.output_type);
     text += fmt::format(
         "    static constexpr std::string_view name = \"{}\";\n"
+        "    static constexpr bool read_only = {};\n"
+        "    [[nodiscard]] static const ToolSpec& spec();\n"
         "    [[nodiscard]] static Result<Input> decode(const Json& arguments);\n"
         "    [[nodiscard]] static Json encode(const Output& output);\n}};\n\n"
         "}}  // namespace berth::tools\n\nnamespace berth {{\n\n",
-        tool.name);
+        tool.name, tool.read_only);
     for (const auto& nested : tool.input.enums) text += words_text(tool.type + "::Input::", nested);
     for (const auto& nested : tool.output.enums) {
         text += words_text(tool.type + "::Output::", nested);
@@ -192,6 +196,10 @@ std::string tool_source(const Tool& tool) {
     text += fmt::format(
         "\nJson tools::{}::encode(const Output& value) {{\n{}}}\n", tool.type,
         tool.output_type.empty() ? writing(tool.output) : "    return tools::encode(value);\n");
+    text += fmt::format(
+        "\nconst ToolSpec& tools::{}::spec() {{\n"
+        "    static const ToolSpec& declared = *find_tool(name);\n    return declared;\n}}\n",
+        tool.type);
     return text + "\n}  // namespace berth\n";
 }
 

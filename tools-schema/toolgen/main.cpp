@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// toolgen errors|tools|docs OUT_DIR errors.json [types.json tool.json…]
+// toolgen errors|tools|docs OUT_DIR errors.json [types.json common.json tool.json…]
 // Checks the declarations and writes what is made from them. A file whose text did not change is
 // left as it is, so that nothing that includes it is built again.
 #include "tools-schema/toolgen/emit.h"
@@ -16,11 +16,12 @@ namespace {
 
 using Files = std::map<std::string, std::string>;
 
-Files make_files(std::string_view what, const Sources& sources) {
+Files make_files(std::string_view what, Sources sources) {
     if (what == "errors") return {{"error_table.cpp", error_table_source(sources.errors)}};
     if (what == "docs") {
         return {{"tools.md", tools_page(sources)}, {"errors.md", errors_page(sources.errors)}};
     }
+    add_common_properties(sources);
     const auto model = make_model(sources);
     Files files{{"types.h", types_header(model)},
                 {"types.cpp", types_source(model)},
@@ -54,7 +55,8 @@ int run(const std::vector<std::string>& words) {
         !words.empty() && (words[0] == "errors" || words[0] == "tools" || words[0] == "docs");
     if (!known || words.size() < 3) {
         return complain(
-            "usage: toolgen errors|tools|docs OUT_DIR errors.json [types.json tool.json...]");
+            "usage: toolgen errors|tools|docs OUT_DIR errors.json [types.json common.json "
+            "tool.json...]");
     }
     const auto sources = read_sources({words.begin() + 2, words.end()});
     if (!sources) return complain(sources.error().message);

@@ -104,6 +104,7 @@ Model Builder::build() {
         Tool tool{.name = name,
                   .type = pascal_case(name),
                   .title = text_of(json, "title"),
+                  .read_only = json["annotations"]["readOnlyHint"].get<bool>(),
                   .input = make_struct("Input", json["inputSchema"]),
                   .output_type = reference_name(json["outputSchema"]),
                   .output = {},

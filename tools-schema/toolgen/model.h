@@ -38,6 +38,7 @@ struct Tool {
     std::string name = {};  // "container_create"
     std::string type = {};  // "ContainerCreate"
     std::string title = {};
+    bool read_only = false;
     Struct input = {};
     std::string output_type = {};  // the named type that is the output, or ""
     Struct output = {};            // otherwise

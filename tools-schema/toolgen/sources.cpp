@@ -27,7 +27,9 @@ Result<Sources> read_sources(const std::vector<std::string>& files) {
         auto json = BERTH_TRY(read_json(files[i]));
         if (i == 0) {
             sources.errors = std::move(json);
-        } else if (i > 1) {
+        } else if (i == 2) {
+            sources.common = std::move(json);
+        } else if (i > 2) {
             sources.tools.push_back({.path = files[i], .json = std::move(json)});
         } else if (json.is_object() && json.size() == 1 && json.contains("$defs")) {
             sources.types = std::move(json["$defs"]);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace berth::toolgen {
@@ -19,17 +20,29 @@ struct ToolFile {
 
 struct Sources {
     Json errors = Json::array();
-    Json types = Json::object();  // the $defs of types.json
-    std::vector<ToolFile> tools;  // by name
+    Json types = Json::object();   // the $defs of types.json
+    Json common = Json::object();  // common.json: properties by the class of tools that take them
+    std::vector<ToolFile> tools;   // by name
 };
 
 inline constexpr std::string_view reference_prefix = "types.json#/$defs/";
 
-/// Reads errors.json and, when given, types.json and the tool files.
+/// Reads errors.json and, when given, types.json, common.json and the tool files, in this order.
 [[nodiscard]] Result<Sources> read_sources(const std::vector<std::string>& files);
 
 /// Everything that is not allowed, one "file: /pointer: why" each; empty when all is well.
 [[nodiscard]] std::vector<std::string> check(const Sources& sources);
+
+/// The classes of common.json that a tool belongs to: "mutating", "long", "concise".
+[[nodiscard]] std::vector<std::string> classes_of(const Json& tool);
+
+/// Puts the common properties into each tool's inputSchema, behind its own. `sources` must have
+/// passed check().
+void add_common_properties(Sources& sources);
+
+/// What is wrong with a tool's "concise" member, as (pointer, why).
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> check_concise(const Json& tool,
+                                                                             const Json& types);
 
 /// The schema that a `$ref` (or a schema without one) stands for, its own keys laid over the named
 /// type's.

@@ -167,14 +167,16 @@ Result<> serve(const DaemonOptions& wanted) {
     BERTH_TRY(containers.reconcile());
 
     ToolRegistry registry;
-    tools::bind_container_tools(registry, containers);
+    tools::bind_container_tools(registry, containers, host->images);
     tools::bind_port_tools(registry, containers);
     tools::bind_ssh_tools(registry, containers);
     tools::bind_gpu_tools(registry, options.sysfs_root);
     tools::bind_system_tools(registry, containers, host->images, facts_of(*host));
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
-        [&registry](const HttpRequest& request) { return answer_rpc(request, registry); },
+        [&registry](const HttpRequest& request) {
+            return answer_rpc(request, registry, {.trust_caller = true});
+        },
         {.connections_max = callers_max, .error_body = rpc_error_body}));
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},

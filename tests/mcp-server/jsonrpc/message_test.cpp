@@ -108,7 +108,8 @@ TEST_CASE("berth's error keeps all it says across the wire") {
                       .message = "two things are wrong",
                       .field = "/a",
                       .hint = "look",
-                      .problems = {{"/a", "is short"}, {"/b", "is long"}}};
+                      .problems = {{"/a", "is short"}, {"/b", "is long"}},
+                      .data = R"({"confirm_token":"t"})"};
     const RpcError wire = to_rpc_error(error);
     CHECK(wire.code == invalid_params);
     CHECK(wire.data["code"] == "invalid_argument");
@@ -119,7 +120,9 @@ TEST_CASE("berth's error keeps all it says across the wire") {
     CHECK(back.message == error.message);
     CHECK(back.field == error.field);
     CHECK(back.hint == error.hint);
+    CHECK(wire.data["details"]["confirm_token"] == "t");
     CHECK(back.problems == error.problems);
+    CHECK(back.data == error.data);
 }
 
 TEST_CASE("an error that berthd never sends is internal") {

@@ -2,8 +2,9 @@
 #include "mcp-server/transport/stdio.h"
 
 #include "base/files.h"
-#include "fixture_tools.h"
+#include "fixture_server.h"
 #include "mcp-server/transport/line_buffer.h"
+#include "mcp-server/transport/workers.h"
 #include "tests/support/catch.h"
 
 #include <fcntl.h>
@@ -31,9 +32,9 @@ struct Pipe {
 };
 
 /// A client at the other end of the streams.
-class Client {
+class StdioPeer {
 public:
-    Client() {
+    StdioPeer() {
         (void)::signal(SIGPIPE, SIG_IGN);  // as take_ending_signals() does for a program
         StdioStreams streams{.input = std::move(to_server_.read_end),
                              .output = std::move(from_server_.write_end),
@@ -52,6 +53,17 @@ public:
             lines_.append({chunk.data(), static_cast<std::size_t>(got)});
         }
     }
+    /// What it still says after it has ended.
+    std::string rest() {
+        from_server_.write_end.reset();
+        std::string out;
+        std::array<char, 4096> chunk{};
+        ssize_t got = 0;
+        while ((got = ::read(from_server_.read_end.get(), chunk.data(), chunk.size())) > 0) {
+            out.append(chunk.data(), static_cast<std::size_t>(got));
+        }
+        return out;
+    }
     void close_input() { to_server_.write_end.reset(); }
     void close_output() { from_server_.read_end.reset(); }
     void signal() { REQUIRE(write_all(signals_.write_end.get(), "x")); }
@@ -62,9 +74,10 @@ public:
     }
 
 private:
-    FixtureTools tools_;
-    Dispatcher dispatcher_{{.name = "t", .title = "T", .version = "1", .instructions = "go"},
-                           tools_};
+    SystemClock clock_;
+    FixtureServer fixtures_;
+    Dispatcher dispatcher_{fixtures_.offer(), fixtures_.hub(),
+                           auth::Seals(auth::SealKey::random(), clock_)};
     Pipe to_server_, from_server_, signals_;
     LineBuffer lines_{line_bytes_max};
     std::future<bool> ended_;
@@ -78,7 +91,7 @@ std::string call(int id, const std::string& tool) {
 }  // namespace
 
 TEST_CASE("a slow call does not hold up a quick one") {
-    Client client;
+    StdioPeer client;
     client.send(call(1, "wait") + call(2, "test_simple_text"));
     CHECK(client.receive()["id"] == 2);
     client.close_input();
@@ -87,7 +100,7 @@ TEST_CASE("a slow call does not hold up a quick one") {
 }
 
 TEST_CASE("the end of the input ends the server after what is in flight") {
-    Client client;
+    StdioPeer client;
     SECTION("all lines are answered, even one without its newline") {
         std::string line = call(7, "test_simple_text");
         line.pop_back();
@@ -107,8 +120,8 @@ TEST_CASE("the end of the input ends the server after what is in flight") {
 }
 
 TEST_CASE("more calls than may run at once wait for room and lose nothing") {
-    Client client;
-    const int calls = static_cast<int>(stdio_calls_max) * 4;
+    StdioPeer client;
+    const int calls = static_cast<int>(WorkerLimits{}.jobs) * 2;
     for (int id = 0; id < calls; ++id) client.send(call(id, "test_simple_text"));
     std::set<int> answered;
     for (int count = 0; count < calls; ++count) answered.insert(client.receive()["id"].get<int>());
@@ -118,7 +131,7 @@ TEST_CASE("more calls than may run at once wait for room and lose nothing") {
 }
 
 TEST_CASE("a line that is no message is answered without an id") {
-    Client client;
+    StdioPeer client;
     client.send("nonsense\n");
     const Json answer = client.receive();
     CHECK(answer["error"]["code"] == -32700);
@@ -128,7 +141,7 @@ TEST_CASE("a line that is no message is answered without an id") {
 }
 
 TEST_CASE("a line that is too long is refused and the next one is answered") {
-    Client client;
+    StdioPeer client;
     const std::string part(1024 * 1024, 'x');
     for (std::size_t sent = 0; sent <= line_bytes_max; sent += part.size()) client.send(part);
     client.send("\n" + call(3, "test_simple_text"));
@@ -148,4 +161,76 @@ TEST_CASE("lines are found however the bytes arrive") {
     CHECK(lines.next()->too_long);
     CHECK(lines.next()->text == "cd");
     CHECK_FALSE(lines.next());
+}
+
+TEST_CASE("a cancelled call lets go at once and is not answered") {
+    StdioPeer client;
+    client.send(call(1, "wait"));
+    client.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}})"
+                "\n" +
+                call(2, "test_simple_text"));
+    CHECK(client.receive()["id"] == 2);
+    client.close_input();
+    CHECK(client.ended());
+    CHECK(client.rest().empty());
+}
+
+TEST_CASE("more cancels than threads reach calls that have not begun") {
+    StdioPeer client;
+    const int calls = static_cast<int>(WorkerLimits{}.threads) * 2;
+    for (int id = 0; id < calls; ++id) client.send(call(id, "wait"));
+    for (int id = 0; id < calls; ++id) {
+        client.send(
+            R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" +
+            std::to_string(id) + "}}\n");
+    }
+    client.send(call(calls, "test_simple_text"));
+    CHECK(client.receive()["id"] == calls);
+    client.close_input();
+    CHECK(client.ended());
+}
+
+TEST_CASE("a client that writes much before it reads is served, and gets every answer") {
+    StdioPeer client;
+    constexpr int calls = 3000;  // their answers are more than a pipe holds
+    for (int id = 0; id < calls; ++id) {
+        client.send(R"({"jsonrpc":"2.0","id":)" + std::to_string(id) +
+                    R"(,"method":"tools/list"})"
+                    "\n");
+    }
+    for (int id = 0; id < calls; ++id) CHECK(client.receive()["id"] == id);  // and in order
+    client.close_input();
+    CHECK(client.ended());
+}
+
+TEST_CASE("a listen gets its changes until it is cancelled, and is ended with the server") {
+    StdioPeer client;
+    const auto listen = [](const std::string& id) {
+        return R"({"jsonrpc":"2.0","id":")" + id +
+               R"(","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},)"
+               R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+               R"("io.modelcontextprotocol/clientCapabilities":{}}}})"
+               "\n";
+    };
+    constexpr const char* key = "io.modelcontextprotocol/subscriptionId";
+    client.send(listen("a"));
+    const Json acknowledged = client.receive();
+    CHECK(acknowledged["method"] == "notifications/subscriptions/acknowledged");
+    CHECK(acknowledged["params"]["_meta"][key] == "a");
+    client.send(call(1, "test_trigger_tool_change"));
+    const Json one = client.receive();
+    const Json two = client.receive();
+    const Json& change = one.contains("method") ? one : two;
+    CHECK(change["method"] == "notifications/tools/list_changed");
+    CHECK(change["params"]["_meta"][key] == "a");
+    client.send(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}})"
+                "\n" +
+                listen("b"));
+    CHECK(client.receive()["params"]["_meta"][key] == "b");
+    client.close_input();
+    const Json end = client.receive();
+    CHECK(end["id"] == "b");
+    CHECK(end["result"]["resultType"] == "complete");
+    CHECK(client.ended());
+    CHECK(client.rest().empty());
 }

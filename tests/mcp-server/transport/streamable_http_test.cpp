@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/transport/streamable_http.h"
 
-#include "fixture_tools.h"
+#include "fixture_server.h"
 #include "tests/support/catch.h"
 
 using namespace berth;
@@ -10,12 +10,15 @@ using namespace berth::mcp;
 namespace {
 
 struct Server {
-    FixtureTools tools;
-    Dispatcher dispatcher{{.name = "t", .title = "T", .version = "1", .instructions = "go"}, tools};
-    StreamableHttp http{
-        dispatcher,
-        {.allowed_hosts = {"Box.Example"}, .allowed_origins = {"https://app.example"}},
-        "a key"};
+    explicit Server(auth::SealKey key = auth::SealKey::random())
+        : http(dispatcher, auth::Seals(std::move(key), clock),
+               {.access = {.allowed_hosts = {"Box.Example"},
+                           .allowed_origins = {"https://app.example"}}}) {}
+    SystemClock clock;
+    FixtureServer fixtures;
+    Dispatcher dispatcher{fixtures.offer(), fixtures.hub(),
+                          auth::Seals(auth::SealKey::random(), clock)};
+    StreamableHttp http;
 };
 
 HttpRequest post(std::string body) {
@@ -64,22 +67,25 @@ TEST_CASE("a legacy session lasts from initialize to DELETE") {
     CHECK(server.http.answer(in_session(post(initialize), id)).status == 200);
 }
 
-TEST_CASE("a session id is good wherever the key is the same, and nowhere else") {
-    const std::string id = SessionIds("one").issue("2025-03-26");
-    CHECK(SessionIds("one").version_of(id) == "2025-03-26");
-    CHECK_FALSE(SessionIds("two").version_of(id));
-    const auto forged =
-        GENERATE_COPY(as<std::string>(), "", ".", "x", id + "0", "2025-11-25" + id.substr(10));
-    CHECK_FALSE(SessionIds("one").version_of(forged));
+TEST_CASE("a session goes on in another process that has the key, and nowhere else") {
+    const auto key = auth::SealKey::random();
+    Server one(key);
+    Server two(key);
+    Server stranger;
+    const std::string id = begin_session(one);
+    CHECK(two.http.answer(in_session(post(list), id)).status == 200);
+    CHECK(stranger.http.answer(in_session(post(list), id)).status == 404);
+    const auto forged = GENERATE_COPY(as<std::string>(), ".", "x", id + "0", "v1." + id);
+    CHECK(two.http.answer(in_session(post(list), forged)).status == 404);
 }
 
 TEST_CASE("methods that are not served are named with those that are") {
     Server server;
     auto request = post("");
-    request.method = GENERATE(as<std::string>(), "GET", "PUT", "PATCH", "HEAD");
+    request.method = GENERATE(as<std::string>(), "PUT", "PATCH", "HEAD");
     const auto response = server.http.answer(request);
     CHECK(response.status == 405);
-    CHECK(*find_header(response.headers, "allow") == "POST, DELETE, OPTIONS");
+    CHECK(*find_header(response.headers, "allow") == "GET, POST, DELETE, OPTIONS");
     CHECK(Json::parse(response.body).contains("error"));
 }
 

@@ -131,7 +131,7 @@ class Host:
         return answer["result"]
 
     def create(self, name, **more):
-        return self.rpc("container_create", {"name": name, **more})
+        return self.rpc("container_create", {"name": name, "response_format": "detailed", **more})
 
     def delete(self, name):
         return self.rpc("container_delete", {"name": name, "force": True})
@@ -181,7 +181,7 @@ class Host:
 
     def init_pid(self, name):
         """The container's init, as this machine numbers it."""
-        base = self.rpc("container_get", {"name": name})["uid_base"]
+        base = self.rpc("container_get", {"name": name, "response_format": "detailed"})["uid_base"]
         for pid, *_, uid in processes():
             if uid == base and _namespace_pids(pid)[-1:] == ["1"]:
                 return pid
@@ -201,7 +201,7 @@ class Host:
     def picture(self):
         """Everything a call may change, to be compared before and after."""
         containers = self.rpc("container_list", {"limit": 1000})["containers"]
-        return {"containers": [self.rpc("container_get", {"name": c["name"]}) for c in containers],
+        return {"containers": [self.rpc("container_get", {"name": c["name"], "response_format": "detailed"}) for c in containers],
                 "ports": self.rpc("port_list", {"limit": 1000}), "rules": self.machine.rules(),
                 "links": self.machine.links(), "mounts": self.machine.new_mounts(), "cgroups": self.cgroups(),
                 "owned": self.owned_files()}
