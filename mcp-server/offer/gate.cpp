@@ -40,10 +40,11 @@ std::string for_a_person(std::string text) {
     return text.substr(0, cut) + fmt::format("… ({} more bytes)", left_out);
 }
 
-std::vector<std::string> labels_in(const Json& object) {
-    std::vector<std::string> labels;
+/// ["key=value", …]; nothing when the object does not say.
+std::optional<std::vector<std::string>> labels_in(const Json& object) {
     const auto found = object.find("labels");
-    if (found == object.end()) return labels;
+    if (found == object.end() || !found->is_array()) return std::nullopt;
+    std::vector<std::string> labels;
     for (const Json& label : *found) {
         if (label.is_string()) labels.push_back(label.get<std::string>());
     }
@@ -122,16 +123,18 @@ Result<> Gate::look(Passage& passage) {
     return {};
 }
 
-Result<std::vector<std::string>> Gate::labels_of(Passage& passage) {
+Result<std::optional<std::vector<std::string>>> Gate::labels_of(Passage& passage) {
     if (!passage.tool.read_only) {
         BERTH_TRY(look(passage));
         const Json& target = passage.preview->target;
         // What is not there yet has the labels that it is to get.
-        if (target.is_null()) return labels_in(passage.arguments);
-        if (target.is_object() && target.contains("labels")) return labels_in(target);
+        if (target.is_null()) {
+            return labels_in(passage.arguments).value_or(std::vector<std::string>{});
+        }
+        return labels_in(target);
     }
     const std::string container = container_of(passage.arguments);
-    if (container.empty()) return std::vector<std::string>{};
+    if (container.empty()) return std::vector<std::string>{};  // it is about no one container
     return labels_in(BERTH_TRY(
         invoker_.invoke("container_get", {{"name", container}, {"response_format", "detailed"}},
                         looking(passage.asked))));
@@ -201,7 +204,7 @@ Result<Gate::Verdict> Gate::pass(const ToolSpec& tool, const Json& arguments, co
     }
     Passage passage{.tool = tool, .arguments = arguments, .asked = asked};
     passage.arguments.erase(token_argument);  // that is between the caller and the gate
-    std::vector<std::string> labels;
+    std::optional<std::vector<std::string>> labels;
     if (policy_.needs_labels(tool)) labels = BERTH_TRY(labels_of(passage));
     const policy::Decision decision = policy_.decide(tool, labels);
     if (decision.action == policy::Action::deny) {

@@ -54,7 +54,8 @@ private:
     };
 
     [[nodiscard]] Result<> look(Passage& passage);
-    [[nodiscard]] Result<std::vector<std::string>> labels_of(Passage& passage);
+    /// Nothing when there is a target, and its labels cannot be known.
+    [[nodiscard]] Result<std::optional<std::vector<std::string>>> labels_of(Passage& passage);
     [[nodiscard]] Result<Verdict> ask_person(Passage passage);
     [[nodiscard]] bool spend(const std::string& nonce);
     [[nodiscard]] Result<Verdict> redeem(Passage passage, const Json& token);

@@ -13,6 +13,8 @@ namespace {
 constexpr const char* json_type = "application/json";
 constexpr const char* text_type = "text/plain";
 constexpr std::string_view cursor_prefix = "after:";
+/// What container_logs gives at most.
+constexpr int log_lines_max = 1000;
 
 /// A resource that belongs to a container.
 struct OfContainer {
@@ -45,7 +47,8 @@ constexpr const char* warnings_say =
     "What is missing or degraded on this host and what to do about it; [] when all is well.";
 constexpr const char* container_says =
     "One container in full: state, address, limits, SSH entry, forwarded ports.";
-constexpr const char* log_says = "The end of a container's log.";
+constexpr const char* log_says =
+    "The newest lines of a running container's journal: boot, services, logins.";
 
 void add_container(Json& resources, const std::string& name) {
     resources.push_back(entry(std::string(container_scheme) + name, name, "Container " + name,
@@ -69,6 +72,19 @@ std::optional<std::string> read_cursor(const std::string& cursor) {
 Json contents(const std::string& uri, const char* type, std::string text) {
     return {
         {"contents", Json::array({{{"uri", uri}, {"mimeType", type}, {"text", std::move(text)}}})}};
+}
+
+std::string log_text(const Json& log) {
+    std::string text;
+    if (log.value("truncated", false)) {
+        text +=
+            "[older lines, or the ends of long ones, are left out; container_logs reads some "
+            "units or times alone]\n";
+    }
+    for (const Json& line : log.value("lines", Json::array())) {
+        if (line.is_string()) text += line.get<std::string>() + '\n';
+    }
+    return text;
 }
 
 }  // namespace
@@ -165,8 +181,9 @@ Result<Json> HostResources::contents_of(const std::string& uri, const Asked& ask
                                {{"name", one->name}, {"response_format", "detailed"}}));
         return contents(uri, json_type, to_text(container));
     }
-    const Json log = BERTH_TRY(call_for(asked, invoker_, "container_logs", {{"name", one->name}}));
-    return contents(uri, text_type, text_member(log, "text"));
+    const Json log = BERTH_TRY(call_for(asked, invoker_, "container_logs",
+                                        {{"container", one->name}, {"lines", log_lines_max}}));
+    return contents(uri, text_type, log_text(log));
 }
 
 DataAnswer HostResources::read(const std::string& uri, const Asked& asked) {

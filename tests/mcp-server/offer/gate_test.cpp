@@ -319,6 +319,13 @@ TEST_CASE("a label of the target decides") {
         test.host.down = true;
         CHECK(error_of(test.call()).code == ErrorCode::unavailable);
     }
+    SECTION("a target of which nobody says its labels is protected") {
+        test.host.gives(
+            "container_stop",
+            {{"would", "stop it"}, {"target", {{"id", "op_1"}}}, {"state", "sha256:0"}});
+        CHECK(error_of(test.tools.call("container_stop", {{"name", "ada"}}, test.asked)).code ==
+              ErrorCode::denied);
+    }
     SECTION("a container that is to be made has the labels that it is to get") {
         test.host.gives("container_create",
                         {{"would", "create it"}, {"target", nullptr}, {"state", "sha256:0"}});

@@ -116,7 +116,8 @@ TEST_CASE("reading a resource gives what the tool of its kind answers") {
     FakeHost host;
     host.has_containers({"ada"});
     host.gives("system_info", {{"version", "1"}, {"features", Json::array()}});
-    host.gives("container_logs", {{"text", "one\ntwo\n"}});
+    host.gives("container_logs",
+               {{"container", "ada"}, {"lines", {"one", "two"}}, {"truncated", false}});
     HostResources resources(host);
 
     const Json system = content_of(resources.read("host://system", plain_request()));
@@ -132,6 +133,10 @@ TEST_CASE("reading a resource gives what the tool of its kind answers") {
     const Json log = content_of(resources.read("log://ada", plain_request()));
     CHECK(log["mimeType"] == "text/plain");
     CHECK(log["text"] == "one\ntwo\n");
+    CHECK(host.invoked().back().arguments["container"] == "ada");
+    host.gives("container_logs", {{"lines", {"two"}}, {"truncated", true}});
+    const Json cut = content_of(resources.read("log://ada", plain_request()));
+    CHECK(cut["text"].get<std::string>().starts_with("[older lines"));
 
     CHECK(Json::parse(content_of(resources.read("warning://host", plain_request()))["text"]
                           .get<std::string>()) == Json::array());
