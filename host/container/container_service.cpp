@@ -10,13 +10,32 @@
 namespace berth::container {
 namespace {
 
-constexpr std::size_t id_bytes = 5;
 constexpr auto probe_time_max = std::chrono::seconds(20);
 
 Error no_such(std::string_view name) {
     return make_error(ErrorCode::not_found, fmt::format("there is no container '{}'", name))
         .at("/name")
         .next("call container_list");
+}
+
+Error cancelled_error(std::string_view what_is_left) {
+    return make_error(ErrorCode::unavailable, fmt::format("was cancelled; {}", what_is_left))
+        .next("call again if it is wanted after all");
+}
+
+/// What is said when a step failed: that it was cancelled, when that is why.
+Error told(const Error& error, const Waiting& waiting, std::string_view what_is_left) {
+    return waiting.cancelled.stop_requested() ? cancelled_error(what_is_left) : error;
+}
+
+constexpr int steps_of_bring_up = 4;
+constexpr int steps = steps_of_bring_up + 1;
+
+/// Between two steps: tells how far it is, and ends it here when nobody wants it any more.
+Result<> go_on(const Waiting& waiting, int done, std::string_view doing) {
+    if (waiting.cancelled.stop_requested()) return fail(cancelled_error("it ends here"));
+    if (waiting.report) waiting.report(done, steps, doing);
+    return {};
 }
 
 /// What a fresh container needs to know of itself, before its first start.
@@ -62,19 +81,29 @@ Result<store::Container> ContainerService::find_ready(const ContainerName& name)
     return row;
 }
 
-Result<View> ContainerService::view(store::Container row) {
-    View view{.row = std::move(row), .state = State::stopped, .ports = {}, .ssh_keys = 0};
-    switch (view.row.phase) {
+Result<KeyedLock::Held> ContainerService::hold(const ContainerName& name, std::string_view doing,
+                                               const Waiting& waiting) {
+    auto held = locks_.hold(name.to_string(), waiting.cancelled);
+    if (held && !waiting.cancelled.stop_requested()) return *std::move(held);
+    return fail(cancelled_error("nothing was begun")
+                    .in(fmt::format("{} container '{}'", doing, name.to_string())));
+}
+
+State ContainerService::state_of(const store::Container& row) {
+    switch (row.phase) {
         case store::Phase::creating:
-            view.state = State::creating;
-            break;
+            return State::creating;
         case store::Phase::deleting:
-            view.state = State::deleting;
-            break;
+            return State::deleting;
         case store::Phase::ready:
-            view.state = rooms_.engine.running(view.row.id) ? State::running : State::stopped;
-            break;
+            return rooms_.engine.running(row.id) ? State::running : State::stopped;
     }
+    std::unreachable();
+}
+
+Result<View> ContainerService::view(store::Container row) {
+    View view{.row = std::move(row)};
+    view.state = state_of(view.row);
     view.ports = BERTH_TRY(ports_.list_of(view.row.id));
     view.ssh_keys = static_cast<std::int64_t>(BERTH_TRY(keys_.list_of(view.row.id)).size());
     return view;
@@ -103,9 +132,11 @@ Result<> ContainerService::apply_forwards() {
     for (const auto& row : BERTH_TRY(containers_.list())) addresses.emplace(row.id, row.ipv4);
     std::vector<net::Forward> forwards;
     for (const auto& port : BERTH_TRY(ports_.list())) {
+        const auto address = addresses.find(port.container_id);
+        if (address == addresses.end()) continue;  // made since then; it writes its own, after us
         forwards.push_back({.protocol = port.protocol,
                             .host_port = port.host_port,
-                            .ipv4 = addresses.at(port.container_id),
+                            .ipv4 = address->second,
                             .container_port = port.container_port});
     }
     return rooms_.network.apply(forwards);
@@ -117,61 +148,33 @@ Result<> ContainerService::publish_keys(const store::Container& row) {
     return ssh::write_authorized_keys(guest_directory(row.id), lines, row.uid_base);
 }
 
-Result<store::Container> ContainerService::reserve(const CreateWish& wish,
-                                                   const image::Image& image,
-                                                   std::string host_key) {
-    store::Container row;
-    row.id = random_hex(id_bytes);
-    row.name = wish.name.to_string();
-    row.wanted_running = wish.start;
-    row.image = image.name;
-    row.image_digest = image.digest;
-    row.memory_bytes = wish.limits.memory_bytes;
-    row.cpu_percent = wish.limits.cpu_percent;
-    row.processes = wish.limits.processes;
-    row.host_key = std::move(host_key);
-    row.created_at = to_rfc3339(rooms_.clock.wall());
-    BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
-        constexpr int attempts_max = 100;  // SSH ports that some service of the host took before us
-        for (int attempt = 0; attempt < attempts_max; ++attempt) {
-            row.slot = BERTH_TRY(containers_.next_slot(plan_.slots()));
-            row.uid_base = plan_.uid_base(row.slot);
-            row.ipv4 = plan_.ipv4(row.slot);
-            row.ssh_port = plan_.ssh_port(row.slot);
-            if (rooms_.network.check_free("tcp", row.ssh_port)) break;
-        }
-        BERTH_TRY(containers_.insert(row));
-        for (std::size_t index = 0; index < wish.ports.size(); ++index) {
-            auto reserved = reserve_port(row.id, wish.ports[index]);
-            if (!reserved)
-                return fail(
-                    std::move(reserved).error().at(fmt::format("/ports/{}/host_port", index)));
-        }
-        for (const auto& key : wish.ssh_keys)
-            (void)BERTH_TRY(keys_.insert({.container_id = row.id,
-                                          .fingerprint = ssh::fingerprint(key),
-                                          .public_key = key.to_string()}));
-        return {};
-    }));
-    return row;
-}
-
-Result<> ContainerService::make(const store::Container& row, const image::Image& image,
-                                const std::string& private_host_key) {
+Result<> ContainerService::make(const store::Container& row, const CreateWish& wish,
+                                const image::Image& image, const std::string& private_host_key,
+                                const Waiting& waiting) {
+    BERTH_TRY(go_on(waiting, 0, "making its files"));
     BERTH_TRY(ssh::write_service_files(guest_directory(row.id), private_host_key, row.uid_base));
-    return rooms_.engine.create(spec_of(row, image), seeds(row.name));
+    BERTH_TRY(rooms_.engine.create(spec_of(row, image), seeds(row.name)));
+    if (wish.start) BERTH_TRY(bring_up(row, image, waiting));
+    if (!wish.start) BERTH_TRY(publish_keys(row));
+    BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
+    if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
+    return containers_.set_phase(row.id, store::Phase::ready);
 }
 
-Result<> ContainerService::bring_up(const store::Container& row, const image::Image& image) {
+Result<> ContainerService::bring_up(const store::Container& row, const image::Image& image,
+                                    const Waiting& waiting) {
+    BERTH_TRY(go_on(waiting, 1, "starting it"));
     BERTH_TRY(publish_keys(row));
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.start(spec_of(row, image)));
     BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
     // Running is a claim; these two are the proof.
-    const auto probe = BERTH_TRY(
-        rooms_.executor.run(row.id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}));
+    BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
+    const auto probe = BERTH_TRY(rooms_.executor.run(
+        row.id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}, waiting.cancelled));
     if (probe.exit_code != 0)
         return fail(ErrorCode::unavailable, "the container started and could not run a command");
+    BERTH_TRY(go_on(waiting, 3, "waiting until SSH answers"));
     return rooms_.logins.prove(row.ssh_port);
 }
 
@@ -180,42 +183,31 @@ Result<> ContainerService::take_down(const store::Container& row) {
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
     BERTH_TRY(containers_.remove(row.id));
+    rooms_.events.container(row.name, "deleted");
     return apply_forwards();
 }
 
-Result<View> ContainerService::create(const CreateWish& wish) {
-    const auto held = locks_.hold(wish.name.to_string());
+Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
     const auto image = BERTH_TRY(rooms_.images.find(wish.image));
     const auto host_key = BERTH_TRY(ssh::generate_host_key());
-    const auto row = BERTH_TRY(reserve(wish, image, host_key.public_key));
+    auto row = row_of(wish, image, host_key.public_key);
+    BERTH_TRY(rooms_.database.transact([&] { return reserve(row, wish); }));
     Rollback undo;
     undo.on_failure(
         [this, row]() noexcept { (void)take_down(row); });  // what fails here, the reconciler ends
-    const auto made = [&]() -> Result<> {
-        BERTH_TRY(make(row, image, host_key.private_key));
-        if (wish.start) BERTH_TRY(bring_up(row, image));
-        if (!wish.start) BERTH_TRY(publish_keys(row));
-        if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
-        return containers_.set_phase(row.id, store::Phase::ready);
-    }();
-    if (!made) return fail(Error(made.error()).in(fmt::format("create container '{}'", row.name)));
+    const auto made = make(row, wish, image, host_key.private_key, waiting);
+    if (!made) {
+        return fail(told(made.error(), waiting, "what was begun has been undone")
+                        .in(fmt::format("create container '{}'", row.name)));
+    }
     undo.keep();
+    rooms_.events.container(row.name, "created");
     return view(BERTH_TRY(find(row.name)));
 }
 
-Result<View> ContainerService::get(const ContainerName& name) {
-    return view(BERTH_TRY(find(name.to_string())));
-}
-
-Result<std::vector<View>> ContainerService::list() {
-    std::vector<View> views;
-    for (auto& row : BERTH_TRY(containers_.list()))
-        views.push_back(BERTH_TRY(view(std::move(row))));
-    return views;
-}
-
-Result<View> ContainerService::start(const ContainerName& name) {
-    const auto held = locks_.hold(name.to_string());
+Result<View> ContainerService::start(const ContainerName& name, const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "start", waiting));
     const auto row = BERTH_TRY(find_ready(name));
     if (!rooms_.engine.running(row.id)) {
         const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
@@ -224,27 +216,32 @@ Result<View> ContainerService::start(const ContainerName& name) {
             rooms_.logins.close(row.id);
             (void)rooms_.engine.stop(row.id, 0);
         });
-        auto up = bring_up(row, image);
-        if (!up)
-            return fail(std::move(up).error().in(fmt::format("start container '{}'", row.name)));
+        const auto up = bring_up(row, image, waiting);
+        if (!up) {
+            return fail(told(up.error(), waiting, "it is stopped again")
+                            .in(fmt::format("start container '{}'", row.name)));
+        }
         undo.keep();
     }
     BERTH_TRY(containers_.set_wanted_running(row.id, true));
+    rooms_.events.container(row.name, "started");
     return view(BERTH_TRY(find(row.name)));
 }
 
-Result<View> ContainerService::stop(const ContainerName& name, int timeout_seconds) {
-    const auto held = locks_.hold(name.to_string());
+Result<View> ContainerService::stop(const ContainerName& name, int timeout_seconds,
+                                    const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "stop", waiting));
     const auto row = BERTH_TRY(find_ready(name));
     BERTH_TRY(containers_.set_wanted_running(row.id, false));
     rooms_.logins.close(row.id);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
     rooms_.agents.forget(row.id);
+    rooms_.events.container(row.name, "stopped");
     return view(BERTH_TRY(find(row.name)));
 }
 
-Result<> ContainerService::remove(const ContainerName& name, bool force) {
-    const auto held = locks_.hold(name.to_string());
+Result<> ContainerService::remove(const ContainerName& name, bool force, const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "delete", waiting));
     const auto row = BERTH_TRY(find(name.to_string()));
     if (!force && row.phase == store::Phase::ready && rooms_.engine.running(row.id)) {
         return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row.name))
@@ -253,6 +250,26 @@ Result<> ContainerService::remove(const ContainerName& name, bool force) {
     }
     BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
     return take_down(row);
+}
+
+Result<View> ContainerService::get(const ContainerName& name) {
+    return view(BERTH_TRY(find(name.to_string())));
+}
+
+Result<std::vector<View>> ContainerService::list() {
+    std::map<std::string, std::vector<store::Port>> ports;
+    for (auto& port : BERTH_TRY(ports_.list())) ports[port.container_id].push_back(std::move(port));
+    const auto keys = BERTH_TRY(keys_.counts());
+    std::vector<View> views;
+    for (auto& row : BERTH_TRY(containers_.list())) {
+        View view{.row = std::move(row)};
+        view.state = state_of(view.row);
+        view.ports = std::move(ports[view.row.id]);
+        const auto count = keys.find(view.row.id);
+        view.ssh_keys = count == keys.end() ? 0 : count->second;
+        views.push_back(std::move(view));
+    }
+    return views;
 }
 
 Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exec::Request& request,

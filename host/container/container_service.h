@@ -8,6 +8,7 @@
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
 #include "host/engine/container_engine.h"
+#include "host/events/events.h"
 #include "host/exec/executor.h"
 #include "host/image/image_store.h"
 #include "host/net/network.h"
@@ -19,8 +20,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace berth::container {
@@ -31,7 +35,7 @@ enum class State : std::uint8_t { creating, running, stopped, deleting };
 struct View {
     store::Container row;
     State state = State::stopped;
-    std::vector<store::Port> ports;
+    std::vector<store::Port> ports = {};
     std::int64_t ssh_keys = 0;
 };
 
@@ -48,6 +52,13 @@ struct CreateWish {
     std::vector<PortWish> ports;
     std::vector<SshPublicKey> ssh_keys;
     bool start = true;
+    store::Labels labels = {};
+};
+
+/// Whoever waits for a change: how they take it back, and how they hear how far it is.
+struct Waiting {
+    std::stop_token cancelled = {};
+    std::function<void(int done, int total, std::string_view doing)> report = {};
 };
 
 struct KeyAdded {
@@ -75,6 +86,7 @@ struct Rooms {
     exec::Executor& executor;
     ssh::Logins& logins;
     const Clock& clock;
+    events::Events& events;
 };
 
 class ContainerService {
@@ -86,17 +98,30 @@ public:
     [[nodiscard]] Result<> reconcile();
 
     /// Returns when the container answers exec and SSH (or, without start, when it could be
-    /// started).
-    [[nodiscard]] Result<View> create(const CreateWish& wish);
+    /// started). Cancelled, it undoes what was begun and is `unavailable`.
+    [[nodiscard]] Result<View> create(const CreateWish& wish, const Waiting& waiting = {});
+    /// The row that create() would make now; fails as create() would, and changes nothing.
+    [[nodiscard]] Result<store::Container> rehearse_create(const CreateWish& wish);
+    /// These two wait for nobody's change.
     [[nodiscard]] Result<View> get(const ContainerName& name);
     [[nodiscard]] Result<std::vector<View>> list();
-    [[nodiscard]] Result<View> start(const ContainerName& name);
-    [[nodiscard]] Result<View> stop(const ContainerName& name, int timeout_seconds);
-    [[nodiscard]] Result<> remove(const ContainerName& name, bool force);
+    /// Cancelled, the container is stopped again.
+    [[nodiscard]] Result<View> start(const ContainerName& name, const Waiting& waiting = {});
+    /// These two can be cancelled until they have begun: a shutdown cannot be taken back.
+    [[nodiscard]] Result<View> stop(const ContainerName& name, int timeout_seconds,
+                                    const Waiting& waiting = {});
+    [[nodiscard]] Result<> remove(const ContainerName& name, bool force,
+                                  const Waiting& waiting = {});
     [[nodiscard]] Result<exec::Outcome> run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled);
 
     [[nodiscard]] Result<store::Port> add_port(const ContainerName& name, const PortWish& wish);
+    /// The port that add_port() would give now; fails as add_port() would, and changes nothing.
+    [[nodiscard]] Result<store::Port> rehearse_add_port(const ContainerName& name,
+                                                        const PortWish& wish);
+    /// The forward of that port of the host, and the container that it leads to.
+    [[nodiscard]] Result<std::pair<store::Port, View>> find_port(const std::string& protocol,
+                                                                 std::int64_t host_port);
     [[nodiscard]] Result<std::pair<store::Port, std::string>> remove_port(
         const std::string& protocol, std::int64_t host_port);
     [[nodiscard]] Result<KeyAdded> add_key(const ContainerName& name, const SshPublicKey& key);
@@ -104,19 +129,29 @@ public:
 private:
     [[nodiscard]] Result<store::Container> find(std::string_view name);
     [[nodiscard]] Result<store::Container> find_ready(const ContainerName& name);
+    [[nodiscard]] Result<KeyedLock::Held> hold(const ContainerName& name, std::string_view doing,
+                                               const Waiting& waiting);
+    [[nodiscard]] State state_of(const store::Container& row);
     [[nodiscard]] Result<View> view(store::Container row);
     [[nodiscard]] engine::Spec spec_of(const store::Container& row,
                                        const image::Image& image) const;
     [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
 
-    [[nodiscard]] Result<store::Container> reserve(const CreateWish& wish,
-                                                   const image::Image& image, std::string host_key);
+    [[nodiscard]] store::Container row_of(const CreateWish& wish, const image::Image& image,
+                                          std::string host_key) const;
+    /// Inside a transaction: gives the row what must be unique, and inserts it with its ports and
+    /// keys.
+    [[nodiscard]] Result<> reserve(store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<store::Port> reserve_another(std::string_view container_id,
+                                                      const PortWish& wish);
     [[nodiscard]] Result<store::Port> reserve_port(std::string_view container_id,
                                                    const PortWish& wish);
     [[nodiscard]] Result<std::int64_t> free_port(const std::string& protocol);
-    [[nodiscard]] Result<> make(const store::Container& row, const image::Image& image,
-                                const std::string& private_host_key);
-    [[nodiscard]] Result<> bring_up(const store::Container& row, const image::Image& image);
+    [[nodiscard]] Result<> make(const store::Container& row, const CreateWish& wish,
+                                const image::Image& image, const std::string& private_host_key,
+                                const Waiting& waiting);
+    [[nodiscard]] Result<> bring_up(const store::Container& row, const image::Image& image,
+                                    const Waiting& waiting);
     [[nodiscard]] Result<> take_down(const store::Container& row);
     [[nodiscard]] Result<> apply_forwards();
     [[nodiscard]] Result<> publish_keys(const store::Container& row);

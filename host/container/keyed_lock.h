@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mutex for each name, made when first wanted and gone when nobody holds or waits for it.
+// A lock for each name. Whoever waits for one can stop waiting.
 #pragma once
 
-#include <map>
-#include <memory>
+#include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 namespace berth::container {
 
@@ -14,30 +17,43 @@ public:
     /// Holds the name until it is destroyed.
     class Held {
     public:
-        explicit Held(std::shared_ptr<std::mutex> mutex)
-            : mutex_(std::move(mutex)), lock_(*mutex_) {}
+        Held(KeyedLock& lock, std::string name) : lock_(&lock), name_(std::move(name)) {}
+        Held(Held&& other) noexcept
+            : lock_(std::exchange(other.lock_, nullptr)), name_(std::move(other.name_)) {}
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
+        Held& operator=(Held&&) = delete;
+        ~Held() {
+            if (lock_ != nullptr) lock_->release(name_);
+        }
 
     private:
-        std::shared_ptr<std::mutex> mutex_;
-        std::unique_lock<std::mutex> lock_;
+        KeyedLock* lock_;
+        std::string name_;
     };
 
-    /// Waits until nobody else holds that name.
-    [[nodiscard]] Held hold(const std::string& name) {
-        std::shared_ptr<std::mutex> mutex;
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase_if(mutexes_, [](const auto& item) { return item.second.expired(); });
-            auto& known = mutexes_[name];
-            mutex = known.lock();
-            if (!mutex) known = mutex = std::make_shared<std::mutex>();
-        }
-        return Held(std::move(mutex));
+    /// Waits until nobody else holds that name; nothing when `cancelled` came first.
+    [[nodiscard]] std::optional<Held> hold(const std::string& name,
+                                           const std::stop_token& cancelled = {}) {
+        std::unique_lock lock(mutex_);
+        const auto is_free = [this, &name] { return !held_.contains(name); };
+        if (!released_.wait(lock, cancelled, is_free)) return std::nullopt;
+        held_.insert(name);
+        return std::make_optional<Held>(*this, name);
     }
 
 private:
+    void release(const std::string& name) {
+        {
+            const std::lock_guard lock(mutex_);
+            held_.erase(name);
+        }
+        released_.notify_all();  // few wait, and which of them may go on is for them to see
+    }
+
     std::mutex mutex_;
-    std::map<std::string, std::weak_ptr<std::mutex>> mutexes_;
+    std::condition_variable_any released_;
+    std::set<std::string> held_;
 };
 
 }  // namespace berth::container

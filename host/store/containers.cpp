@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/store/containers.h"
 
+#include "tools-schema/contract/json.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,9 +23,25 @@ Phase to_phase(const std::string& text) {
     return static_cast<Phase>(found - phase_words.begin());
 }
 
+std::string to_column(const Labels& labels) {
+    Json object = Json::object();
+    for (const auto& [key, value] : labels) object[key] = value;
+    return to_text(object);
+}
+
+Labels to_labels(const std::string& column) {
+    Labels labels;
+    const auto object = parse_json(column);  // our own writing: nothing else is ever in it
+    if (!object || !object->is_object()) return labels;
+    for (const auto& [key, value] : object->items()) {
+        if (value.is_string()) labels.emplace(key, value.get<std::string>());
+    }
+    return labels;
+}
+
 constexpr std::string_view select_containers =
     "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
-    "memory_bytes, cpu_percent, processes, host_key, created_at FROM containers";
+    "memory_bytes, cpu_percent, processes, host_key, created_at, labels FROM containers";
 
 Container to_container(const Row& row) {
     return {
@@ -42,6 +60,7 @@ Container to_container(const Row& row) {
         .processes = integer(row[12]),
         .host_key = text(row[13]),
         .created_at = text(row[14]),
+        .labels = to_labels(text(row[15])),
     };
 }
 
@@ -55,10 +74,10 @@ Result<> changed_one(const std::vector<Row>& rows, std::string_view id) {
 
 Result<std::int64_t> Containers::next_slot(std::int64_t slots) {
     std::set<std::int64_t> taken;
-    for (const Row& row : BERTH_TRY(database_.run("SELECT slot FROM containers"))) {
+    for (const Row& row : BERTH_TRY(database_.read("SELECT slot FROM containers"))) {
         taken.insert(integer(row[0]));
     }
-    const auto last = integer(BERTH_TRY(database_.run("SELECT slot FROM last_slot")).at(0).at(0));
+    const auto last = integer(BERTH_TRY(database_.read("SELECT slot FROM last_slot")).at(0).at(0));
     for (std::int64_t step = 1; step <= slots; ++step) {
         const std::int64_t slot = (last + step) % slots;
         if (taken.contains(slot)) continue;
@@ -74,13 +93,14 @@ Result<std::int64_t> Containers::next_slot(std::int64_t slots) {
 Result<> Containers::insert(const Container& container) {
     auto inserted = database_.run(
         "INSERT INTO containers (id, name, phase, wanted_running, image, image_digest, slot, "
-        "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at, "
+        "labels) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {container.id, container.name, word(container.phase),
          std::int64_t{container.wanted_running}, container.image, container.image_digest,
          container.slot, container.uid_base, container.ipv4, container.ssh_port,
          container.memory_bytes, container.cpu_percent, container.processes, container.host_key,
-         container.created_at});
+         container.created_at, to_column(container.labels)});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -117,14 +137,14 @@ Result<> Containers::remove(std::string_view id) {
 
 Result<std::optional<Container>> Containers::find_by_name(std::string_view name) {
     const auto rows = BERTH_TRY(
-        database_.run(fmt::format("{} WHERE name = ?", select_containers), {std::string(name)}));
+        database_.read(fmt::format("{} WHERE name = ?", select_containers), {std::string(name)}));
     return rows.empty() ? std::nullopt : std::optional(to_container(rows.front()));
 }
 
 Result<std::vector<Container>> Containers::list() {
     std::vector<Container> out;
     for (const Row& row :
-         BERTH_TRY(database_.run(fmt::format("{} ORDER BY name", select_containers)))) {
+         BERTH_TRY(database_.read(fmt::format("{} ORDER BY name", select_containers)))) {
         out.push_back(to_container(row));
     }
     return out;

@@ -6,6 +6,7 @@
 #include "host/store/database.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ namespace berth::store {
 /// How far a container's life has come. `creating` and `deleting` are undone or finished by the
 /// reconciler after a crash; `ready` is acknowledged.
 enum class Phase : std::uint8_t { creating, ready, deleting };
+
+using Labels = std::map<std::string, std::string>;
 
 struct Container {
     std::string id;  // 10 hexadecimal digits, never used again
@@ -33,6 +36,7 @@ struct Container {
     std::int64_t processes = 0;
     std::string host_key;    // public, "ssh-ed25519 AAAA…"
     std::string created_at;  // RFC 3339
+    Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
 };
 
 class Containers {

@@ -112,6 +112,22 @@ Result<Statement> prepare(sqlite3* handle, std::string_view sql, std::size_t val
     return statement;
 }
 
+Result<std::vector<Row>> step_through(sqlite3* handle, std::string_view sql,
+                                      const std::vector<Value>& values) {
+    const auto statement = BERTH_TRY(prepare(handle, sql, values.size()));
+    int index = 0;
+    for (const auto& value : values) bind(statement.get(), ++index, value);
+    std::vector<Row> rows;
+    int step = sqlite3_step(statement.get());
+    for (; step == SQLITE_ROW; step = sqlite3_step(statement.get())) {
+        Row& row = rows.emplace_back();
+        const int columns = sqlite3_column_count(statement.get());
+        for (int at = 0; at < columns; ++at) row.push_back(column(statement.get(), at));
+    }
+    if (step != SQLITE_DONE) return fail(last_error(handle));
+    return rows;
+}
+
 Result<> create_private_file(const std::filesystem::path& path) {
     constexpr mode_t owner_only = 0600;  // the -wal and -shm files take it from this one
     const Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, owner_only));
@@ -124,6 +140,7 @@ Result<> create_private_file(const std::filesystem::path& path) {
 Database::Database(sqlite3* handle) : handle_(handle) {}
 
 Database::~Database() {
+    (void)sqlite3_close(reader_);
     (void)sqlite3_close(handle_);
 }
 
@@ -139,41 +156,58 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
         BERTH_TRY(database->run("PRAGMA journal_mode = WAL"));
         BERTH_TRY(database->run("PRAGMA synchronous = FULL"));
         BERTH_TRY(database->run("PRAGMA foreign_keys = ON"));
-        return database->migrate();
+        BERTH_TRY(database->migrate());
+        return database->open_reader(path);
     }();
     if (!ready) return fail(Error(ready.error()).in(fmt::format("open '{}'", path.string())));
     return database;
 }
 
+Result<> Database::open_reader(const std::filesystem::path& path) {
+    constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path.c_str(), &reader_, flags, nullptr) != SQLITE_OK)
+        return fail(last_error(reader_));
+    (void)sqlite3_busy_timeout(reader_, busy_timeout_ms);
+    BERTH_TRY(step_through(reader_, "PRAGMA query_only = ON", {}));
+    return {};
+}
+
 Result<std::vector<Row>> Database::run(std::string_view sql, const std::vector<Value>& values) {
     const std::scoped_lock lock(mutex_);
-    const auto statement = BERTH_TRY(prepare(handle_, sql, values.size()));
-    int index = 0;
-    for (const auto& value : values) bind(statement.get(), ++index, value);
-    std::vector<Row> rows;
-    int step = sqlite3_step(statement.get());
-    for (; step == SQLITE_ROW; step = sqlite3_step(statement.get())) {
-        Row& row = rows.emplace_back();
-        const int columns = sqlite3_column_count(statement.get());
-        for (int at = 0; at < columns; ++at) row.push_back(column(statement.get(), at));
-    }
-    if (step != SQLITE_DONE) return fail(last_error(handle_));
-    return rows;
+    return step_through(handle_, sql, values);
+}
+
+Result<std::vector<Row>> Database::read(std::string_view sql, const std::vector<Value>& values) {
+    if (transacting_ == std::this_thread::get_id()) return run(sql, values);
+    const std::scoped_lock lock(reader_mutex_);
+    return step_through(reader_, sql, values);
 }
 
 Result<> Database::transact(const std::function<Result<>()>& work) {
+    return transact(work, true);
+}
+
+Result<> Database::rehearse(const std::function<Result<>()>& work) {
+    return transact(work, false);
+}
+
+Result<> Database::transact(const std::function<Result<>()>& work, bool keep) {
     const std::scoped_lock lock(mutex_);
     if (sqlite3_get_autocommit(handle_) == 0) {
         return fail(ErrorCode::internal, "a transaction within a transaction");
     }
     BERTH_TRY(run("BEGIN IMMEDIATE"));
+    transacting_ = std::this_thread::get_id();
     Rollback undo;
-    undo.on_failure([handle = handle_]() noexcept {
+    undo.on_failure([this, handle = handle_]() noexcept {
+        transacting_ = std::thread::id();
         // After some disk errors SQLite has rolled back by itself, and this is refused.
         (void)sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
     });
     BERTH_TRY(work());
+    if (!keep) return {};
     BERTH_TRY(run("COMMIT"));
+    transacting_ = std::thread::id();
     undo.keep();
     return {};
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite database of desired state: one connection, opened in WAL mode with full durability, so
-// that what was acknowledged survives kill -9 and power loss. Border file of <sqlite3.h>.
+// The SQLite database of desired state, in WAL mode with full durability, so that what was
+// acknowledged survives kill -9 and power loss. One connection writes and another reads, so that
+// nobody who looks waits for somebody's disk. Border file of <sqlite3.h>.
 #pragma once
 
 #include "tools-schema/contract/result.h"
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <variant>
 #include <vector>
 
@@ -37,17 +40,30 @@ public:
     [[nodiscard]] Result<std::vector<Row>> run(std::string_view sql,
                                                const std::vector<Value>& values = {});
 
+    /// The same for a statement that changes nothing: it sees everything committed and does not
+    /// wait for writers. Inside transact() it sees that transaction.
+    [[nodiscard]] Result<std::vector<Row>> read(std::string_view sql,
+                                                const std::vector<Value>& values = {});
+
     /// Runs `work` in one transaction (BEGIN IMMEDIATE): all of it is kept, or, on an error, none.
-    /// Calls of run() inside belong to it; other threads wait. Does not nest.
+    /// Calls of run() and read() inside belong to it; other writers wait. Does not nest.
     [[nodiscard]] Result<> transact(const std::function<Result<>()>& work);
+
+    /// Runs `work` as transact() would and keeps nothing, to learn what would come of it.
+    [[nodiscard]] Result<> rehearse(const std::function<Result<>()>& work);
 
     [[nodiscard]] std::int64_t schema_version();
 
 private:
     explicit Database(sqlite3* handle);
     Result<> migrate();
+    Result<> transact(const std::function<Result<>()>& work, bool keep);
+    Result<> open_reader(const std::filesystem::path& path);
     sqlite3* handle_;
     std::recursive_mutex mutex_;
+    std::atomic<std::thread::id> transacting_;  // the thread that is inside transact()
+    sqlite3* reader_ = nullptr;
+    std::mutex reader_mutex_;
 };
 
 [[nodiscard]] std::int64_t integer(const Value& value);  // 0 when it is none

@@ -50,7 +50,39 @@ CREATE TABLE last_slot (
 INSERT INTO last_slot (only, slot) VALUES (0, -1);
 )";
 
-constexpr std::array steps{first_schema};
+constexpr std::string_view operations_and_labels = R"(
+ALTER TABLE containers ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';  -- a JSON object of strings
+ALTER TABLE ports ADD COLUMN created_at TEXT NOT NULL DEFAULT '';     -- '': before this was kept
+
+-- Work that outlives the connection of its caller.
+CREATE TABLE operations (
+    id         TEXT NOT NULL PRIMARY KEY,
+    caller     TEXT NOT NULL,
+    tool       TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    status     TEXT NOT NULL CHECK (status IN ('working', 'completed', 'failed', 'cancelled')),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,  -- '' while it works
+    outcome    TEXT            -- JSON: the result, or the error
+) STRICT;
+CREATE INDEX operations_by_end ON operations (expires_at);
+
+-- Calls that are to happen once, however often they are sent.
+CREATE TABLE requests (
+    caller     TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    tool       TEXT NOT NULL,
+    arguments  TEXT NOT NULL,  -- SHA-256 of their canonical form
+    created_at TEXT NOT NULL,
+    before     TEXT NOT NULL,  -- JSON: what was there then, to tell later whether it was done
+    result     TEXT,           -- JSON; NULL until it is done
+    PRIMARY KEY (caller, key)
+) STRICT;
+CREATE INDEX requests_by_age ON requests (created_at);
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels};
 
 }  // namespace
 

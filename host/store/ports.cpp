@@ -7,7 +7,7 @@ namespace berth::store {
 namespace {
 
 constexpr std::string_view select_ports =
-    "SELECT container_id, protocol, host_port, container_port FROM ports";
+    "SELECT container_id, protocol, host_port, container_port, created_at FROM ports";
 
 std::vector<Port> to_ports(const std::vector<Row>& rows) {
     std::vector<Port> out;
@@ -15,7 +15,8 @@ std::vector<Port> to_ports(const std::vector<Row>& rows) {
         out.push_back({.container_id = text(row[0]),
                        .protocol = text(row[1]),
                        .host_port = integer(row[2]),
-                       .container_port = integer(row[3])});
+                       .container_port = integer(row[3]),
+                       .created_at = text(row[4])});
     }
     return out;
 }
@@ -24,9 +25,9 @@ std::vector<Port> to_ports(const std::vector<Row>& rows) {
 
 Result<> Ports::insert(const Port& port) {
     auto inserted = database_.run(
-        "INSERT INTO ports (container_id, protocol, host_port, container_port) "
-        "VALUES (?, ?, ?, ?)",
-        {port.container_id, port.protocol, port.host_port, port.container_port});
+        "INSERT INTO ports (container_id, protocol, host_port, container_port, created_at) "
+        "VALUES (?, ?, ?, ?, ?)",
+        {port.container_id, port.protocol, port.host_port, port.container_port, port.created_at});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -51,18 +52,18 @@ Result<> Ports::remove(std::string_view protocol, std::int64_t host_port) {
 
 Result<std::optional<Port>> Ports::find(std::string_view protocol, std::int64_t host_port) {
     const auto found = to_ports(BERTH_TRY(
-        database_.run(fmt::format("{} WHERE protocol = ? AND host_port = ?", select_ports),
-                      {std::string(protocol), host_port})));
+        database_.read(fmt::format("{} WHERE protocol = ? AND host_port = ?", select_ports),
+                       {std::string(protocol), host_port})));
     return found.empty() ? std::nullopt : std::optional(found.front());
 }
 
 Result<std::vector<Port>> Ports::list() {
     return to_ports(
-        BERTH_TRY(database_.run(fmt::format("{} ORDER BY protocol, host_port", select_ports))));
+        BERTH_TRY(database_.read(fmt::format("{} ORDER BY protocol, host_port", select_ports))));
 }
 
 Result<std::vector<Port>> Ports::list_of(std::string_view container_id) {
-    return to_ports(BERTH_TRY(database_.run(
+    return to_ports(BERTH_TRY(database_.read(
         fmt::format("{} WHERE container_id = ? ORDER BY protocol, host_port", select_ports),
         {std::string(container_id)})));
 }

@@ -17,6 +17,7 @@ struct Port {
     std::string protocol;  // "tcp" or "udp"
     std::int64_t host_port = 0;
     std::int64_t container_port = 0;
+    std::string created_at = {};  // RFC 3339
     bool operator==(const Port&) const = default;
 };
 

@@ -14,12 +14,21 @@ Result<bool> SshKeys::insert(const SshKey& key) {
 Result<std::vector<SshKey>> SshKeys::list_of(std::string_view container_id) {
     std::vector<SshKey> out;
     for (const Row& row :
-         BERTH_TRY(database_.run("SELECT container_id, fingerprint, public_key FROM ssh_keys "
-                                 "WHERE container_id = ? ORDER BY number",
-                                 {std::string(container_id)}))) {
+         BERTH_TRY(database_.read("SELECT container_id, fingerprint, public_key FROM ssh_keys "
+                                  "WHERE container_id = ? ORDER BY number",
+                                  {std::string(container_id)}))) {
         out.push_back({.container_id = text(row[0]),
                        .fingerprint = text(row[1]),
                        .public_key = text(row[2])});
+    }
+    return out;
+}
+
+Result<std::map<std::string, std::int64_t>> SshKeys::counts() {
+    std::map<std::string, std::int64_t> out;
+    for (const Row& row : BERTH_TRY(
+             database_.read("SELECT container_id, COUNT(*) FROM ssh_keys GROUP BY container_id"))) {
+        out.emplace(text(row[0]), integer(row[1]));
     }
     return out;
 }

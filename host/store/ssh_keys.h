@@ -4,6 +4,8 @@
 
 #include "host/store/database.h"
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,8 @@ public:
     [[nodiscard]] Result<bool> insert(const SshKey& key);
     [[nodiscard]] Result<std::vector<SshKey>> list_of(
         std::string_view container_id);  // in the order added
+    /// How many each container has, by its id; one without any is not there.
+    [[nodiscard]] Result<std::map<std::string, std::int64_t>> counts();
 
 private:
     Database& database_;

@@ -7,20 +7,6 @@
 namespace berth::tools {
 namespace {
 
-container::CreateWish wish_of(const ContainerCreate::Input& in) {
-    container::CreateWish wish{.name = in.name,
-                               .image = in.image,
-                               .limits = {.memory_bytes = in.memory_bytes,
-                                          .cpu_percent = in.cpu_percent,
-                                          .processes = in.processes},
-                               .ports = {},
-                               .ssh_keys = in.ssh_keys,
-                               .start = in.start};
-    for (const auto& port : in.ports)
-        wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
-    return wish;
-}
-
 Result<ContainerList::Output> list(container::ContainerService& containers,
                                    const ContainerList::Input& in) {
     ContainerList::Output out{.containers = {}, .total = 0};
@@ -54,15 +40,15 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
 
 }  // namespace
 
-void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers,
-                          const image::ImageStore& images) {
+void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers) {
+    const auto look = [&containers](const auto& in, const Call&) {
+        return preview(containers, in);
+    };
     registry.bind<ContainerCreate>(
-        [&containers](const ContainerCreate::Input& in, const Call&) -> Result<Container> {
-            return to_container(BERTH_TRY(containers.create(wish_of(in))));
+        [&containers](const ContainerCreate::Input& in, const Call& call) -> Result<Container> {
+            return to_container(BERTH_TRY(containers.create(wish_of(in), to_waiting(call))));
         },
-        [&containers, &images](const ContainerCreate::Input& in, const Call&) {
-            return preview(containers, images, in);
-        });
+        look);
     registry.bind<ContainerGet>(
         [&containers](const ContainerGet::Input& in, const Call&) -> Result<Container> {
             return to_container(BERTH_TRY(containers.get(in.name)));
@@ -71,36 +57,30 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
         return list(containers, in);
     });
     registry.bind<ContainerStart>(
-        [&containers](const ContainerStart::Input& in, const Call&) -> Result<ContainerSummary> {
-            return to_summary(BERTH_TRY(containers.start(in.name)));
+        [&containers](const ContainerStart::Input& in,
+                      const Call& call) -> Result<ContainerSummary> {
+            return to_summary(BERTH_TRY(containers.start(in.name, to_waiting(call))));
         },
-        [&containers](const ContainerStart::Input& in, const Call&) {
-            return preview(containers, in);
-        });
+        look);
     registry.bind<ContainerStop>(
-        [&containers](const ContainerStop::Input& in, const Call&) -> Result<ContainerSummary> {
-            return to_summary(
-                BERTH_TRY(containers.stop(in.name, static_cast<int>(in.timeout_seconds))));
+        [&containers](const ContainerStop::Input& in,
+                      const Call& call) -> Result<ContainerSummary> {
+            return to_summary(BERTH_TRY(
+                containers.stop(in.name, static_cast<int>(in.timeout_seconds), to_waiting(call))));
         },
-        [&containers](const ContainerStop::Input& in, const Call&) {
-            return preview(containers, in);
-        });
+        look);
     registry.bind<ContainerDelete>(
         [&containers](const ContainerDelete::Input& in,
-                      const Call&) -> Result<ContainerDelete::Output> {
-            BERTH_TRY(containers.remove(in.name, in.force));
+                      const Call& call) -> Result<ContainerDelete::Output> {
+            BERTH_TRY(containers.remove(in.name, in.force, to_waiting(call)));
             return ContainerDelete::Output{.name = in.name, .deleted = true};
         },
-        [&containers](const ContainerDelete::Input& in, const Call&) {
-            return preview(containers, in);
-        });
+        look);
     registry.bind<ContainerExec>(
         [&containers](const ContainerExec::Input& in, const Call& call) {
             return run(containers, in, call);
         },
-        [&containers](const ContainerExec::Input& in, const Call&) {
-            return preview(containers, in);
-        });
+        look);
 }
 
 }  // namespace berth::tools

@@ -23,8 +23,7 @@ struct HostFacts {
     std::vector<Feature> features;
 };
 
-void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers,
-                          const image::ImageStore& images);
+void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_ssh_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root);

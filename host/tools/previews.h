@@ -10,7 +10,6 @@
 namespace berth::tools {
 
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
-                                      const image::ImageStore& images,
                                       const ContainerCreate::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const ContainerDelete::Input& in);

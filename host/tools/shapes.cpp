@@ -83,4 +83,30 @@ container::PortWish to_wish(std::int64_t container_port, std::optional<std::int6
             .protocol = protocol == Protocol::udp ? "udp" : "tcp"};
 }
 
+container::CreateWish wish_of(const ContainerCreate::Input& in) {
+    container::CreateWish wish{.name = in.name,
+                               .image = in.image,
+                               .limits = {.memory_bytes = in.memory_bytes,
+                                          .cpu_percent = in.cpu_percent,
+                                          .processes = in.processes},
+                               .ports = {},
+                               .ssh_keys = in.ssh_keys,
+                               .start = in.start};
+    for (const auto& port : in.ports)
+        wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
+    return wish;
+}
+
+container::Waiting to_waiting(const Call& call) {
+    container::Waiting waiting{.cancelled = call.cancelled};
+    if (call.report) {
+        waiting.report = [report = call.report](int done, int total, std::string_view doing) {
+            report({.done = static_cast<double>(done),
+                    .total = static_cast<double>(total),
+                    .message = std::string(doing)});
+        };
+    }
+    return waiting;
+}
+
 }  // namespace berth::tools

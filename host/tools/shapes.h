@@ -3,7 +3,8 @@
 #pragma once
 
 #include "host/container/container_service.h"
-#include "tools/types.h"
+#include "tools-schema/registry/invoker.h"
+#include "tools/tools.h"
 
 namespace berth::tools {
 
@@ -18,5 +19,8 @@ namespace berth::tools {
 [[nodiscard]] OutputStream to_stream(const exec::Output& output);
 [[nodiscard]] container::PortWish to_wish(std::int64_t container_port,
                                           std::optional<std::int64_t> host_port, Protocol protocol);
+
+[[nodiscard]] container::CreateWish wish_of(const ContainerCreate::Input& in);
+[[nodiscard]] container::Waiting to_waiting(const Call& call);
 
 }  // namespace berth::tools

@@ -2,11 +2,11 @@
 // Fetches an authorization server's keys over https. The border to cpp-httplib's TLS client.
 #pragma once
 
+#include "mcp-server/auth/jwks_url.h"
 #include "tools-schema/contract/result.h"
 
 #include <chrono>
 #include <string>
-#include <string_view>
 
 namespace berth::auth {
 
@@ -14,16 +14,6 @@ inline constexpr std::chrono::seconds jwks_connect_timeout{5};
 inline constexpr std::chrono::seconds jwks_read_timeout{5};
 /// For the whole answer, so that bytes that drip do not hold a caller up.
 inline constexpr std::chrono::seconds jwks_total_timeout{10};
-
-/// Where keys are: "https://as.example/keys"; http only on loopback, where nobody is in between.
-struct JwksUrl {
-    bool tls = true;
-    std::string host;  // without brackets
-    int port = 443;
-    std::string path = "/";
-
-    [[nodiscard]] static Result<JwksUrl> parse(std::string_view text);
-};
 
 /// The text at that URL. The server's certificate is verified against the system's authorities, or
 /// against those in `ca_file` alone. Redirections are not followed. quota_exceeded for more than

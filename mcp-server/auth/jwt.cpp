@@ -174,6 +174,8 @@ Result<AccessToken> verify_jwt(const Jwt& token, const Jwks& keys, const JwtRule
         return refused("has a wrong signature");
     }
     const Json* issuer = find(token.claims, "iss");
+    // Rules that name nobody must not be met by claims that name nobody.
+    if (rules.issuer.empty() || rules.audience.empty()) return refused("cannot be checked here");
     if (issuer == nullptr || *issuer != rules.issuer) return refused("is of another issuer");
     if (!is_for(token.claims, rules.audience)) return refused("is for another resource");
     const Time expires = BERTH_TRY(check_times(token.claims, now));

@@ -148,6 +148,11 @@ Result<> TokenStore::refresh() {
     return {};
 }
 
+Result<> TokenStore::ready() {
+    const std::scoped_lock lock(mutex_);
+    return refresh();
+}
+
 Result<Token> TokenStore::verify(std::string_view text) {
     const std::scoped_lock lock(mutex_);
     // A missing file must not look like an unknown token: nobody can get in, and that is no fault

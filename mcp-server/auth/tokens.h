@@ -43,6 +43,9 @@ class TokenStore {
 public:
     TokenStore(std::filesystem::path path, const Clock& clock);
 
+    /// An error when the file cannot be used as it is: for the start of a server.
+    [[nodiscard]] Result<> ready();
+
     /// The token of that text. not_found for one that is not there or has expired; any other error
     /// means that the file cannot be used, and then nobody gets in.
     [[nodiscard]] Result<Token> verify(std::string_view text);

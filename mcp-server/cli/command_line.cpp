@@ -5,6 +5,7 @@
 
 #include "mcp-server/cli/arguments.h"
 #include "mcp-server/cli/completion.h"
+#include "mcp-server/cli/parsing.h"
 #include "mcp-server/cli/verbs.h"
 #include "tools-schema/contract/decode.h"
 
@@ -18,34 +19,6 @@
 
 namespace berth::cli {
 namespace {
-
-using Words = std::vector<std::string>;
-
-constexpr const char* socket_default = "/run/berth/berthd.sock";
-
-std::string help_hint(std::string_view verb) {
-    return fmt::format("berth {} --help", verb);
-}
-
-void add_globals(CLI::App& app, CommandLine& line) {
-    app.add_flag("--json", line.json, "Print the result as JSON");
-    app.add_option("--socket", line.socket, "The socket of berthd (or BERTH_SOCKET)")
-        ->type_name("PATH");
-}
-
-/// Parses, and returns the words that are left; `printed` gets the help when that is asked for.
-Result<Words> parse(CLI::App& app, Words words, std::string_view verb, std::string& printed) {
-    std::ranges::reverse(words);
-    try {
-        app.parse(std::move(words));
-        return app.remaining();
-    } catch (const CLI::CallForHelp&) {
-        printed = app.help();
-        return Words{};
-    } catch (const CLI::ParseError& problem) {
-        return fail(make_error(ErrorCode::invalid_argument, problem.what()).next(help_hint(verb)));
-    }
-}
 
 /// The verb of one tool: its App, and what it was given.
 class ToolVerb {
@@ -151,6 +124,10 @@ std::string all_verbs() {
         text += fmt::format("  {:<26}{}\n", verb_of(tool).name(), tool.title);
     }
     text += fmt::format("  {:<26}{}\n", "ssh-config sync", "Write SSH configuration to files");
+    text +=
+        fmt::format("  {:<26}{}\n", "mcp install", "Put berth into an MCP client's configuration");
+    text += fmt::format("  {:<26}{}\n", "mcp uninstall", "Take it out again");
+    text += fmt::format("  {:<26}{}\n", "mcp list", "Show which MCP clients have it");
     text += fmt::format("  {:<26}{}", "completion bash|zsh", "Print a completion script");
     return text;
 }
@@ -179,7 +156,7 @@ Result<Print> read_completion(const Words& words) {
 
 /// A first word that no verb goes on from: help about its group, or what is wrong with it.
 Result<Print> about_group(const Words& rest) {
-    std::set<std::string> groups{"completion", "ssh-config"};
+    std::set<std::string> groups{"completion", "mcp", "ssh-config"};
     std::vector<std::string> seconds;
     std::string text;
     for (const auto& tool : tool_catalogue()) {
@@ -216,6 +193,8 @@ Result<> read_verb(const Words& rest, std::istream& in, CommandLine& line) {
     std::string printed;
     if (rest[0] == "completion") {
         line.action = BERTH_TRY(read_completion({rest.begin() + 1, rest.end()}));
+    } else if (rest[0] == "mcp") {
+        line.action = BERTH_TRY(read_mcp_command({rest.begin() + 1, rest.end()}, line, printed));
     } else if (second && rest[0] == "ssh-config" && rest[1] == "sync") {
         line.action =
             BERTH_TRY(read_ssh_config_sync({rest.begin() + 2, rest.end()}, line, printed));
@@ -234,6 +213,11 @@ Result<> read_verb(const Words& rest, std::istream& in, CommandLine& line) {
 Result<CommandLine> read_command_line(Words words, std::istream& in) {
     const char* configured = std::getenv("BERTH_SOCKET");
     CommandLine line{.socket = configured != nullptr ? configured : socket_default, .action = {}};
+    // For the completion scripts alone: in front of all parsing, for its words are no command yet.
+    if (words.size() > 1 && words[0] == "__complete" && words[1] == "--") {
+        line.action = Complete{{words.begin() + 2, words.end()}};
+        return line;
+    }
     std::string printed;
     bool version = false;
     CLI::App app("Linux machines for agents and the people beside them", "berth");

@@ -2,6 +2,8 @@
 // What a command line asks for. Verbs, options and help are made from the catalogue.
 #pragma once
 
+#include "mcp-server/cli/mcp_command.h"
+#include "mcp-server/cli/terminal.h"
 #include "tools-schema/contract/json.h"
 #include "tools-schema/registry/tool_spec.h"
 
@@ -12,6 +14,8 @@
 #include <vector>
 
 namespace berth::cli {
+
+inline constexpr const char* socket_default = "/run/berth/berthd.sock";
 
 /// Help, the version, a completion script.
 struct Print {
@@ -29,10 +33,16 @@ struct SshConfigSync {
     bool include = false;
 };
 
+/// A line that is being typed: the words so far.
+struct Complete {
+    std::vector<std::string> words;
+};
+
 struct CommandLine {
     std::string socket;
     bool json = false;
-    std::variant<Print, ToolCall, SshConfigSync> action;
+    ColourChoice colour = ColourChoice::automatic;
+    std::variant<Print, ToolCall, SshConfigSync, McpCommand, Complete> action;
 };
 
 /// Reads the words after the program's name. `in` is read for an argument that is "-".

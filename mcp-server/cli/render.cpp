@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/cli/render.h"
 
+#include "mcp-server/cli/table.h"
+#include "mcp-server/cli/text.h"
+#include "mcp-server/cli/verbs.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,105 +14,111 @@
 namespace berth::cli {
 namespace {
 
-using Row = std::vector<std::string>;
-
-/// Text from a container must not steer the terminal.
-std::string harmless(std::string text, std::string_view allowed = "") {
-    std::ranges::replace_if(
-        text,
-        [allowed](char c) {
-            const auto byte = static_cast<unsigned char>(c);
-            return (byte < 0x20 || byte == 0x7f) && !allowed.contains(c);
-        },
-        '?');
-    return text;
-}
+constexpr std::string_view name_characters = "abcdefghijklmnopqrstuvwxyz0123456789_";
+constexpr std::size_t call_word_bytes = std::string_view("call ").size();
 
 bool is_table(const Json& value) {
     return value.is_array() && !value.empty() && value.front().is_object();
 }
 
-std::string cell(const Json& value) {
-    if (value.is_string()) return harmless(value.get<std::string>());
+std::string text_of(const Json& value) {
+    if (value.is_string()) return harmless(value.get_ref<const std::string&>());
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-    if (!value.is_array()) return to_text(value);
+    if (value.is_null()) return "-";
+    if (!value.is_array()) return harmless(to_text(value));
     std::string text;
-    for (const auto& item : value) text += (text.empty() ? "" : ", ") + cell(item);
+    for (const auto& item : value) text += (text.empty() ? "" : ", ") + text_of(item);
     return text.empty() ? "-" : text;
 }
 
-std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-/// Columns two spaces apart, without spaces at the end of a line.
-std::string align(const std::vector<Row>& rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], width_of(row[i]));
-    }
-    std::string text;
-    for (const auto& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            text += row[i];
-            if (i + 1 < row.size()) text.append(widths[i] - width_of(row[i]) + 2, ' ');
-        }
-        text.erase(text.find_last_not_of(' ') + 1);
-        text += '\n';
-    }
-    return text;
+Cell cell(std::string_view key, const Json& value) {
+    auto text = text_of(value);
+    const auto style = style_of(key, text);
+    return {.text = std::move(text), .style = style};
 }
 
 std::string heading(std::string key) {
     std::ranges::transform(key, key.begin(), [](unsigned char c) {
         return c == '_' ? ' ' : static_cast<char>(std::toupper(c));
     });
-    return key;
+    return harmless(key);
 }
 
 /// A column for each key that any row has.
-std::string table(const Json& list) {
+std::string table_of(const Json& list, const Look& look) {
     std::vector<std::string> keys;
     for (const auto& item : list) {
+        if (!item.is_object()) continue;
         for (const auto& [key, value] : item.items()) {
             if (std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
         }
     }
     std::vector<Row> rows(1);
-    for (const auto& key : keys) rows[0].push_back(heading(key));
+    for (const auto& key : keys) rows[0].push_back({heading(key), Style::heading});
     for (const auto& item : list) {
         Row row;
-        for (const auto& key : keys) row.push_back(item.contains(key) ? cell(item[key]) : "-");
+        for (const auto& key : keys) {
+            const bool there = item.is_object() && item.contains(key);
+            row.push_back(there ? cell(key, item[key]) : Cell{"-"});
+        }
         rows.push_back(std::move(row));
     }
-    return align(rows);
+    return table(rows, look);
 }
 
 /// Sorts an object's members into key-value rows and whatever needs lines of its own.
-void collect(const Json& object, const std::string& prefix, std::vector<Row>& rows,
-             std::vector<std::pair<std::string, std::string>>& blocks) {
+void collect(const Json& object, const std::string& prefix, const Look& look,
+             std::vector<Row>& rows, std::vector<std::pair<std::string, std::string>>& blocks) {
     for (const auto& [key, value] : object.items()) {
+        const auto name = prefix + harmless(key);
         if (value.is_object()) {
-            collect(value, prefix + key + ".", rows, blocks);
+            collect(value, name + ".", look, rows, blocks);
         } else if (is_table(value)) {
-            blocks.emplace_back(prefix + key, table(value));
+            blocks.emplace_back(name, table_of(value, look));
         } else if (value.is_string() && value.get_ref<const std::string&>().contains('\n')) {
-            auto text = harmless(value.get<std::string>(), "\n\t");
+            auto text = harmless(value.get_ref<const std::string&>(), "\n\t");
             if (!text.ends_with('\n')) text += '\n';
-            blocks.emplace_back(prefix + key, std::move(text));
+            blocks.emplace_back(name, std::move(text));
         } else {
-            rows.push_back({prefix + key, cell(value)});
+            rows.push_back({Cell{name, Style::heading}, cell(key, value)});
         }
     }
 }
 
+/// Text of several lines, none of which can be taken for one of ours.
+std::string indented(std::string_view text) {
+    std::string lines;
+    for (const char c : harmless(text.substr(0, text.find_last_not_of('\n') + 1), "\n")) {
+        lines += c;
+        if (c == '\n') lines += "    ";
+    }
+    return lines;
+}
+
+/// The step in words of the command line: "call port_list" is "berth port list".
+std::string as_command(std::string_view step) {
+    std::string text;
+    while (!step.empty()) {
+        const auto end = std::min(step.find_first_not_of(name_characters), step.size());
+        const auto* tool = find_tool(step.substr(0, end));
+        if (tool != nullptr) {
+            if (text.ends_with("call ")) text.erase(text.size() - call_word_bytes);
+            text += "berth " + verb_of(*tool).name();
+        } else {
+            text += step.substr(0, end);
+        }
+        step.remove_prefix(end);
+        const auto name = std::min(step.find_first_of(name_characters), step.size());
+        text += step.substr(0, name);
+        step.remove_prefix(name);
+    }
+    return text;
+}
+
 }  // namespace
 
-std::string render(const Json& result) {
-    if (!result.is_object()) return cell(result) + "\n";
+std::string render(const Json& result, const Look& look) {
+    if (!result.is_object()) return text_of(result) + "\n";
     // A list with its total needs no "total" line unless it is only a part.
     Json shown = result;
     if (const auto total = shown.find("total"); total != shown.end() && shown.size() == 2) {
@@ -120,20 +130,28 @@ std::string render(const Json& result) {
     }
     std::vector<Row> rows;
     std::vector<std::pair<std::string, std::string>> blocks;
-    collect(shown, "", rows, blocks);
-    std::string text = align(rows);
+    collect(shown, "", look, rows, blocks);
+    std::string text = align(rows, look);
     const bool titled = !rows.empty() || blocks.size() > 1;
     for (const auto& [title, block] : blocks) {
         if (!text.empty()) text += '\n';
-        text += (titled ? title + ":\n" : "") + block;
+        if (titled) text += painted(title + ":", Style::heading, look) + "\n";
+        text += block;
     }
     return text;
 }
 
-std::string render(const Error& error) {
-    auto text = fmt::format("berth: {}\n", harmless(error.message));
-    if (!error.field.empty()) text += fmt::format("  field: {}\n", harmless(error.field));
-    if (!error.hint.empty()) text += fmt::format("  next: {}\n", harmless(error.hint));
+std::string render(const Error& error, const Look& look) {
+    auto text =
+        fmt::format("{} {}\n", painted("berth:", Style::bad, look), indented(error.message));
+    // The message tells every problem already.
+    if (error.problems.empty() && !error.field.empty()) {
+        text += fmt::format("  at: {}\n", harmless(error.field));
+    }
+    for (const auto& problem : error.problems) {
+        text += fmt::format("  at: {}\n", harmless(problem.field));
+    }
+    if (!error.hint.empty()) text += fmt::format("  next: {}\n", indented(as_command(error.hint)));
     return text;
 }
 

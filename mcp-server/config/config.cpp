@@ -25,6 +25,7 @@ struct ConfigFile::Document {
     toml::table table;
     std::string name;
     std::set<std::string, std::less<>> asked;
+    std::set<std::string, std::less<>> opened;  // tables, and arrays of them, that are walked
     std::vector<std::string> problems;
 
     const toml::node* find(std::string_view key) {
@@ -52,16 +53,31 @@ struct ConfigFile::Document {
             if (asked.contains(path)) continue;
             if (const auto* inner = node.as_table(); inner && leads_somewhere(path)) {
                 find_unknown(*inner, path + ".");
-                continue;
+            } else if (opened.contains(path)) {
+                find_unknown_in_each(node, path);
+            } else {
+                add_unknown(path, key.source());
             }
-            const std::string meant = nearest(path, {asked.begin(), asked.end()});
-            add(key.source(),
-                fmt::format("unknown key '{}'{}", path,
-                            meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant)));
         }
     }
 
+    void find_unknown_in_each(const toml::node& node, const std::string& path) {
+        const toml::array* array = node.as_array();
+        for (std::size_t at = 0; array != nullptr && at < array->size(); ++at) {
+            if (const auto* item = (*array)[at].as_table()) {
+                find_unknown(*item, fmt::format("{}[{}].", path, at));
+            }
+        }
+    }
+
+    void add_unknown(const std::string& path, const toml::source_region& source) {
+        const std::string meant = nearest(path, {asked.begin(), asked.end()});
+        add(source, fmt::format("unknown key '{}'{}", path,
+                                meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant)));
+    }
+
     [[nodiscard]] bool leads_somewhere(const std::string& path) const {
+        if (opened.contains(path)) return true;
         const auto next = asked.lower_bound(path + ".");
         return next != asked.end() && next->starts_with(path + ".");
     }
@@ -125,10 +141,37 @@ std::optional<std::vector<std::string>> ConfigFile::strings(std::string_view key
     return std::nullopt;
 }
 
-void ConfigFile::reject(std::string_view key, std::string why) {
-    if (const toml::node* node = document_->find(key)) {
-        document_->add(node->source(), fmt::format("{} {}", key, why));
+std::vector<std::string> ConfigFile::keys(std::string_view key) {
+    document_->opened.emplace(key);
+    std::vector<std::string> names;
+    const toml::node* node = document_->table.at_path(key).node();
+    if (node == nullptr) return names;
+    const toml::table* table = node->as_table();
+    if (table == nullptr) {
+        document_->add(node->source(), fmt::format("{} must be a table", key));
+        return names;
     }
+    for (const auto& [name, value] : *table) names.emplace_back(name.str());
+    return names;
+}
+
+std::size_t ConfigFile::tables(std::string_view key) {
+    document_->opened.emplace(key);
+    const toml::node* node = document_->table.at_path(key).node();
+    if (node == nullptr) return 0;
+    if (node->is_array_of_tables()) return node->as_array()->size();
+    document_->add(node->source(), fmt::format("{} must be an array of tables: [[{}]]", key, key));
+    return 0;
+}
+
+bool ConfigFile::has(std::string_view key) {
+    return document_->find(key) != nullptr;
+}
+
+void ConfigFile::reject(std::string_view key, std::string why) {
+    const toml::node* node = document_->find(key);
+    if (node == nullptr) node = document_->table.at_path(key.substr(0, key.rfind('.'))).node();
+    if (node != nullptr) document_->add(node->source(), fmt::format("{} {}", key, why));
 }
 
 Result<> ConfigFile::finish() {

@@ -23,7 +23,8 @@ namespace berth {
 ///     config.lease_seconds = file.integer("gpu.lease_seconds", 1, 86400).value_or(60);
 ///     BERTH_TRY(file.finish());
 ///
-/// A dot in a key leads into a table. A getter returns nothing for a key that is not there.
+/// A dot in a key leads into a table and [n] into an array of tables, counted from 0. A getter
+/// returns nothing for a key that is not there.
 class ConfigFile {
 public:
     /// not_found when there is no such file, invalid_argument when it is no TOML.
@@ -44,7 +45,16 @@ public:
         std::int64_t maximum = std::numeric_limits<std::int64_t>::max());
     [[nodiscard]] std::optional<std::vector<std::string>> strings(std::string_view key);
 
-    /// Adds a problem with the value of a key that is there.
+    /// The keys of a table whose keys are anything; each is to be asked for. Nothing when there is
+    /// no such table.
+    [[nodiscard]] std::vector<std::string> keys(std::string_view key);
+    /// How many tables an array of tables has.
+    [[nodiscard]] std::size_t tables(std::string_view key);
+
+    /// True when the key is there, whatever its value.
+    [[nodiscard]] bool has(std::string_view key);
+
+    /// Adds a problem with the value of a key that is there; of its table, when it is not.
     void reject(std::string_view key, std::string why);
 
     /// invalid_argument with every problem: wrong types, values that were rejected, keys that

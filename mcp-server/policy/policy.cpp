@@ -14,7 +14,14 @@ namespace {
 
 constexpr std::array<std::string_view, 3> action_words = {"allow", "confirm", "deny"};
 
-Result<> check_names_a_tool(const std::string& pattern) {
+bool has_label(std::span<const std::string> labels, std::string_view pattern) {
+    return std::ranges::any_of(labels,
+                               [pattern](const auto& label) { return matches(pattern, label); });
+}
+
+}  // namespace
+
+Result<> check_tool_pattern(const std::string& pattern) {
     std::vector<std::string> names;
     for (const ToolSpec& tool : tool_catalogue()) names.emplace_back(tool.name);
     if (std::ranges::any_of(names, [&](const auto& name) { return matches(pattern, name); })) {
@@ -22,17 +29,10 @@ Result<> check_names_a_tool(const std::string& pattern) {
     }
     const std::string meant = nearest(pattern, names);
     return fail(make_error(ErrorCode::invalid_argument,
-                           fmt::format("the policy names '{}', which is no tool{}", pattern,
+                           fmt::format("there is no tool '{}'{}", pattern,
                                        meant.empty() ? "" : fmt::format("; is it '{}'?", meant)))
-                    .next("berth tools are listed in docs/tools.md"));
+                    .next("docs/tools.md lists the tools"));
 }
-
-bool has_label(std::span<const std::string> labels, std::string_view pattern) {
-    return std::ranges::any_of(labels,
-                               [pattern](const auto& label) { return matches(pattern, label); });
-}
-
-}  // namespace
 
 std::optional<Action> action_of(std::string_view word) {
     const auto* const found = std::ranges::find(action_words, word);
@@ -49,8 +49,8 @@ Result<Policy> Policy::of(PolicySettings settings) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("the policy has more than {} rules", policy_rules_max));
     }
-    for (const auto& [tool, action] : settings.tools) BERTH_TRY(check_names_a_tool(tool));
-    for (const auto& rule : settings.rules) BERTH_TRY(check_names_a_tool(rule.tool));
+    for (const auto& [tool, action] : settings.tools) BERTH_TRY(check_tool_pattern(tool));
+    for (const auto& rule : settings.rules) BERTH_TRY(check_tool_pattern(rule.tool));
     return Policy(std::move(settings));
 }
 

@@ -25,6 +25,9 @@ enum class Action : std::uint8_t { allow, confirm, deny };
 [[nodiscard]] std::optional<Action> action_of(std::string_view word);
 [[nodiscard]] std::string_view to_string(Action action);
 
+/// invalid_argument, naming the nearest, when the name or pattern fits no tool.
+[[nodiscard]] Result<> check_tool_pattern(const std::string& pattern);
+
 /// What becomes of a call that needs a confirmation, when the client cannot ask its user.
 enum class ConfirmFallback : std::uint8_t {
     token,  // it is refused with a preview and a token that confirms it
@@ -58,7 +61,7 @@ public:
     /// Everything is allowed.
     Policy() = default;
 
-    /// invalid_argument, naming the nearest, when a name or a pattern fits no tool.
+    /// invalid_argument when a name or a pattern fits no tool, or there are too many.
     [[nodiscard]] static Result<Policy> of(PolicySettings settings);
 
     /// True when the decision depends on the target's labels, so that they must be looked up.

@@ -18,6 +18,8 @@ ARROWS = {
     "tools-schema/toolgen": ("tools-schema/contract",),
     "base": ("tools-schema/contract",),
     "host": ("tools-schema/contract", "base", "host"),
+    "host/events": ("tools-schema", "base"),
+    "host/operation": ("tools-schema", "base", "host"),
     "host/tools": ("tools-schema", "base", "host"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),
     "mcp-server/app": ("tools-schema", "base", "host", "mcp-server"),

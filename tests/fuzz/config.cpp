@@ -14,6 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     (void)file->integer("uid_base", 1, 100);
     (void)file->boolean("flag");
     (void)file->strings("allowed_hosts");
+    for (const auto& key : file->keys("tools")) (void)file->string("tools." + key);
+    const std::size_t tables = file->tables("rules");
+    for (std::size_t at = 0; at < tables; ++at) {
+        const std::string place = "rules[" + std::to_string(at) + "].name";
+        if (!file->string(place)) file->reject(place, "is missing");
+    }
     (void)file->finish();
     return 0;
 }

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PROGRAM, DIRECTORY = sys.argv[1], Path(sys.argv[2])
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 HEADER_VERSIONS = {"2025-06-18", "2025-11-25"}  # the legacy revisions that have a header for it
 ANSWER_SECONDS = 10
+REPEAT_SECONDS = 0.02
 NAME_KEYS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
              "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"}
 
@@ -41,7 +43,7 @@ class Script:
                 self.only = rest.removeprefix("only ")
             elif kind == "@":
                 self.open(*rest.split(" ", 2)[1:])
-            elif kind in (">", "<", "~", "!", "^"):
+            elif kind in (">", "<", "~", "*", "!", "^"):
                 self.steps.append((kind, rest))
             elif kind not in ("", "#"):
                 raise ValueError(f"no such line: {line}")
@@ -78,10 +80,11 @@ class Script:
         return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode())
 
     def run(self, client):
-        unordered = []
+        unordered, sent = [], b""
         for index, (kind, text) in enumerate(self.steps):
             if kind == ">":
-                client.send(self.outgoing(text))
+                sent = self.outgoing(text)
+                client.send(sent)
             elif kind == "!":
                 client.check_status(int(text))
             elif kind == "^":
@@ -89,11 +92,20 @@ class Script:
             elif kind == "<":
                 expected, actual = json.loads(text), client.receive()
                 assert self.matches(expected, actual), f"\nexpected {text}\nreceived {json.dumps(actual)}"
+            elif kind == "*":
+                self.repeat(client, sent, json.loads(text))
             else:
                 unordered.append(json.loads(text))
                 if index + 1 == len(self.steps) or self.steps[index + 1][0] != "~":
                     self.match_unordered(unordered, [client.receive() for _ in unordered])
                     unordered = []
+
+    def repeat(self, client, sent, expected):
+        end = time.monotonic() + ANSWER_SECONDS
+        while not self.matches(expected, received := client.receive()):
+            assert time.monotonic() < end, f"\nexpected {json.dumps(expected)}\nreceived {json.dumps(received)}"
+            time.sleep(REPEAT_SECONDS)
+            client.send(sent)
 
     def match_unordered(self, expected, received):
         for one in received:
@@ -157,7 +169,7 @@ class Exchange(threading.Thread):
         super().__init__()
         self.port, self.headers, self.received = port, dict(headers), received
         self.ends_with, self.event_id, self.answered = ends_with, None, False
-        self.closed, self.status, self.error = False, queue.Queue(), None
+        self.closed, self.error, self.head, self.has_head = False, None, None, threading.Event()
         self.open(method, body)
         self.start()
 
@@ -168,17 +180,18 @@ class Exchange(threading.Thread):
 
     def run(self):
         try:
-            response = self.connection.getresponse()
-            self.status.put(response)
-            self.read(response)
+            self.head = self.connection.getresponse()
+            self.has_head.set()
+            self.read(self.head)
             if self.ends_with is not None and not self.answered and self.event_id:
                 self.headers["Last-Event-ID"] = self.event_id
+                self.socket.close()
                 self.open("GET", None)
                 self.read(self.connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             self.error = None if self.closed else error
         finally:
-            self.status.put(None)
+            self.has_head.set()
 
     def read(self, response):
         if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
@@ -202,10 +215,9 @@ class Exchange(threading.Thread):
 
     def response(self):
         """Status and headers, as soon as they are there."""
-        response = self.status.get(timeout=ANSWER_SECONDS)
-        assert response is not None, f"no response: {self.error}"
-        self.status.put(response)
-        return response
+        self.has_head.wait(ANSWER_SECONDS)
+        assert self.head is not None, f"no response: {self.error}"
+        return self.head
 
     def close(self):
         self.closed = True
@@ -213,6 +225,7 @@ class Exchange(threading.Thread):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.join(ANSWER_SECONDS)
         self.connection.close()
+        self.socket.close()
         if self.error:
             raise self.error
 

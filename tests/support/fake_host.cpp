@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fake_host.h"
 
+#include "host/tools/recovery.h"
+
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,24 +30,28 @@ Result<> FakeEngine::maybe_fail(std::string_view call) {
 }
 
 Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+    tell("create");
     const std::lock_guard lock(mutex_);
     exists_.insert(spec.id);
     return maybe_fail("create");
 }
 
 Result<> FakeEngine::start(const engine::Spec& spec) {
+    tell("start");
     const std::lock_guard lock(mutex_);
     running_.insert(spec.id);
     return maybe_fail("start");
 }
 
 Result<> FakeEngine::stop(std::string_view id, int) {
+    tell("stop");
     const std::lock_guard lock(mutex_);
     if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
     return {};
 }
 
 Result<> FakeEngine::destroy(std::string_view id) {
+    tell("destroy");
     (void)stop(id, 0);
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
@@ -150,13 +156,18 @@ void FakeHost::join() {
                          .agents = *agents,
                          .executor = *executor,
                          .logins = logins,
-                         .clock = clock});
+                         .clock = clock,
+                         .events = events});
     must(containers->reconcile());
-    tools::bind_container_tools(registry, *containers, images);
-    tools::bind_port_tools(registry, *containers);
-    tools::bind_ssh_tools(registry, *containers);
-    tools::bind_gpu_tools(registry, sysfs.root());
-    tools::bind_system_tools(registry, *containers, images,
+    operations = std::make_unique<operation::Operations>(*database, clock, events);
+    must(operations->recover());
+    registry = std::make_unique<ToolRegistry>(operations.get());
+    operations->recover_with(tools::recovery(*containers, *registry));
+    tools::bind_container_tools(*registry, *containers);
+    tools::bind_port_tools(*registry, *containers);
+    tools::bind_ssh_tools(*registry, *containers);
+    tools::bind_gpu_tools(*registry, sysfs.root());
+    tools::bind_system_tools(*registry, *containers, images,
                              {.version = "test",
                               .engine = "fake",
                               .bridge = "berth0",
@@ -165,6 +176,8 @@ void FakeHost::join() {
 }
 
 void FakeHost::restart() {
+    operations.reset();
+    registry.reset();
     containers.reset();
     executor.reset();
     agents.reset();

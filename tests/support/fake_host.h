@@ -6,10 +6,12 @@
 #pragma once
 
 #include "host/container/container_service.h"
+#include "host/operation/operations.h"
 #include "host/tools/host_tools.h"
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,10 +36,15 @@ public:
 
     /// The next call of that name ("create", "start", "destroy") fails.
     void fail_next(std::string call) { failing_ = std::move(call); }
+    /// Called at the begin of each "create", "start", "stop" and "destroy"; may take its time.
+    std::function<void(std::string_view call)> on_call = {};
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
+    void tell(std::string_view call) const {
+        if (on_call) on_call(call);
+    }
     std::mutex mutex_;
     std::set<std::string, std::less<>> exists_, running_;
     std::string failing_;
@@ -71,6 +78,7 @@ public:
     TemporaryDirectory directory;
     Sysfs sysfs;
     SystemClock clock;
+    events::Events events;
     FakeEngine engine;
     FakeNetwork network;
     FakeLogins logins;
@@ -79,7 +87,8 @@ public:
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
     std::unique_ptr<container::ContainerService> containers;
-    ToolRegistry registry;
+    std::unique_ptr<ToolRegistry> registry;
+    std::unique_ptr<operation::Operations> operations;  // after what its work uses
 
     /// Lets go of everything in memory, as kill -9 would, and starts again on what was stored.
     void restart();

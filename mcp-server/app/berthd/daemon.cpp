@@ -6,9 +6,13 @@
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/engine/lxc/lxc_engine.h"
+#include "host/events/events.h"
 #include "host/image/debian_builder.h"
+#include "host/operation/operations.h"
 #include "host/tools/host_tools.h"
+#include "host/tools/recovery.h"
 #include "mcp-server/app/berthd/features.h"
+#include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
 
 #include <fcntl.h>
@@ -153,6 +157,7 @@ Result<> serve(const DaemonOptions& wanted) {
     const auto agents = BERTH_TRY(exec::AgentLink::make(*host->engine, options.agent));
     exec::Executor executor(*agents);
     const auto logins = BERTH_TRY(ssh::LoginService::start(*agents));
+    events::Events events;
     container::ContainerService containers(
         {.state_dir = options.state_dir, .bridge = options.bridge, .forward_ports = forward_ports},
         plan,
@@ -163,18 +168,23 @@ Result<> serve(const DaemonOptions& wanted) {
          .agents = *agents,
          .executor = executor,
          .logins = *logins,
-         .clock = host->clock});
+         .clock = host->clock,
+         .events = events});
     BERTH_TRY(containers.reconcile());
 
-    ToolRegistry registry;
-    tools::bind_container_tools(registry, containers, host->images);
+    operation::Operations operations(*host->database, host->clock, events);
+    BERTH_TRY(operations.recover());
+    ToolRegistry registry(&operations);
+    operations.recover_with(tools::recovery(containers, registry));
+    tools::bind_container_tools(registry, containers);
     tools::bind_port_tools(registry, containers);
     tools::bind_ssh_tools(registry, containers);
     tools::bind_gpu_tools(registry, options.sysfs_root);
     tools::bind_system_tools(registry, containers, host->images, facts_of(*host));
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
-        [&registry](const HttpRequest& request) {
+        [&registry, &events](const HttpRequest& request) {
+            if (request.path == events_path) return answer_events(request, events);
             return answer_rpc(request, registry, {.trust_caller = true});
         },
         {.connections_max = callers_max, .error_body = rpc_error_body}));
@@ -183,6 +193,7 @@ Result<> serve(const DaemonOptions& wanted) {
                         {"version", BERTH_VERSION}});
     wait_for_signal();
     log::info("stopping; containers go on running");
+    operations.stop();  // while the callers are still there to hear of it
     server->stop();
     return {};
 }

@@ -32,10 +32,10 @@ bool includes(const Json& whole, const Json& part) {
 
 void call_example(const ToolSpec& tool, const Json& example) {
     FakeHost host;
-    REQUIRE(host.registry.invoke(
+    REQUIRE(host.registry->invoke(
         "container_create",
         {{"name", "web"}, {"ports", {{{"container_port", 80}, {"host_port", 8000}}}}}, {}));
-    const auto answer = host.registry.invoke(tool.name, example.at("arguments"), {});
+    const auto answer = host.registry->invoke(tool.name, example.at("arguments"), {});
     if (example.contains("result")) {
         INFO((answer ? to_text(*answer) : answer.error().message));
         REQUIRE(answer);

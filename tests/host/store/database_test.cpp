@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <thread>
 
 using namespace berth;
 using namespace berth::store;
@@ -164,4 +165,45 @@ TEST_CASE("a disk that refuses a write is unavailable, and no part of the transa
     CHECK(refused.error().code == ErrorCode::unavailable);
     CHECK(integer(opened.first("SELECT count(*) FROM t")) == 0);
     CHECK(opened.database->run("INSERT INTO t VALUES (3, 'works again')"));
+}
+
+TEST_CASE("reading does not wait for a transaction, and sees what was committed", "[store]") {
+    const Opened opened;
+    opened.make_table();
+    REQUIRE(opened.database->run("INSERT INTO t VALUES (1, 'kept')"));
+    std::int64_t seen_inside = 0, seen_outside = 0;
+    const auto count = [&] {
+        return integer(opened.database->read("SELECT COUNT(*) FROM t").value().at(0).at(0));
+    };
+    REQUIRE(opened.database->transact([&]() -> Result<> {
+        if (auto added = opened.database->run("INSERT INTO t VALUES (2, 'new')"); !added)
+            return fail(added.error());
+        seen_inside = count();
+        std::jthread([&] { seen_outside = count(); }).join();  // would hang if it waited
+        return {};
+    }));
+    CHECK(seen_inside == 2);
+    CHECK(seen_outside == 1);
+    CHECK(count() == 2);
+}
+
+TEST_CASE("the connection for reading changes nothing", "[store]") {
+    const Opened opened;
+    opened.make_table();
+    CHECK_FALSE(opened.database->read("INSERT INTO t VALUES (1, 'x')"));
+}
+
+TEST_CASE("a rehearsal answers as the transaction would, and keeps nothing", "[store]") {
+    const Opened opened;
+    opened.make_table();
+    const auto insert = [&]() -> Result<> {
+        BERTH_TRY(opened.database->run("INSERT INTO t VALUES (1, 'x')"));
+        return {};
+    };
+    REQUIRE(opened.database->rehearse(insert));
+    REQUIRE(opened.database->rehearse(insert));
+    CHECK(opened.database->read("SELECT * FROM t").value().empty());
+    REQUIRE(opened.database->transact(insert));
+    CHECK(opened.database->rehearse(insert).error().code == ErrorCode::already_exists);
+    CHECK(opened.database->read("SELECT * FROM t").value().size() == 1);
 }

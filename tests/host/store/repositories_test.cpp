@@ -61,6 +61,7 @@ TEST_CASE("a container comes back whole after the database is opened again") {
     auto made = container("ada", 3);
     made.phase = Phase::deleting;
     made.wanted_running = false;
+    made.labels = {{"team", "a \"b\""}, {"empty", ""}};
     REQUIRE(store.containers.insert(made));
     store.database.reset();
     const auto reopened = Database::open(store.directory.path() / "berth.db").value();
@@ -81,6 +82,7 @@ TEST_CASE("a container comes back whole after the database is opened again") {
     CHECK(found->processes == made.processes);
     CHECK(found->host_key == made.host_key);
     CHECK(found->created_at == made.created_at);
+    CHECK(found->labels == made.labels);
 }
 
 TEST_CASE("containers are listed by name, and a name that is not there is found as nothing") {

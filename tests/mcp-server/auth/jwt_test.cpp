@@ -190,6 +190,16 @@ TEST_CASE("claims are believed only from the issuer, for this resource", "[jwt]"
           "fine");
 }
 
+TEST_CASE("rules that name no issuer or no resource let nobody in", "[jwt][attack]") {
+    const FakeClock clock;
+    const Json claims = with(with(good_claims(clock), "iss", ""), "aud", "");
+    const auto token = parse_jwt(signed_jwt(ec_key(), {{"alg", "ES256"}}, claims));
+    REQUIRE(token);
+    const auto keys = keys_of({ec_key().jwk("k1")});
+    CHECK_FALSE(verify_jwt(*token, keys, {.issuer = "", .audience = ""}, clock.wall()));
+    CHECK_FALSE(verify_jwt(*token, keys, {.issuer = "", .audience = test_resource}, clock.wall()));
+}
+
 TEST_CASE("a token is good from its nbf to its exp, give or take half a minute", "[jwt]") {
     const FakeClock clock;
     const Json claims = good_claims(clock);

@@ -13,7 +13,11 @@ namespace berth::cli {
 struct FakeBerthd {
     Result<Json> answer = Json::object();
     std::string input = {};
+    Device out_device = {};
+    Device err_device = {};
+    bool interrupt = false;  // ^C comes while the call is under way
 
+    bool cancelled = false;
     std::string socket = {};
     std::string tool = {};
     Json arguments = {};
@@ -32,7 +36,14 @@ struct FakeBerthd {
                                                         },
                                                     .in = in,
                                                     .out = out_stream,
-                                                    .err = err_stream});
+                                                    .err = err_stream,
+                                                    .out_device = out_device,
+                                                    .err_device = err_device,
+                                                    .on_interrupt =
+                                                        [this](std::stop_source source) {
+                                                            if (interrupt) source.request_stop();
+                                                            return nullptr;
+                                                        }});
         out = out_stream.str();
         err = err_stream.str();
         return code;
@@ -41,7 +52,8 @@ struct FakeBerthd {
 private:
     struct Line final : Invoker {
         explicit Line(FakeBerthd& to) : berthd(to) {}
-        Result<Json> invoke(std::string_view name, const Json& given, const Call&) override {
+        Result<Json> invoke(std::string_view name, const Json& given, const Call& call) override {
+            berthd.cancelled = call.cancelled.stop_requested();
             berthd.tool = name;
             berthd.arguments = given;
             return berthd.answer;

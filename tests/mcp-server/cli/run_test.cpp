@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // From an answer to what is printed and to the exit code.
-#include "base/subprocess.h"
 #include "tests/mcp-server/cli/fake_berthd.h"
 #include "tests/support/catch.h"
 
@@ -47,16 +46,62 @@ TEST_CASE("an error goes to standard error, with its field, its next step and it
                                                     .next("call container_list"))};
     CHECK(berthd.run({"container", "get", "x"}) == 3);
     CHECK(berthd.out.empty());
-    CHECK(berthd.err == "berth: no container 'x'\n  field: /name\n  next: call container_list\n");
-    SECTION("and with --json to standard output too") {
+    CHECK(berthd.err == "berth: no container 'x'\n  at: /name\n  next: berth container list\n");
+    SECTION("with --json as one object, and standard output stays empty") {
         CHECK(berthd.run({"container", "get", "x", "--json"}) == 3);
-        const auto error = Json::parse(berthd.out)["error"];
+        CHECK(berthd.out.empty());
+        const auto error = Json::parse(berthd.err)["error"];
         CHECK(error["code"] == "not_found");
         CHECK(error["message"] == "no container 'x'");
         CHECK(error["field"] == "/name");
         CHECK(error["hint"] == "call container_list");
         CHECK(berthd.run({"--json", "container", "create"}) == 2);
-        CHECK(Json::parse(berthd.out)["error"]["code"] == "invalid_argument");
+        CHECK(Json::parse(berthd.err)["error"]["code"] == "invalid_argument");
+        CHECK(berthd.out.empty());
+    }
+}
+
+TEST_CASE("--json prints exactly what the tool answered", "[cli]") {
+    FakeBerthd berthd{.answer = Json::parse(R"({"b": [1, {"a": "\u001b\u007f"}], "a": 1.5})"),
+                      .out_device = {.terminal = true, .columns = 10}};
+    CHECK(berthd.run({"container", "list", "--json", "--color", "always"}) == 0);
+    CHECK(berthd.out == "{\"b\":[1,{\"a\":\"\\u001b\\u007f\"}],\"a\":1.5}\n");
+}
+
+TEST_CASE("colours are chosen with --color", "[cli]") {
+    FakeBerthd berthd{.answer = Json{{"state", "running"}}};
+    CHECK(berthd.run({"container", "get", "a"}) == 0);
+    CHECK(berthd.out == "state  running\n");
+    CHECK(berthd.run({"container", "get", "a", "--color", "always"}) == 0);
+    CHECK(berthd.out.contains("\x1b[32mrunning"));
+    CHECK(berthd.run({"--color=never", "container", "get", "a"}) == 0);
+    CHECK(berthd.out == "state  running\n");
+    CHECK(berthd.run({"--color", "blue", "container", "get", "a"}) == 2);
+    CHECK(berthd.err.contains("auto, always, never"));
+}
+
+TEST_CASE("a command's output reaches a file as it is and a terminal without its escapes",
+          "[cli]") {
+    FakeBerthd berthd{.answer = exec_result(R"({"exit_code": 0})")};
+    berthd.answer.value()["stdout"]["text"] = "a\x1b[2J\tb\n";
+    CHECK(berthd.run({"container", "exec", "web", "ls"}) == 0);
+    CHECK(berthd.out == "a\x1b[2J\tb\n");
+    berthd.out_device = {.terminal = true, .columns = 80};
+    CHECK(berthd.run({"container", "exec", "web", "ls"}) == 0);
+    CHECK(berthd.out == "a^[[2J\tb\n");
+}
+
+TEST_CASE("an interrupted call is cancelled and exits as interrupted", "[cli]") {
+    FakeBerthd berthd{.answer = std::unexpected(make_error(ErrorCode::unavailable, "cut off")),
+                      .interrupt = true};
+    CHECK(berthd.run({"container", "create", "ada"}) == 130);
+    CHECK(berthd.cancelled);
+    CHECK(berthd.out.empty());
+    CHECK(berthd.err == "berth: interrupted, and the call was cancelled\n");
+    SECTION("but a result that came all the same is shown") {
+        berthd.answer = Json{{"name", "ada"}};
+        CHECK(berthd.run({"container", "create", "ada"}) == 0);
+        CHECK(berthd.out == "name  ada\n");
     }
 }
 
@@ -84,22 +129,4 @@ TEST_CASE("a wrong word is answered with the ones that fit", "[cli]") {
     CHECK(berthd.err.contains("berth container --help"));
     CHECK(berthd.run({"container", "remove"}) == 2);
     CHECK(berthd.err.contains("create, delete, exec"));
-}
-
-TEST_CASE("the completion scripts are scripts that know the catalogue", "[cli]") {
-    FakeBerthd berthd;
-    CHECK(berthd.run({"completion", "zsh"}) == 0);
-    CHECK(berthd.out.starts_with("#compdef berth\n"));
-    CHECK(berthd.out.contains("--memory-bytes"));
-    REQUIRE(berthd.run({"completion", "bash"}) == 0);
-    const auto completed = run_subprocess(
-        {.argv =
-             {"bash", "-c",
-              "source /dev/stdin; COMP_WORDS=(berth container list --state s) COMP_CWORD=4; _berth;"
-              " echo ${COMPREPLY[*]}; COMP_WORDS=(berth container '') COMP_CWORD=2; _berth;"
-              " echo ${COMPREPLY[*]}; COMP_WORDS=(berth container create --n) COMP_CWORD=3; _berth;"
-              " echo ${COMPREPLY[*]}"},
-         .input = berthd.out});
-    REQUIRE(completed.has_value());
-    CHECK(completed->output == "stopped\ncreate delete exec get list start stop\n--no-start\n");
 }

@@ -41,7 +41,8 @@ TEST_CASE("the entries and the pinned keys are written for the owner alone", "[s
     CHECK(berthd.tool == "ssh_config");
     CHECK(berthd.arguments == Json{{"host", "box"}});
     CHECK(read_file(home.ssh() / "berth_config").value() == answer["config"].get<std::string>());
-    CHECK(read_file(home.ssh() / "berth_known_hosts").value() == answer["known_hosts"].get<std::string>());
+    CHECK(read_file(home.ssh() / "berth_known_hosts").value() ==
+          answer["known_hosts"].get<std::string>());
     CHECK(mode_of(home.ssh()) == 0700);
     CHECK(mode_of(home.ssh() / "berth_config") == 0600);
     CHECK(mode_of(home.ssh() / "berth_known_hosts") == 0600);
@@ -61,7 +62,8 @@ TEST_CASE("in another directory the entries name the known hosts there", "[ssh-c
           "Include \"" + (directory / "berth_config").string() + "\"\n");
     SECTION("unless it is ~/.ssh by its full name") {
         CHECK(berthd.run({"ssh-config", "sync", "--dir", home.ssh().string() + "/"}) == 0);
-        CHECK(read_file(home.ssh() / "berth_config").value() == answer["config"].get<std::string>());
+        CHECK(read_file(home.ssh() / "berth_config").value() ==
+              answer["config"].get<std::string>());
     }
 }
 

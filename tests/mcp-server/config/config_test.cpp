@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/config/config.h"
 
-#include "mcp-server/config/mcp_config.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_directory.h"
 
 using namespace berth;
 
@@ -59,42 +57,44 @@ TEST_CASE("text that is no TOML is refused with its place") {
     CHECK(file.error().message.find("f.toml:2:") == 0);
 }
 
-TEST_CASE("berth-mcp takes its file, and its flags before that") {
-    const TemporaryDirectory directory;
-    directory.write("mcp.toml",
-                    "version = 1\nlisten = '[::1]:1'\nsocket = '/a'\n"
-                    "allowed_hosts = ['box']\n");
-    const auto config = load_mcp_config({.config = directory.path() / "mcp.toml", .socket = "/b"});
-    REQUIRE(config);
-    CHECK(config->listen.address == "::1");
-    CHECK(config->listen.port == 1);
-    CHECK(config->socket == "/b");
-    CHECK(config->log_level == "info");
-    CHECK(config->allowed_hosts == std::vector<std::string>{"box"});
-    CHECK_FALSE(load_mcp_config({.config = directory.path() / "absent.toml"}));
-    CHECK_FALSE(load_mcp_config({.config = directory.path() / "mcp.toml", .log_level = "loud"}));
+TEST_CASE("tables with any keys and arrays of tables are read and checked like the rest") {
+    const std::string text =
+        "version = 1\n[tools]\na = 'x'\nb = 'y'\n[[rules]]\nname = 'r'\n[[rules]]\n"
+        "nam = 's'\n[[other]]\nx = 1\n";
+    auto file = ConfigFile::parse(text, "f.toml");
+    REQUIRE(file);
+    CHECK(file->keys("tools") == std::vector<std::string>{"a", "b"});
+    CHECK(file->string("tools.a") == "x");
+    CHECK(file->tables("rules") == 2);
+    CHECK(file->string("rules[0].name") == "r");
+    CHECK_FALSE(file->has("rules[1].name"));
+    file->reject("rules[1].name", "is missing");
+    CHECK(file->keys("absent").empty());
+    CHECK(file->tables("absent") == 0);
+    const auto finished = file->finish();
+    REQUIRE_FALSE(finished);
+    CAPTURE(finished.error().message);
+    const auto says = [&](const char* part) {
+        return finished.error().message.find(part) != std::string::npos;
+    };
+    CHECK(says("f.toml:4:1: unknown key 'tools.b'"));
+    CHECK(says("f.toml:7:1: rules[1].name is missing"));
+    CHECK(says("f.toml:8:1: unknown key 'rules[1].nam'; did you mean 'rules[1].name'?"));
+    CHECK(says("f.toml:9:3: unknown key 'other'"));
+
+    auto wrong = ConfigFile::parse("version = 1\ntools = 1\nrules = [1]\n", "f.toml");
+    REQUIRE(wrong);
+    CHECK(wrong->keys("tools").empty());
+    CHECK(wrong->tables("rules") == 0);
+    const auto refused = wrong->finish();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("tools must be a table") != std::string::npos);
+    CHECK(refused.error().message.find("[[rules]]") != std::string::npos);
 }
 
-TEST_CASE("berth-mcp listens on loopback only, and says why") {
-    const TemporaryDirectory directory;
-    directory.write("mcp.toml", "version = 1\n");
-    const auto [listen, fine] = GENERATE(table<std::string, bool>({{"127.0.0.1:0", true},
-                                                                   {"127.1.2.3:80", true},
-                                                                   {"localhost:80", true},
-                                                                   {"[::1]:80", true},
-                                                                   {"0.0.0.0:80", false},
-                                                                   {"10.0.0.1:80", false},
-                                                                   {"[::]:80", false},
-                                                                   {"example.com:80", false},
-                                                                   {"127.0.0.1", false},
-                                                                   {"127.0.0.1:", false},
-                                                                   {"127.0.0.1:65536", false},
-                                                                   {":80", false}}));
-    CAPTURE(listen);
-    const auto config =
-        load_mcp_config({.config = directory.path() / "mcp.toml", .listen = listen});
-    CHECK(config.has_value() == fine);
-    if (listen == "0.0.0.0:80") {
-        CHECK(config.error().message.find("no authentication") != std::string::npos);
-    }
+TEST_CASE("an empty table that is known is no unknown key") {
+    auto file = ConfigFile::parse("version = 1\n[tools]\n", "f.toml");
+    REQUIRE(file);
+    CHECK(file->keys("tools").empty());
+    CHECK(file->finish());
 }

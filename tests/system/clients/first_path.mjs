@@ -2,27 +2,11 @@
 // The first path with an official client: first_path.mjs NPM v1|v2|v2-auto NAME stdio COMMAND… | http URL.
 // Says on stdout where the page is, waits for a line on stdin while others read it, and deletes.
 import assert from 'node:assert';
-import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline/promises';
+import { connect } from './connect.mjs';
 
-const [npm, kind, name, transport, ...target] = process.argv.slice(2);
-const require = createRequire(`${npm}/here.js`);
-
-function sdk() {
-  if (kind === 'v1') {
-    return { ...require('@modelcontextprotocol/sdk/client/index.js'),
-             ...require('@modelcontextprotocol/sdk/client/stdio.js'),
-             ...require('@modelcontextprotocol/sdk/client/streamableHttp.js') };
-  }
-  return { ...require('@modelcontextprotocol/client'), ...require('@modelcontextprotocol/client/stdio') };
-}
-
-const { Client, StdioClientTransport, StreamableHTTPClientTransport } = sdk();
-const mode = { 'v2': { pin: '2026-07-28' }, 'v2-auto': 'auto' }[kind];
-const client = new Client({ name: 'first-path', version: '1' }, mode ? { versionNegotiation: { mode } } : {});
-await client.connect(transport === 'stdio'
-  ? new StdioClientTransport({ command: target[0], args: target.slice(1), stderr: 'inherit' })
-  : new StreamableHTTPClientTransport(new URL(target[0])));
+const [npm, kind, name, ...target] = process.argv.slice(2);
+const { client } = await connect(npm, kind, target);
 
 async function call(tool, args) {
   const result = await client.callTool({ name: tool, arguments: args });

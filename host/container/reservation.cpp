@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a container gets that nobody else may have: its row with everything that derives from its
+// slot, and ports of the host. Everything here happens inside a transaction, which is kept for the
+// call itself and given up for a look at what it would do.
+#include "base/files.h"
+#include "host/container/container_service.h"
+#include "host/ssh/keys.h"
+
+#include <fmt/format.h>
+
+namespace berth::container {
+namespace {
+
+constexpr std::size_t id_bytes = 5;
+
+}  // namespace
+
+store::Container ContainerService::row_of(const CreateWish& wish, const image::Image& image,
+                                          std::string host_key) const {
+    store::Container row;
+    row.id = random_hex(id_bytes);
+    row.name = wish.name.to_string();
+    row.wanted_running = wish.start;
+    row.image = image.name;
+    row.image_digest = image.digest;
+    row.memory_bytes = wish.limits.memory_bytes;
+    row.cpu_percent = wish.limits.cpu_percent;
+    row.processes = wish.limits.processes;
+    row.host_key = std::move(host_key);
+    row.created_at = to_rfc3339(rooms_.clock.wall());
+    row.labels = wish.labels;
+    return row;
+}
+
+Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish) {
+    constexpr int attempts_max = 100;  // SSH ports that some service of the host took before us
+    for (int attempt = 0; attempt < attempts_max; ++attempt) {
+        row.slot = BERTH_TRY(containers_.next_slot(plan_.slots()));
+        row.uid_base = plan_.uid_base(row.slot);
+        row.ipv4 = plan_.ipv4(row.slot);
+        row.ssh_port = plan_.ssh_port(row.slot);
+        if (rooms_.network.check_free("tcp", row.ssh_port)) break;
+    }
+    BERTH_TRY(containers_.insert(row));
+    for (std::size_t index = 0; index < wish.ports.size(); ++index) {
+        auto reserved = reserve_port(row.id, wish.ports[index]);
+        if (!reserved)
+            return fail(std::move(reserved).error().at(fmt::format("/ports/{}/host_port", index)));
+    }
+    for (const auto& key : wish.ssh_keys)
+        (void)BERTH_TRY(keys_.insert({.container_id = row.id,
+                                      .fingerprint = ssh::fingerprint(key),
+                                      .public_key = key.to_string()}));
+    return {};
+}
+
+Result<store::Container> ContainerService::rehearse_create(const CreateWish& wish) {
+    const auto image = BERTH_TRY(rooms_.images.find(wish.image));
+    auto row = row_of(wish, image, "");
+    BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish); }));
+    return row;
+}
+
+Result<std::int64_t> ContainerService::free_port(const std::string& protocol) {
+    for (std::int64_t port = options_.forward_ports.first; port <= options_.forward_ports.last;
+         ++port) {
+        if (!BERTH_TRY(ports_.find(protocol, port)) && rooms_.network.check_free(protocol, port))
+            return port;
+    }
+    return fail(
+        make_error(ErrorCode::quota_exceeded,
+                   fmt::format("every {} port from {} to {} is taken", protocol,
+                               options_.forward_ports.first, options_.forward_ports.last))
+            .at("/host_port")
+            .next("remove a forward with port_remove, or name a host_port outside that range"));
+}
+
+Result<store::Port> ContainerService::reserve_port(std::string_view container_id,
+                                                   const PortWish& wish) {
+    const auto host_port = wish.host_port ? *wish.host_port : BERTH_TRY(free_port(wish.protocol));
+    if (const auto taken = BERTH_TRY(ports_.find(wish.protocol, host_port))) {
+        std::string holder = taken->container_id;
+        for (const auto& row : BERTH_TRY(containers_.list())) {
+            if (row.id == taken->container_id) holder = row.name;
+        }
+        return fail(make_error(ErrorCode::already_exists,
+                               fmt::format("{} port {} already leads to container '{}', port {}",
+                                           wish.protocol, host_port, holder, taken->container_port))
+                        .at("/host_port")
+                        .next("choose another host_port, leave it out to get a free one, or call "
+                              "port_remove first"));
+    }
+    // A login port of ours counts as a service of the host, also while nobody listens on it.
+    const auto login_first = plan_.ssh_port(0);
+    if (wish.protocol == "tcp" && host_port >= login_first &&
+        host_port < login_first + plan_.slots()) {
+        return fail(
+            make_error(ErrorCode::busy,
+                       fmt::format("tcp port {} belongs to the range {}-{} that is kept for SSH",
+                                   host_port, login_first, login_first + plan_.slots() - 1))
+                .at("/host_port")
+                .next("choose a host_port outside that range, or leave it out"));
+    }
+    BERTH_TRY(rooms_.network.check_free(wish.protocol, host_port));
+    store::Port port{.container_id = std::string(container_id),
+                     .protocol = wish.protocol,
+                     .host_port = host_port,
+                     .container_port = wish.container_port,
+                     .created_at = to_rfc3339(rooms_.clock.wall())};
+    BERTH_TRY(ports_.insert(port));
+    return port;
+}
+
+Result<store::Port> ContainerService::reserve_another(std::string_view container_id,
+                                                      const PortWish& wish) {
+    if (BERTH_TRY(ports_.list_of(container_id)).size() >= ports_per_container_max) {
+        return fail(make_error(ErrorCode::quota_exceeded,
+                               fmt::format("a container has at most {} forwarded ports",
+                                           ports_per_container_max))
+                        .at("/container")
+                        .next("call port_remove"));
+    }
+    return reserve_port(container_id, wish);
+}
+
+}  // namespace berth::container
