@@ -101,5 +101,5 @@ TEST_CASE("the completion scripts are scripts that know the catalogue", "[cli]")
               " echo ${COMPREPLY[*]}"},
          .input = berthd.out});
     REQUIRE(completed.has_value());
-    CHECK(completed->output == "stopped\ncreate delete exec get list start stop\n--no-start\n");
+    CHECK(completed->output == "stopped\ncreate delete exec get list logs start stop\n--no-start\n");
 }
