@@ -28,7 +28,7 @@ Result<> Operations::recover() {
     const auto ended = BERTH_TRY(rows_.end_all(
         {.status = store::OperationStatus::failed,
          .updated_at = now(),
-         .expires_at = to_rfc3339(clock_.wall() + limits_.operation_kept),
+         .expires_at = expiry(),
          .outcome = to_text(error_json(interrupted("berthd restarted while it ran")))}));
     for (const auto& row : ended)
         log::info("an operation was cut short", {{"id", row.id}, {"tool", row.tool}});
@@ -48,7 +48,8 @@ Result<State> Operations::find(const std::string& id, const std::string& caller)
     } else if (auto row = BERTH_TRY(rows_.find(id))) {
         state = State{.row = *std::move(row)};
     }
-    const bool expired = state && !state->row.expires_at.empty() && state->row.expires_at <= now();
+    const bool expired = state && state->row.status != store::OperationStatus::working &&
+                         state->row.expires_at <= now();
     // Another's operation and none at all look the same, so that ids cannot be tried out.
     if (!state || expired || (state->row.caller != caller && !sees_all(caller)))
         return fail(no_such(id));

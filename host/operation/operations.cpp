@@ -15,8 +15,6 @@
 namespace berth::operation {
 namespace {
 
-constexpr std::size_t id_bytes = 13;  // 26 hexadecimal digits: nobody guesses another's
-
 Error stopping_error() {
     return make_error(ErrorCode::unavailable, "berthd is stopping")
         .next("call again when it has started");
@@ -33,9 +31,18 @@ Result<Json> guarded(const ToolSpec& tool, const Runner::Work& work, const Call&
 
 }  // namespace
 
+std::string random_id() {
+    constexpr std::size_t bytes = 13;  // 26 hexadecimal digits: nobody guesses another's
+    return "op_" + random_hex(bytes);
+}
+
 Operations::Operations(store::Database& database, const Clock& clock, events::Events& events,
-                       Limits limits)
-    : rows_(database), requests_(database), clock_(clock), events_(events), limits_(limits) {}
+                       Options options)
+    : rows_(database),
+      requests_(database),
+      clock_(clock),
+      events_(events),
+      options_(std::move(options)) {}
 
 Operations::~Operations() {
     stop();
@@ -43,6 +50,10 @@ Operations::~Operations() {
 
 std::string Operations::now() const {
     return to_rfc3339(clock_.wall());
+}
+
+std::string Operations::expiry() const {
+    return to_rfc3339(clock_.wall() + options_.operation_kept);
 }
 
 Result<Json> Operations::run(const ToolSpec& tool, const CommonArguments& common,
@@ -77,12 +88,13 @@ std::shared_ptr<Run> Operations::new_run(const ToolSpec& tool, const Json& argum
                                          const std::string& caller,
                                          std::optional<store::Request> request) const {
     const auto created = now();
-    return std::make_shared<Run>(store::Operation{.id = "op_" + random_hex(id_bytes),
+    return std::make_shared<Run>(store::Operation{.id = options_.make_id(),
                                                   .caller = caller,
                                                   .tool = std::string(tool.name),
-                                                  .target = target_of(arguments),
+                                                  .container = container_of(arguments),
                                                   .created_at = created,
-                                                  .updated_at = created},
+                                                  .updated_at = created,
+                                                  .expires_at = expiry()},
                                  std::move(request));
 }
 
@@ -115,8 +127,8 @@ Result<Operations::Claim> Operations::claim(const ToolSpec& tool, const std::str
         claim.cut_short = *known;  // nobody works on it any more
     } else {
         if (recovery_.before) asked.before = to_text(recovery_.before(tool, arguments));
-        BERTH_TRY(requests_.insert(asked, to_rfc3339(clock_.wall() - limits_.request_kept),
-                                   limits_.requests_kept_max));
+        BERTH_TRY(requests_.insert(asked, to_rfc3339(clock_.wall() - options_.request_kept),
+                                   options_.requests_kept_max));
     }
     claim.run = new_run(tool, arguments, caller, asked);
     const std::lock_guard lock(mutex_);
@@ -172,7 +184,7 @@ Result<> Operations::start(const std::shared_ptr<Run>& run, const ToolSpec& tool
                        fmt::format("{} long calls are running, and no more can", working_.size()))
                 .next("call again when some have ended; operation_list shows them"));
     };
-    if (working_.size() >= limits_.operations_running_max) return too_many();
+    if (working_.size() >= options_.operations_running_max) return too_many();
     // The caller's own deadline and wish to cancel reach the run through whoever attends it.
     Call inside{.caller = call.caller,
                 .cancelled = run->stopping(),
@@ -194,7 +206,7 @@ Result<> Operations::start(const std::shared_ptr<Run>& run, const ToolSpec& tool
 store::Operation Operations::end_of(Run& run, const Result<Json>& outcome) {
     auto row = run.state().row;
     row.updated_at = now();
-    row.expires_at = to_rfc3339(clock_.wall() + limits_.operation_kept);
+    row.expires_at = expiry();
     row.status = outcome                 ? store::OperationStatus::completed
                  : run.cancelled_by_id() ? store::OperationStatus::cancelled
                                          : store::OperationStatus::failed;
@@ -246,7 +258,7 @@ void Operations::finish(const std::shared_ptr<Run>& run, Result<Json> outcome) {
 Result<bool> Operations::hand_out(const std::shared_ptr<Run>& run) {
     return run->hand_out([&](const store::Operation& row) -> Result<> {
         BERTH_TRY(rows_.expire(now()));
-        BERTH_TRY(rows_.insert(row, limits_.operations_kept_max));
+        BERTH_TRY(rows_.insert(row, options_.operations_kept_max));
         events_.operation(row.id, store::status_word(row.status), row.caller);
         const std::lock_guard lock(mutex_);
         by_id_.emplace(row.id, run);
@@ -257,7 +269,7 @@ Result<bool> Operations::hand_out(const std::shared_ptr<Run>& run) {
 Result<Json> Operations::attend(const std::shared_ptr<Run>& run,
                                 std::optional<Run::Time> background_at, const Call& call) {
     for (;;) {
-        switch (run->wait(call, background_at, limits_.heartbeat)) {
+        switch (run->wait(call, background_at, options_.heartbeat)) {
             case Run::Woke::ended:
                 (void)run->leave();
                 return run->outcome();
@@ -289,7 +301,7 @@ Result<Json> Operations::left(const std::shared_ptr<Run>& run, const Call& call)
         return fail(late(fmt::format("{} goes on for another caller", row.tool))
                         .next("call again with the same request_id"));
     }
-    if (!run->wait_for_end(std::chrono::steady_clock::now() + limits_.undo_wait, {})) {
+    if (!run->wait_for_end(std::chrono::steady_clock::now() + options_.undo_wait, {})) {
         return fail(late(fmt::format("{} was told to stop and is still at it", row.tool))
                         .next("look at its target, and call again"));
     }

@@ -24,7 +24,10 @@
 
 namespace berth::operation {
 
-struct Limits {
+/// "op_" and 26 characters that nobody guesses.
+[[nodiscard]] std::string random_id();
+
+struct Options {
     std::size_t operations_running_max = 256;  // each has a thread
     std::int64_t operations_kept_max = 1000;
     std::chrono::seconds operation_kept = std::chrono::hours(1);  // after its end
@@ -32,6 +35,7 @@ struct Limits {
     std::chrono::seconds request_kept = std::chrono::hours(24);
     std::chrono::milliseconds heartbeat = std::chrono::seconds(5);
     std::chrono::milliseconds undo_wait = std::chrono::seconds(30);  // for work told to stop
+    std::function<std::string()> make_id = random_id;
 };
 
 class Operations final : public Runner {
@@ -48,7 +52,7 @@ public:
     };
 
     Operations(store::Database& database, const Clock& clock, events::Events& events,
-               Limits limits = {});
+               Options options = {});
     /// Stops, as stop() does.
     ~Operations() override;
 
@@ -111,12 +115,13 @@ private:
     void reap();
     [[nodiscard]] bool is_stopping();
     [[nodiscard]] std::string now() const;
+    [[nodiscard]] std::string expiry() const;  // of what ends now
 
     store::Operations rows_;
     store::Requests requests_;
     const Clock& clock_;
     events::Events& events_;
-    const Limits limits_;
+    const Options options_;
     Recovery recovery_;
 
     std::mutex requests_mutex_;  // one claim at a time; taken before mutex_

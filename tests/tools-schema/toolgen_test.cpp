@@ -216,6 +216,13 @@ TEST_CASE("a type outside the subset is refused with its pointer", "[toolgen]") 
         {"/$defs/lower", R"({"type":"string","description":"x"})", "types.json: /$defs/lower: "},
         {"/$defs/Thing/properties/other", R"({"$ref":"types.json#/$defs/Thing"})",
          "types.json: /$defs/Thing/properties/other/$ref: may only name a type that stands above"},
+        {"/$defs/Thing/properties/any",
+         R"({"type":"object","x-any":true,"properties":{},"description":"x"})",
+         "types.json: /$defs/Thing/properties/any/properties: is not allowed here"},
+        {"/$defs/Thing/properties/any", R"({"type":"object","x-any":1,"description":"x"})",
+         "types.json: /$defs/Thing/properties/any/x-any: is true or left out"},
+        {"/$defs/Any", R"({"type":"object","x-any":true,"description":"x"})",
+         "types.json: /$defs/Any: an object of any kind must be a property"},
         {"/$defs/Shade/const", R"("red")", "types.json: /$defs/Shade/const: "},
     }));
     CAPTURE(change.at, change.value);

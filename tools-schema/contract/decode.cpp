@@ -127,6 +127,13 @@ std::optional<std::string> Decode<std::string>::read(const Json& value, const st
     return text;
 }
 
+std::optional<Json> Decode<Json>::read(const Json& value, const std::string& pointer, const Bounds&,
+                                       Problems& problems) {
+    if (value.is_object()) return value;
+    refuse_kind(value, pointer, "an object", problems);
+    return std::nullopt;
+}
+
 std::optional<std::int64_t> Decode<std::int64_t>::read(const Json& value,
                                                        const std::string& pointer,
                                                        const Bounds& bounds, Problems& problems) {

@@ -7,6 +7,7 @@
 #include "tools-schema/contract/names.h"
 #include "tools-schema/contract/result.h"
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
@@ -63,6 +64,12 @@ struct Decode<std::int64_t> {
 template <>
 struct Decode<bool> {
     static std::optional<bool> read(const Json& value, const std::string& pointer,
+                                    const Bounds& bounds, Problems& problems);
+};
+/// An object of any kind.
+template <>
+struct Decode<Json> {
+    static std::optional<Json> read(const Json& value, const std::string& pointer,
                                     const Bounds& bounds, Problems& problems);
 };
 
@@ -159,6 +166,11 @@ private:
     return value;
 }
 [[nodiscard]] inline Json encode(bool value) {
+    return value;
+}
+/// Json itself, and not what would become Json by itself.
+template <std::same_as<Json> T>
+[[nodiscard]] Json encode(const T& value) {
     return value;
 }
 template <class T>

@@ -13,7 +13,10 @@ namespace {
 
 constexpr std::size_t env_assignment_bytes_max = 32 * 1024;
 constexpr std::size_t request_id_characters_max = 64;
-constexpr std::size_t path_bytes_max = 4095;  // PATH_MAX of Linux without its NUL
+constexpr std::size_t label_key_characters_max = 63;
+constexpr std::size_t label_value_characters_max = 255;
+constexpr std::size_t unit_name_characters_max = 255;  // systemd's own bound
+constexpr std::size_t path_bytes_max = 4095;           // PATH_MAX of Linux without its NUL
 
 bool is_lower(char c) {
     return c >= 'a' && c <= 'z';
@@ -28,6 +31,39 @@ bool is_letter(char c) {
 bool all_of(std::string_view text, std::string_view also) {
     return std::ranges::all_of(
         text, [also](char c) { return is_lower(c) || is_digit(c) || also.contains(c); });
+}
+
+/// How many bytes the character of UTF-8 at the front has (RFC 3629 section 4); 0 for what is none.
+std::size_t character_bytes(std::string_view text) {
+    const auto byte = [text](std::size_t at) {
+        return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
+    };
+    const auto continues = [&byte](std::size_t at) { return (byte(at) & 0xc0U) == 0x80U; };
+    const unsigned first = byte(0);
+    const unsigned second = byte(1);
+    if (first < 0x80) return 1;
+    if (first < 0xc2 || first > 0xf4 || !continues(1)) return 0;
+    if (first < 0xe0) return 2;
+    // Spelled too long, or half of a UTF-16 pair, or beyond Unicode.
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f) || !continues(2)) {
+        return 0;
+    }
+    if (first < 0xf0) return 3;
+    return continues(3) ? 4 : 0;
+}
+
+/// How many characters of UTF-8 these are; nothing when they are none, or one is a control
+/// character.
+std::optional<std::size_t> printable_characters(std::string_view text) {
+    std::size_t count = 0;
+    for (; !text.empty(); ++count) {
+        const auto bytes = character_bytes(text);
+        const bool control = (text.front() >= 0 && text.front() < ' ') || text.front() == 0x7f;
+        if (bytes == 0 || control) return std::nullopt;
+        text.remove_prefix(bytes);
+    }
+    return count;
 }
 
 /// The number that `digits` lower-case hexadecimal digits at `at` spell; nothing for anything else.
@@ -76,6 +112,39 @@ std::string AbsolutePathRule::check(std::string_view text) {
         return fmt::format("must be at most {} bytes long", path_bytes_max);
     }
     return text.contains('\0') ? "must not contain a NUL character" : "";
+}
+
+std::string OperationIdRule::check(std::string_view text) {
+    constexpr std::string_view prefix = "op_";
+    constexpr std::size_t characters = 26;  // 130 bits as base32
+    if (text.starts_with(prefix) && text.size() == prefix.size() + characters &&
+        all_of(text.substr(prefix.size()), "")) {
+        return "";
+    }
+    return "must be an operation's id: op_ and 26 of a-z and 0-9";
+}
+
+std::string LabelRule::check(std::string_view text) {
+    const auto key = text.substr(0, text.find('='));
+    if (key.size() == text.size() || key.empty() || key.size() > label_key_characters_max ||
+        !is_lower(key.front()) || !all_of(key, "._-")) {
+        return fmt::format(
+            "must be key=value with a key of 1 to {} of a-z, 0-9, '.', '_' and '-' "
+            "that starts with a letter",
+            label_key_characters_max);
+    }
+    const auto characters = printable_characters(text.substr(key.size() + 1));
+    if (characters && *characters <= label_value_characters_max) return "";
+    return fmt::format("must have a value of at most {} printable characters",
+                       label_value_characters_max);
+}
+
+std::string UnitNameRule::check(std::string_view text) {
+    const bool allowed = std::ranges::all_of(text, [](char c) {
+        return is_letter(c) || is_digit(c) || std::string_view(":_.@\\-").contains(c);
+    });
+    if (allowed && !text.empty() && text.size() <= unit_name_characters_max) return "";
+    return "must be a systemd unit: 1 to 255 of letters, digits, ':', '_', '.', '@', '\\' and '-'";
 }
 
 std::string RequestIdRule::check(std::string_view text) {

@@ -48,6 +48,15 @@ struct EnvAssignmentRule {
 struct RequestIdRule {
     static std::string check(std::string_view text);
 };
+struct OperationIdRule {
+    static std::string check(std::string_view text);
+};
+struct LabelRule {
+    static std::string check(std::string_view text);
+};
+struct UnitNameRule {
+    static std::string check(std::string_view text);
+};
 
 /// A DNS label, so that it can be a hostname: 1 to 63 of a-z, 0-9 and '-', starting with a letter,
 /// not ending with '-'.
@@ -64,6 +73,13 @@ using EnvAssignment = Name<EnvAssignmentRule>;
 /// What a caller names one wish by, so that asking twice does it once: 1 to 64 printable ASCII
 /// characters.
 using RequestId = Name<RequestIdRule>;
+/// "op_" and 26 of a-z and 0-9.
+using OperationId = Name<OperationIdRule>;
+/// "key=value": a key of 1 to 63 of a-z, 0-9, '.', '_' and '-' that starts with a letter; a value
+/// of at most 255 characters of UTF-8, none of them a control character.
+using Label = Name<LabelRule>;
+/// A systemd unit: 1 to 255 of letters, digits, ':', '_', '.', '@', '\\' and '-'.
+using UnitName = Name<UnitNameRule>;
 
 /// One line of an OpenSSH public key file: "ssh-ed25519 AAAA… comment". Options in front are
 /// refused, because a key given to berth grants a plain login and nothing else.

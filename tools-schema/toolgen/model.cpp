@@ -52,6 +52,7 @@ std::string Builder::item_type(const std::string& field, const Json& schema, Str
     if (whole.contains("x-cpp")) return text_of(whole, "x-cpp");
     if (type == "integer") return "std::int64_t";
     if (type == "boolean") return "bool";
+    if (whole.contains("x-any")) return "Json";
     if (type == "object") return reference_name(schema);
     const auto words = words_of(whole);
     if (words.empty()) return "std::string";

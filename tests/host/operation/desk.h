@@ -38,10 +38,10 @@ struct Desk {
     events::Events events = {};
     std::unique_ptr<store::Database> database =
         store::Database::open(directory.path() / "berth.db").value();
-    Limits limits = {.heartbeat = std::chrono::milliseconds(5),
-                     .undo_wait = std::chrono::seconds(60)};
+    Options options = {.heartbeat = std::chrono::milliseconds(5),
+                       .undo_wait = std::chrono::seconds(60)};
     std::unique_ptr<Operations> operations =
-        std::make_unique<Operations>(*database, clock, events, limits);
+        std::make_unique<Operations>(*database, clock, events, options);
 
     Result<Json> run(const ToolSpec& tool, const CommonArguments& common, const Call& call,
                      Runner::Work work, const Json& arguments = {{"name", "ada"}}) const {
@@ -49,7 +49,7 @@ struct Desk {
     }
     void remake() {
         operations.reset();
-        operations = std::make_unique<Operations>(*database, clock, events, limits);
+        operations = std::make_unique<Operations>(*database, clock, events, options);
     }
 };
 

@@ -148,7 +148,7 @@ TEST_CASE("what berthd's end cut short is settled by what is there, or runs agai
 TEST_CASE("a request is remembered for its time, and no more of them than fit", "[operation]") {
     std::atomic<int> count = 0;
     Desk desk;
-    desk.limits.requests_kept_max = 2;
+    desk.options.requests_kept_max = 2;
     desk.remake();
     REQUIRE(desk.run(short_tool, with_id("a"), me, counted(count)));
     SECTION("a day") {

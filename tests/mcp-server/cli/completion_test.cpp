@@ -73,6 +73,13 @@ TEST_CASE("values of an enumeration are completed", "[completion]") {
     }
 }
 
+TEST_CASE("the verbs that are no tools are completed as well", "[completion]") {
+    CHECK(completed({"mcp", ""}) == "install list uninstall");
+    CHECK(completed({"mcp", "install", "--client", "c"}) == "claude-code cursor codex");
+    CHECK(completed({"mcp", "uninstall", "--f"}).empty());
+    CHECK(completed({"mcp", "install", "--scope="}) == "--scope=user --scope=project");
+}
+
 TEST_CASE("names are those that berthd knows", "[completion]") {
     CHECK(completed({"container", "stop", ""}) == "ada web");
     CHECK(completed({"container", "get", "w"}) == "web");

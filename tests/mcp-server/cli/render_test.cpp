@@ -112,6 +112,8 @@ TEST_CASE("the next step is told as a command", "[render]") {
     CHECK(told("call container_list") == "berth: x\n  next: berth container list\n");
     CHECK(told("see port_list, or port_add.") ==
           "berth: x\n  next: see berth port list, or berth port add.\n");
+    CHECK(told("correct that and call container_create again") ==
+          "berth: x\n  next: correct that and run berth container create again\n");
     CHECK(told("call the doctor_now") == "berth: x\n  next: call the doctor_now\n");
 }
 

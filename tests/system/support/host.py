@@ -155,10 +155,14 @@ class Host:
     def mcp_stdio_argv(self):
         return [program("berth-mcp"), *self.config, "--stdio", "--socket", str(self.socket)]
 
-    def start_mcp_http(self, port=7420):
+    def mcp_flags(self, port, *flags):
+        return [*(() if "--config" in flags else self.config), "--socket", self.socket, "--state-dir",
+                self.root / "mcp", "--listen", f"127.0.0.1:{port}", *flags]
+
+    def start_mcp_http(self, port=7420, *flags):
         """berth-mcp over HTTP; ended by the caller."""
-        server = self.machine.start([program("berth-mcp"), *self.config, "--socket", self.socket,
-                                     "--listen", f"127.0.0.1:{port}"], stderr=self.log, stdout=self.log)
+        server = self.machine.start([program("berth-mcp"), *self.mcp_flags(port, *flags)], stderr=self.log,
+                                    stdout=self.log)
         wait_until(lambda: self.machine.run(["curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/mcp"],
                                             check=False).returncode == 0, "berth-mcp listens")
         return server

@@ -95,6 +95,10 @@ class Machine:
             raise RuntimeError("a namespace could not be set up; this needs root")
         return holder
 
+    def pid(self):
+        """A process that is inside."""
+        return self._host.pid
+
     def enter(self, argv):
         """The command line that runs argv on this machine."""
         return ["nsenter", "--target", str(self._host.pid), "--net", "--mount", "--", *map(str, argv)]
