@@ -157,9 +157,9 @@ Result<> serve(const app::McpOptions& options) {
     mcp::GatedInvoker gated(*berthd, gate);
     mcp::CatalogueTools tools(*berthd, gate);
     mcp::CatalogueTasks tasks(*berthd);
-    mcp::HostResources resources(*berthd);
-    mcp::CataloguePrompts prompts(*berthd);
-    mcp::NameCompleter completer(*berthd, prompts, resources);
+    mcp::HostResources resources(gated);
+    mcp::CataloguePrompts prompts(gated);
+    mcp::NameCompleter completer(gated, prompts, resources);
     mcp::Hub hub;
     const mcp::Dispatcher dispatcher({.identity = {.name = "berth",
                                                    .title = "berth",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/offer/backend_watch.h"
 
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 using namespace berth;
@@ -54,7 +54,7 @@ void until(const std::stop_token& stop) {
 }
 
 struct Fixture {
-    FakeHost host;
+    ToldHost host;
     Hub hub;
     Heard heard;
     std::unique_ptr<Hub::Subscription> subscription =

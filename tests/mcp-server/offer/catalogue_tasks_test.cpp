@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/offer/catalogue_tasks.h"
 
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 using namespace berth;
@@ -57,7 +57,7 @@ TEST_CASE("an operation that has ended is a task with its outcome") {
 }
 
 TEST_CASE("a task is asked for and cancelled by its id, as its caller") {
-    FakeHost host;
+    ToldHost host;
     host.gives("operation_get", operation("working"));
     host.gives("operation_cancel", operation("cancelled"));
     CatalogueTasks tasks(host);
@@ -77,7 +77,7 @@ TEST_CASE("a task is asked for and cancelled by its id, as its caller") {
 }
 
 TEST_CASE("an unknown task is a wrong message, and berthd being away is not") {
-    FakeHost host;
+    ToldHost host;
     CatalogueTasks tasks(host);
     for (const auto code : {ErrorCode::not_found, ErrorCode::invalid_argument}) {
         host.fails("operation_get", make_error(code, "no operation 'x'"));

@@ -2,7 +2,7 @@
 #include "mcp-server/offer/catalogue_tools.h"
 
 #include "mcp-server/protocol/results.h"
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 #include <array>
@@ -24,7 +24,7 @@ const Json still_running = {{"operation",
                               {"updated_at", "2026-11-22T06:00:00.000Z"}}}};
 
 struct Fixture {
-    FakeHost host;
+    ToldHost host;
     SystemClock clock;
     policy::Policy policy;
     policy::ConfirmTokens tokens{auth::SealKey::random(), clock};

@@ -2,7 +2,7 @@
 #include "mcp-server/offer/gate.h"
 
 #include "mcp-server/offer/catalogue_tools.h"
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 using namespace berth;
@@ -31,7 +31,7 @@ policy::PolicySettings confirm_deletes(
 
 /// A host with one container, a gate in front of it, and the tools behind that.
 struct Fixture {
-    FakeHost host;
+    ToldHost host;
     FakeClock clock;
     policy::Policy policy;
     policy::ConfirmTokens tokens{auth::SealKey::random(), clock};

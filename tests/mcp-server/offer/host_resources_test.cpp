@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/offer/host_resources.h"
 
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ std::vector<std::string> many_names(int count) {
 }  // namespace
 
 TEST_CASE("the host, its warnings, and each container with its log are listed") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada", "bob"});
     HostResources resources(host);
     const auto page = resources.list(std::nullopt, plain_request());
@@ -48,7 +48,7 @@ TEST_CASE("the host, its warnings, and each container with its log are listed") 
 }
 
 TEST_CASE("pages of resources have at most a hundred entries and together have all of them") {
-    FakeHost host;
+    ToldHost host;
     const auto count = GENERATE(0, 1, 48, 49, 50, 98, 99, 500);
     host.has_containers(many_names(count));
     HostResources resources(host);
@@ -68,7 +68,7 @@ TEST_CASE("pages of resources have at most a hundred entries and together have a
 }
 
 TEST_CASE("a cursor that was never given out is refused") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada"});
     HostResources resources(host);
     const std::string cursor =
@@ -78,7 +78,7 @@ TEST_CASE("a cursor that was never given out is refused") {
 }
 
 TEST_CASE("without berthd the list still shows where to read what is wrong") {
-    FakeHost host;
+    ToldHost host;
     host.down = true;
     HostResources resources(host);
     const auto page = resources.list(std::nullopt, plain_request());
@@ -113,7 +113,7 @@ TEST_CASE("without berthd the list still shows where to read what is wrong") {
 }
 
 TEST_CASE("reading a resource gives what the tool of its kind answers") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada"});
     host.gives("system_info", {{"version", "1"}, {"features", Json::array()}});
     host.gives("container_logs",
@@ -143,7 +143,7 @@ TEST_CASE("reading a resource gives what the tool of its kind answers") {
 }
 
 TEST_CASE("what is no resource is not found, and no name reaches berthd unchecked") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada"});
     HostResources resources(host);
     const std::string uri =
@@ -157,7 +157,7 @@ TEST_CASE("what is no resource is not found, and no name reaches berthd unchecke
 }
 
 TEST_CASE("a container that is not there is not found") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada"});
     HostResources resources(host);
     CHECK(error_of(resources.read("container://bob", plain_request())).code ==
@@ -179,7 +179,7 @@ TEST_CASE("each feature the host lacks is a warning with a next step") {
 }
 
 TEST_CASE("a client reads and lists only what it may also call") {
-    FakeHost host;
+    ToldHost host;
     host.has_containers({"ada"});
     host.gives("system_info", {{"features", Json::array()}});
     HostResources resources(host);
@@ -203,7 +203,7 @@ TEST_CASE("a client reads and lists only what it may also call") {
 }
 
 TEST_CASE("the templates name each kind of resource that has a name") {
-    FakeHost host;
+    ToldHost host;
     const HostResources resources(host);
     REQUIRE(resources.templates().size() == 2);
     CHECK(resources.templates()[0]["uriTemplate"] == "container://{name}");

@@ -2,7 +2,7 @@
 #include "mcp-server/offer/name_completer.h"
 
 #include "mcp-server/offer/host_resources.h"
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ struct FakePrompts final : PromptSet {
 };
 
 struct Fixture {
-    FakeHost host;
+    ToldHost host;
     FakePrompts prompts;
     HostResources resources{host};
     NameCompleter completer{host, prompts, resources};

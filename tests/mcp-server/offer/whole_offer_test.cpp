@@ -4,7 +4,7 @@
 #include "mcp-server/offer/catalogue_tools.h"
 #include "mcp-server/offer/host_resources.h"
 #include "mcp-server/protocol/dispatcher.h"
-#include "tests/mcp-server/offer/fake_host.h"
+#include "tests/mcp-server/offer/told_host.h"
 #include "tests/support/catch.h"
 
 using namespace berth;
@@ -22,7 +22,8 @@ public:
         asked.push_back(request["params"]);
         const Json result = yes_ ? Json{{"action", "accept"}, {"content", {{"confirm", true}}}}
                                  : Json{{"action", "decline"}};
-        session_->take_answer({.id = request["id"].get<std::string>(), .result = result, .error = std::nullopt});
+        session_->take_answer(
+            {.id = request["id"].get<std::string>(), .result = result, .error = std::nullopt});
     }
     std::vector<Json> asked;
 
@@ -36,7 +37,7 @@ policy::Policy confirm_deletes() {
 }
 
 struct Server {
-    FakeHost host;
+    ToldHost host;
     SystemClock clock;
     Hub hub;
     policy::Policy policy = confirm_deletes();

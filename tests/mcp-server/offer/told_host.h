@@ -19,7 +19,7 @@ struct Invoked {
     Call call;
 };
 
-class FakeHost final : public Invoker {
+class ToldHost final : public Invoker {
 public:
     using Answer = std::function<Result<Json>(const Json& arguments, const Call& call)>;
 
