@@ -140,6 +140,8 @@ class Operations(HostCase):
     # What is told
 
     def test_the_journal_is_read(self):
+        wait_until(lambda: self.host.exec("ada", "test", "-S", "/run/systemd/journal/dev-log")["exit_code"] == 0,
+                   "the journal is up, which a container can be without")
         self.host.output("ada", "logger", "--tag", "berth-test", "hello from inside")
         wait_until(lambda: any("hello from inside" in line for line in self.journal(since_seconds=600)), "it is there")
         self.assertEqual(len(self.journal(lines=2)), 2)
