@@ -30,15 +30,13 @@ class Operations(HostCase):
         return self.host.rpc("operation_get", {"id": operation, "wait_seconds": wait_seconds})
 
     def events(self):
-        """The lines of /events, each when it comes; the first, empty one says that they come."""
-        connection = UnixConnection(self.host.socket, 30)
+        """What /events tells from now on; its first, empty line says that nothing is missed."""
+        connection = UnixConnection(self.host.socket, 60)
         self.addCleanup(connection.close)
         connection.request("GET", "/events")
         stream = connection.getresponse()
         self.assertEqual(stream.readline(), b"\n")
-        while line := stream.readline():
-            if line.strip():
-                yield json.loads(line)
+        return (json.loads(line) for line in iter(stream.readline, b"") if line.strip())
 
     # In the background
 
@@ -46,7 +44,7 @@ class Operations(HostCase):
         operation = self.begin("sh", "-c", "sleep 0.5; echo done")
         state = self.get(operation)
         self.assertEqual((state["status"], state["tool"], state["container"]), ("working", "container_exec", "ada"))
-        state = self.get(operation, 60)
+        state = self.get(operation, 50)
         self.assertEqual((state["status"], state["result"]["stdout"]["text"]), ("completed", "done\n"))
         listed = self.host.rpc("operation_list", {})
         self.assertIn(operation, [each["id"] for each in listed["operations"]])
@@ -54,7 +52,7 @@ class Operations(HostCase):
     def test_a_create_in_the_background_makes_the_container(self):
         operation = self.host.create("eve", background=True)["operation"]["id"]
         self.addCleanup(self.host.delete, "eve")
-        self.assertEqual(self.get(operation, 60)["status"], "completed")
+        self.assertEqual(self.get(operation, 50)["status"], "completed")
         self.assertEqual(self.host.output("eve", "echo", "here"), "here\n")
 
     def test_cancelling_ends_the_whole_tree_at_once(self):
@@ -92,7 +90,7 @@ class Operations(HostCase):
         for crash in (True, False):
             with self.subTest(crash=crash):
                 ended = self.begin("echo", "kept")
-                before = self.get(ended, 60)
+                before = self.get(ended, 50)
                 cut = self.begin("sleep", "600", timeout_seconds=600)
                 self.host.restart(crash=crash)
                 self.assertEqual(self.get(ended), before)
@@ -141,14 +139,24 @@ class Operations(HostCase):
 
     # What is told
 
+    def test_the_journal_is_read(self):
+        wait_until(lambda: self.host.exec("ada", "test", "-S", "/run/systemd/journal/dev-log")["exit_code"] == 0,
+                   "the journal is up, which a container can be without")
+        self.host.output("ada", "logger", "--tag", "berth-test", "hello from inside")
+        wait_until(lambda: any("hello from inside" in line for line in self.journal(since_seconds=600)), "it is there")
+        self.assertEqual(len(self.journal(lines=2)), 2)
+        self.assertTrue(self.host.rpc("container_logs", {"container": "ada", "lines": 2})["truncated"])
+        self.assertEqual(self.journal(unit="nosuch.service"), [])
+
+    def journal(self, **more):
+        return self.host.rpc("container_logs", {"container": "ada", **more})["lines"]
+
     def test_changes_are_told_as_they_happen(self):
         events = self.events()
-        began = run_in_thread(lambda: [next(events) for _ in range(4)])
-        time.sleep(0.2)  # the subscription stands when its first line has come
         operation = self.host.create("news", background=True)["operation"]["id"]
-        self.get(operation, 60)
+        self.get(operation, 50)
         self.host.delete("news")
-        heard = began(60)
+        heard = [next(events) for _ in range(4)]
         self.assertEqual([(event["kind"], event.get("status") or event.get("change")) for event in heard],
                          [("operation", "working"), ("container", "created"), ("operation", "completed"),
                           ("container", "deleted")])
