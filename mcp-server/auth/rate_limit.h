@@ -21,8 +21,8 @@ namespace berth::auth {
 inline constexpr std::size_t limited_callers_max = 10'000;
 
 struct RateLimitOptions {
-    std::int64_t requests_per_second = 50;  // 0: no limit
-    std::int64_t burst = 200;               // at least 1
+    std::int64_t requests_per_second = 1000;  // 0: no limit
+    std::int64_t burst = 2000;               // at least 1
 };
 
 /// Safe from many threads.

@@ -41,8 +41,8 @@ struct McpConfig {
 
     std::string tokens_file;  // "": no tokens
     OauthConfig oauth;
-    std::int64_t requests_per_second = 50;  // of one caller; 0: no limit
-    std::int64_t burst = 200;
+    std::int64_t requests_per_second = 1000;  // of one caller; 0: no limit
+    std::int64_t burst = 2000;
 
     policy::FilterWish tools;
     policy::Policy policy;

@@ -59,8 +59,8 @@ constexpr std::array lists{
 
 constexpr std::array numbers{
     Row<std::int64_t>{"requests_per_second", &McpFlags::requests_per_second,
-                      "Of one caller, on average; 0: no limit (default: 50)"},
-    Row<std::int64_t>{"burst", &McpFlags::burst, "Of one caller, at once (default: 200)"},
+                      "Of one caller, on average; 0: no limit (default: 1000)"},
+    Row<std::int64_t>{"burst", &McpFlags::burst, "Of one caller, at once (default: 2000)"},
     Row<std::int64_t>{"streams_max", &McpFlags::streams_max,
                       "Open streams of events (default: 256)"},
     Row<std::int64_t>{"connections_max", &McpFlags::connections_max,

@@ -6,7 +6,7 @@ import unittest
 
 from support.host import HostCase, main, program
 from support.machine import wait_until
-from support.mcp import LEGACY, Inside, McpHttp
+from support.mcp import LEGACY, Inside, McpHttp, request
 
 PORT = 7421
 FORM = {"elicitation": {}}
@@ -77,7 +77,6 @@ class Access(McpCase):
         self.assertIn("container_list", names)
         self.assertNotIn("container_delete", names)
         self.assertFalse(client.tool("container_list").get("isError"))
-        from support.mcp import request
         status, answered, _, _ = client.post(request("tools/call", {"name": "container_delete", "arguments": {}}))
         self.assertEqual(403, status)
         self.assertIn("insufficient_scope", answered["WWW-Authenticate"])
@@ -132,7 +131,7 @@ class Choice(McpCase):
         self.assertEqual(400, status)
         self.assertIn("container", answer["error"]["message"])
         with self.assertRaisesRegex(AssertionError, "-32602"):
-            client.tool("container_create", headers={"X-MCP-Readonly": "true"}, name="ada")
+            client.call("container_create", {"name": "ada"}, headers={"X-MCP-Readonly": "true"})
 
     def test_a_toolset_that_does_not_exist_stops_the_start(self):
         self.assertIn("container", self.refused("--toolsets", "contaner"))
@@ -151,7 +150,7 @@ class Policy(McpCase):
         return name in [one["name"] for one in self.host.rpc("container_list", {})["containers"]]
 
     def delete(self, capabilities=None, again=None, **more):
-        return self.mcp.tool("container_delete", capabilities, again=again, name="ada", force=True, **more)
+        return self.mcp.call("container_delete", {"name": "ada", "force": True, **more}, capabilities, **(again or {}))
 
     def question(self):
         asked = self.delete(FORM)

@@ -51,8 +51,8 @@ TEST_CASE("berth-mcp has defaults for everything", "[mcp_config]") {
     CHECK_FALSE(config->listen_unix);
     CHECK(config->log_level == "info");
     CHECK_FALSE(config->authenticates());
-    CHECK(config->requests_per_second == 50);
-    CHECK(config->burst == 200);
+    CHECK(config->requests_per_second == 1000);
+    CHECK(config->burst == 2000);
     CHECK(config->tools.empty());
     CHECK(config->state_dir == "/var/lib/berth-mcp");
     CHECK(config->streams_max == 256);

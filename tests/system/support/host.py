@@ -157,7 +157,7 @@ class Host:
 
     def mcp_flags(self, port, *flags):
         return [*(() if "--config" in flags else self.config), "--socket", self.socket, "--state-dir",
-                self.root / "mcp", "--listen", f"127.0.0.1:{port}", *flags]
+                self.root / "mcp", *(() if "--listen" in flags else ("--listen", f"127.0.0.1:{port}")), *flags]
 
     def start_mcp_http(self, port=7420, *flags):
         """berth-mcp over HTTP; ended by the caller."""

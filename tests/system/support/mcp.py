@@ -93,8 +93,11 @@ class McpHttp:
             raise AssertionError(answer["error"])
         return answer["result"]
 
-    def tool(self, name, capabilities=None, headers=None, again=None, **arguments):
-        return self.ask("tools/call", {"name": name, "arguments": arguments, **(again or {})}, capabilities, headers)
+    def call(self, tool, arguments, capabilities=None, headers=None, **more):
+        return self.ask("tools/call", {"name": tool, "arguments": arguments, **more}, capabilities, headers)
+
+    def tool(self, tool, /, **arguments):
+        return self.call(tool, arguments)
 
 
 class McpStdio:
