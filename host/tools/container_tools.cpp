@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/tools/host_tools.h"
+#include "host/tools/journal.h"
 #include "host/tools/previews.h"
 #include "host/tools/shapes.h"
 #include "tools/tools.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace berth::tools {
 namespace {
+
+bool has_labels(const std::vector<Label>& labels, const std::vector<Label>& wanted) {
+    return std::ranges::all_of(wanted, [&labels](const Label& label) {
+        return std::ranges::find(labels, label) != labels.end();
+    });
+}
 
 Result<ContainerList::Output> list(container::ContainerService& containers,
                                    const ContainerList::Input& in) {
@@ -13,6 +24,7 @@ Result<ContainerList::Output> list(container::ContainerService& containers,
     for (const auto& view : BERTH_TRY(containers.list())) {
         auto summary = to_summary(view);
         if (in.state && summary.state != *in.state) continue;
+        if (!has_labels(summary.labels, in.label)) continue;
         ++out.total;
         const bool wanted = !in.after || summary.name > *in.after;
         if (wanted && static_cast<std::int64_t>(out.containers.size()) < in.limit)
@@ -38,6 +50,48 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
                                  .stderr = to_stream(outcome.errors)};
 }
 
+/// What a call may answer (DESIGN: 32 KiB of text), with room for the rest of the answer.
+constexpr std::size_t journal_bytes_max = std::size_t{28} * 1024;
+constexpr std::size_t journal_line_bytes_max = 4096;
+constexpr std::chrono::seconds journal_time_max{20};
+
+Error journal_error(Error error, const ContainerName& name) {
+    if (error.field != "/argv/0") return error;
+    return make_error(ErrorCode::unsupported,
+                      fmt::format("container '{}' has no journalctl", name.to_string()))
+        .at("/container")
+        .next("read its log files with container_exec, for example tail -n 100 /var/log/syslog");
+}
+
+Result<ContainerLogs::Output> logs(container::ContainerService& containers,
+                                   const ContainerLogs::Input& in, const Call& call) {
+    // One line more than asked for tells whether there are more.
+    std::vector<std::string> argv{"journalctl", "--no-pager", "--quiet", "--output=short-iso",
+                                  fmt::format("--lines={}", in.lines + 1)};
+    if (in.since_seconds) argv.push_back(fmt::format("--since=-{}s", *in.since_seconds));
+    if (in.unit) argv.push_back(fmt::format("--unit={}", in.unit->to_string()));
+    // Twice what is answered, because the buffer keeps a head too.
+    auto ran = containers.run(in.container,
+                              {.launch = {.argv = std::move(argv)},
+                               .timeout = journal_time_max,
+                               .output_bytes_max = 4 * journal_bytes_max},
+                              call.cancelled);
+    if (!ran) return fail(journal_error(std::move(ran).error(), in.container));
+    if (ran->exit_code != 0) {
+        return fail(
+            make_error(ErrorCode::unavailable,
+                       fmt::format("the journal of container '{}' cannot be read: {}",
+                                   in.container.to_string(),
+                                   ran->timed_out ? "it did not answer in time" : ran->errors.text))
+                .at("/container")
+                .next("look with container_exec: systemctl status systemd-journald"));
+    }
+    auto newest = newest_lines(ran->output.text, static_cast<std::size_t>(in.lines),
+                               journal_bytes_max, journal_line_bytes_max);
+    return ContainerLogs::Output{
+        .container = in.container, .lines = std::move(newest.lines), .truncated = newest.truncated};
+}
+
 }  // namespace
 
 void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers) {
@@ -46,7 +100,8 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
     };
     registry.bind<ContainerCreate>(
         [&containers](const ContainerCreate::Input& in, const Call& call) -> Result<Container> {
-            return to_container(BERTH_TRY(containers.create(wish_of(in), to_waiting(call))));
+            return to_container(
+                BERTH_TRY(containers.create(BERTH_TRY(wish_of(in)), to_waiting(call))));
         },
         look);
     registry.bind<ContainerGet>(
@@ -55,6 +110,9 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
         });
     registry.bind<ContainerList>([&containers](const ContainerList::Input& in, const Call&) {
         return list(containers, in);
+    });
+    registry.bind<ContainerLogs>([&containers](const ContainerLogs::Input& in, const Call& call) {
+        return logs(containers, in, call);
     });
     registry.bind<ContainerStart>(
         [&containers](const ContainerStart::Input& in,

@@ -40,7 +40,7 @@ Result<container::View> ready(container::ContainerService& containers, const Con
 }  // namespace
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerCreate::Input& in) {
-    const auto row = BERTH_TRY(containers.rehearse_create(wish_of(in)));
+    const auto row = BERTH_TRY(containers.rehearse_create(BERTH_TRY(wish_of(in))));
     return Preview{.would =
                        fmt::format("create container '{}' of image {} with {} port{}{}", row.name,
                                    row.image, in.ports.size(), in.ports.size() == 1 ? "" : "s",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/tools/shapes.h"
 
+#include <fmt/format.h>
+
 namespace berth::tools {
 namespace {
 
@@ -21,6 +23,13 @@ ContainerState state_of(container::State state) {
             return ContainerState::deleting;
     }
     std::unreachable();
+}
+
+std::vector<Label> to_labels(const store::Labels& labels) {
+    std::vector<Label> out;
+    for (const auto& [key, value] : labels)
+        out.push_back(Label::parse(fmt::format("{}={}", key, value)).value());
+    return out;
 }
 
 }  // namespace
@@ -56,7 +65,8 @@ Container to_container(const container::View& view) {
                           .user = "root",
                           .host_key = row.host_key,
                           .keys = view.ssh_keys},
-                  .ports = {}};
+                  .ports = {},
+                  .labels = to_labels(row.labels)};
     for (const auto& port : view.ports) out.ports.push_back(to_forward(port, row.name));
     return out;
 }
@@ -66,7 +76,8 @@ ContainerSummary to_summary(const container::View& view) {
             .state = state_of(view.state),
             .image = ImageName::parse(view.row.image).value(),
             .ipv4 = view.row.ipv4,
-            .ssh_port = view.row.ssh_port};
+            .ssh_port = view.row.ssh_port,
+            .labels = to_labels(view.row.labels)};
 }
 
 OutputStream to_stream(const exec::Output& output) {
@@ -83,7 +94,7 @@ container::PortWish to_wish(std::int64_t container_port, std::optional<std::int6
             .protocol = protocol == Protocol::udp ? "udp" : "tcp"};
 }
 
-container::CreateWish wish_of(const ContainerCreate::Input& in) {
+Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
     container::CreateWish wish{.name = in.name,
                                .image = in.image,
                                .limits = {.memory_bytes = in.memory_bytes,
@@ -94,6 +105,15 @@ container::CreateWish wish_of(const ContainerCreate::Input& in) {
                                .start = in.start};
     for (const auto& port : in.ports)
         wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
+    for (std::size_t index = 0; index < in.labels.size(); ++index) {
+        const auto& label = in.labels[index].to_string();
+        const auto key = label.substr(0, label.find('='));
+        if (!wish.labels.emplace(key, label.substr(key.size() + 1)).second) {
+            return fail(make_error(ErrorCode::invalid_argument,
+                                   fmt::format("the label '{}' is there twice", key))
+                            .at(fmt::format("/labels/{}", index)));
+        }
+    }
     return wish;
 }
 

@@ -20,7 +20,8 @@ namespace berth::tools {
 [[nodiscard]] container::PortWish to_wish(std::int64_t container_port,
                                           std::optional<std::int64_t> host_port, Protocol protocol);
 
-[[nodiscard]] container::CreateWish wish_of(const ContainerCreate::Input& in);
+/// invalid_argument for a label whose key is there twice.
+[[nodiscard]] Result<container::CreateWish> wish_of(const ContainerCreate::Input& in);
 [[nodiscard]] container::Waiting to_waiting(const Call& call);
 
 }  // namespace berth::tools

@@ -4,6 +4,7 @@
 #include "host/tools/recovery.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,11 +160,15 @@ void FakeHost::join() {
                          .clock = clock,
                          .events = events});
     must(containers->reconcile());
-    operations = std::make_unique<operation::Operations>(*database, clock, events);
+    operations = std::make_unique<operation::Operations>(
+        *database, clock, events, operation::Options{.make_id = [this] {
+            return fmt::format("op_{:026}", next_operation++);
+        }});
     must(operations->recover());
     registry = std::make_unique<ToolRegistry>(operations.get());
     operations->recover_with(tools::recovery(*containers, *registry));
     tools::bind_container_tools(*registry, *containers);
+    tools::bind_operation_tools(*registry, *operations);
     tools::bind_port_tools(*registry, *containers);
     tools::bind_ssh_tools(*registry, *containers);
     tools::bind_gpu_tools(*registry, sysfs.root());

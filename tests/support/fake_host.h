@@ -11,6 +11,7 @@
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -87,6 +88,7 @@ public:
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
     std::unique_ptr<container::ContainerService> containers;
+    std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses
 

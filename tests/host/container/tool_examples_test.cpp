@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every example in tools-schema/tools/*.json is called on a host that has one container, `web`,
-// with port 8000 leading to its port 80. What an example says is what happens, or this fails.
+// with port 8000 leading to its port 80, and for the tools of operations a command that works in
+// the background as op_…01. What an example says is what happens, or this fails.
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/privilege.h"
@@ -35,6 +36,11 @@ void call_example(const ToolSpec& tool, const Json& example) {
     REQUIRE(host.registry->invoke(
         "container_create",
         {{"name", "web"}, {"ports", {{{"container_port", 80}, {"host_port", 8000}}}}}, {}));
+    if (tool.toolset == "operation") {
+        REQUIRE(host.registry->invoke(
+            "container_exec",
+            {{"container", "web"}, {"argv", {"sleep", "1000"}}, {"background", true}}, {}));
+    }
     const auto answer = host.registry->invoke(tool.name, example.at("arguments"), {});
     if (example.contains("result")) {
         INFO((answer ? to_text(*answer) : answer.error().message));
