@@ -40,15 +40,23 @@ std::string for_a_person(std::string text) {
     return text.substr(0, cut) + fmt::format("… ({} more bytes)", left_out);
 }
 
-/// ["key=value", …]; nothing when the object does not say.
-std::optional<std::vector<std::string>> labels_in(const Json& object) {
-    const auto found = object.find("labels");
-    if (found == object.end() || !found->is_array()) return std::nullopt;
-    std::vector<std::string> labels;
-    for (const Json& label : *found) {
+using Labels = std::vector<std::string>;
+
+/// ["key=value", …]: left out when there are none.
+Labels labels_in(const Json& object) {
+    Labels labels;
+    for (const Json& label : object.value("labels", Json::array())) {
         if (label.is_string()) labels.push_back(label.get<std::string>());
     }
     return labels;
+}
+
+/// A container's; nothing for a target of another kind, of which they cannot be known.
+std::optional<Labels> labels_of_container(const Json& target) {
+    if (text_member(target, "name").empty() || text_member(target, "image").empty()) {
+        return std::nullopt;
+    }
+    return labels_in(target);
 }
 
 /// The container that a call names; "" when it names none.
@@ -128,14 +136,11 @@ Result<std::optional<std::vector<std::string>>> Gate::labels_of(Passage& passage
         BERTH_TRY(look(passage));
         const Json& target = passage.preview->target;
         // What is not there yet has the labels that it is to get.
-        if (target.is_null()) {
-            return labels_in(passage.arguments).value_or(std::vector<std::string>{});
-        }
-        return labels_in(target);
+        return target.is_null() ? labels_in(passage.arguments) : labels_of_container(target);
     }
     const std::string container = container_of(passage.arguments);
-    if (container.empty()) return std::vector<std::string>{};  // it is about no one container
-    return labels_in(BERTH_TRY(
+    if (container.empty()) return Labels{};  // it is about no one container
+    return labels_of_container(BERTH_TRY(
         invoker_.invoke("container_get", {{"name", container}, {"response_format", "detailed"}},
                         looking(passage.asked))));
 }

@@ -47,10 +47,11 @@ struct Fixture {
         host.tools["container_delete"] = [this](const Json& arguments,
                                                 const Call& call) -> Result<Json> {
             if (arguments.value("dry_run", false)) {
-                return Json{{"dry_run", true},
-                            {"would", "delete container 'ada' (running, 2 ports)"},
-                            {"target", {{"name", "ada"}, {"labels", labels}}},
-                            {"state", state}};
+                return Json{
+                    {"dry_run", true},
+                    {"would", "delete container 'ada' (running, 2 ports)"},
+                    {"target", {{"name", "ada"}, {"image", "debian-12"}, {"labels", labels}}},
+                    {"state", state}};
             }
             if (!call.expected_state.empty() && call.expected_state != state) {
                 return fail(ErrorCode::busy, "the target has changed since it was looked at");
@@ -337,10 +338,11 @@ TEST_CASE("a label of the target decides") {
         CHECK(made({"env=dev"}).has_value());
     }
     SECTION("a tool that only reads is looked up by the container it names") {
-        test.host.gives("container_get", {{"name", "ada"}, {"labels", test.labels}});
+        test.host.gives("container_get",
+                        {{"name", "ada"}, {"image", "i"}, {"labels", test.labels}});
         CHECK(error_of(test.tools.call("container_get", {{"name", "ada"}}, test.asked)).code ==
               ErrorCode::denied);
-        test.host.gives("container_get", {{"name", "ada"}, {"labels", Json::array()}});
+        test.host.gives("container_get", {{"name", "ada"}, {"image", "i"}});
         CHECK(test.tools.call("container_get", {{"name", "ada"}}, test.asked).has_value());
         test.host.gives("container_list", {{"containers", Json::array()}});
         CHECK(test.tools.call("container_list", Json::object(), test.asked).has_value());

@@ -3,6 +3,7 @@
 // other holds.
 #include "mcp-server/offer/backend_watch.h"
 #include "mcp-server/offer/catalogue_prompts.h"
+#include "mcp-server/offer/catalogue_tasks.h"
 #include "mcp-server/offer/catalogue_tools.h"
 #include "mcp-server/offer/host_resources.h"
 #include "mcp-server/offer/name_completer.h"
@@ -28,6 +29,7 @@ struct Fixture {
     HostResources resources{gated};
     CataloguePrompts prompts{gated};
     NameCompleter completer{gated, prompts, resources};
+    CatalogueTasks tasks{*host.registry};
     Asked asked{.call = {.caller = "uid:0"},
                 .client = {.principal = "uid:0"},
                 .log = [](LogLevel, const Json&) {},
@@ -98,6 +100,57 @@ TEST_CASE("a confirmed delete deletes what was shown and nothing else", "[offer]
         CHECK(late.error().code == ErrorCode::busy);
         CHECK(test.call("container_get", {{"name", "ada"}}));
     }
+}
+
+TEST_CASE("a rule by label protects what has the label, and what is made with it", "[offer]") {
+    if (!privileged()) return;
+    Fixture test({.rules = {{.tool = "*", .label = "env=prod", .action = policy::Action::deny}}});
+    REQUIRE(test.host.registry->invoke("container_create",
+                                       {{"name", "bob"}, {"labels", {"env=prod"}}}, {}));
+    for (const auto* tool : {"container_get", "container_stop", "container_start"}) {
+        INFO(tool);
+        const auto refused = test.call(tool, {{"name", "bob"}});
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == ErrorCode::denied);
+        CHECK(test.call(tool, {{"name", "ada"}}));
+    }
+    const auto read = test.resources.read("container://bob", test.asked);
+    REQUIRE_FALSE(read);
+    CHECK(std::get<Error>(read.error()).code == ErrorCode::denied);
+    CHECK(test.call("container_create", {{"name", "eve"}, {"labels", {"env=prod"}}}).error().code ==
+          ErrorCode::denied);
+    CHECK(test.call("container_create", {{"name", "eve"}, {"labels", {"env=dev"}}}));
+}
+
+TEST_CASE("a create that takes long is a task, which ends with the container", "[offer]") {
+    if (!privileged()) return;
+    Fixture test;
+    test.asked.client.capabilities = {{"extensions", {{tasks_extension, Json::object()}}}};
+    std::atomic<bool> go_on = false;
+    test.host.engine.on_call = [&](std::string_view) { go_on.wait(false); };
+    auto answer = test.tools.call("container_create", {{"name", "bob"}}, test.asked);
+    REQUIRE(answer);
+    REQUIRE(std::holds_alternative<Task>(*answer));
+    const std::string id = std::get<Task>(*answer).id;
+    auto task = test.tasks.get(id, test.asked);
+    REQUIRE(task);
+    CHECK(task->status == "working");
+    Asked stranger = test.asked;
+    stranger.call.caller = "token:other";
+    CHECK_FALSE(test.tasks.get(id, stranger));
+    CHECK_FALSE(test.tasks.cancel(id, stranger));
+
+    go_on = true;
+    go_on.notify_all();
+    REQUIRE(test.host.registry->invoke("operation_get", {{"id", id}, {"wait_seconds", 50}},
+                                       {.caller = "uid:0"}));
+    task = test.tasks.get(id, test.asked);
+    REQUIRE(task);
+    CHECK(task->status == "completed");
+    CHECK(std::get<TypedOutput>(task->outcome).value["name"] == "bob");
+    CHECK(test.tasks.cancel(id, test.asked));  // it has ended: nothing changes
+    CHECK(test.tasks.get("op_00000000000000000000000000", test.asked).error().error.code == -32602);
+    CHECK(test.tasks.get("nonsense", test.asked).error().error.code == -32602);
 }
 
 TEST_CASE("every tool that changes things can be asked about", "[offer]") {

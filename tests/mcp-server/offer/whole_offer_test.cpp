@@ -92,7 +92,6 @@ TEST_CASE("a modern client is asked, and its retry with a yes deletes once") {
     const Json asked = server.delete_ada()["result"];
     REQUIRE(asked["resultType"] == "input_required");
     CHECK(asked["inputRequests"]["confirm"]["method"] == "elicitation/create");
-    CHECK_FALSE(asked["requestState"].get<std::string>().contains("sha256:1\""));
     const Json yes = {{"requestState", asked["requestState"]},
                       {"inputResponses",
                        {{"confirm", {{"action", "accept"}, {"content", {{"confirm", true}}}}}}}};
