@@ -149,7 +149,7 @@ class Work(HostCase):
             answer = calling.getresponse()
             self.assertEqual(200, answer.status, answer.read())
             answer.read()
-        for connection, _ in streams:
+        for connection in (calling, *(connection for connection, _ in streams)):
             connection.close()
 
     def test_200_calls_at_once_all_come_back(self):
