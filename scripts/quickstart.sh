@@ -42,6 +42,7 @@ start_supervised() {
     local program
     for program in berth-mcp berthd; do stop_supervised "$program"; done
     install -d -m 755 /run/berth /var/log/berth
+    install -d -m 700 -o berth -g berth /var/lib/berth-mcp
     supervise berthd /usr/local/sbin/berthd --config /etc/berth/berthd.toml
     supervise berth-mcp setpriv --reuid berth --regid berth --init-groups --no-new-privs \
         /usr/local/bin/berth-mcp --config /etc/berth/mcp.toml
