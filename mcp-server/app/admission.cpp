@@ -28,6 +28,18 @@ HttpResponse refuse(const auth::Challenge& challenge, const HttpRequest& request
     return response;
 }
 
+HttpResponse refuse(std::chrono::milliseconds wait) {
+    auto response = refuse(429, fmt::format("too many requests; wait {} ms", wait.count()));
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+    response.headers.emplace("retry-after", std::to_string(seconds));
+    return response;
+}
+
+/// "127.0.0.1:40312" without the port.
+std::string address_of(const std::string& remote) {
+    return remote.substr(0, remote.rfind(':'));
+}
+
 /// One character for each tool of the catalogue: the same for the same tools only.
 std::string key_of(const policy::ToolFilter& filter) {
     std::string key;
@@ -51,13 +63,12 @@ std::shared_ptr<const mcp::ToolScope> scope_of(const policy::ToolFilter& filter)
 
 std::expected<mcp::Admitted, HttpResponse> Admission::admit(const HttpRequest& request) {
     const auto caller = authenticator_.check(request);
-    if (!caller) return std::unexpected(refuse(caller.error(), request));
-    if (const auto wait = rate_.refused(caller->principal)) {
-        auto response = refuse(429, fmt::format("too many requests; wait {} ms", wait->count()));
-        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*wait).count();
-        response.headers.emplace("retry-after", std::to_string(seconds));
-        return std::unexpected(std::move(response));
+    if (!caller) {
+        // Who only guesses is slowed down too, by its address.
+        const auto wait = rate_.refused("stranger:" + address_of(request.remote));
+        return std::unexpected(wait ? refuse(*wait) : refuse(caller.error(), request));
     }
+    if (const auto wait = rate_.refused(caller->principal)) return std::unexpected(refuse(*wait));
     const auto wish = policy::wish_of(request.headers);
     if (!wish) return std::unexpected(refuse(400, wish.error().message));
     const auto wished = wish->empty() ? offered_ : offered_.narrowed(*wish);

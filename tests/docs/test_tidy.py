@@ -22,6 +22,14 @@ ARROWS = {
     "host/operation": ("tools-schema", "base", "host"),
     "host/tools": ("tools-schema", "base", "host"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),
+    "mcp-server/jsonrpc": ("tools-schema", "base"),
+    "mcp-server/auth": ("tools-schema", "base"),
+    "mcp-server/policy": ("tools-schema", "base", "mcp-server/auth"),
+    "mcp-server/protocol": ("tools-schema", "base", "mcp-server/auth", "mcp-server/jsonrpc"),
+    "mcp-server/transport": ("tools-schema", "base", "mcp-server/auth", "mcp-server/jsonrpc", "mcp-server/protocol"),
+    "mcp-server/offer": ("tools-schema", "base", "mcp-server/auth", "mcp-server/jsonrpc", "mcp-server/policy",
+                         "mcp-server/protocol"),
+    "mcp-server/clients": ("tools-schema", "base"),
     "mcp-server/app": ("tools-schema", "base", "host", "mcp-server"),
 }
 # Rooms on top of their neighbours, and who may include them besides themselves.

@@ -16,7 +16,8 @@ class Examples(HostCase):
         cls.addClassCleanup(server.terminate)
         # Examples call berth by its name, as somebody who has installed it would.
         (cls.host.root / "bin").mkdir()
-        shutil.copy(program("berth"), cls.host.root / "bin")
+        for name in ("berth", "berth-mcp"):
+            shutil.copy(program(name), cls.host.root / "bin")
 
     def test_each_example_ends_well_and_leaves_nothing(self):
         self.host.create("warm")  # the first container makes what all share
