@@ -79,13 +79,6 @@ bool Cgroups::unified(std::string_view controller) const {
     return std::ranges::find(unified_controllers_, controller) != unified_controllers_.end();
 }
 
-bool Cgroups::exists(std::string_view group) const {
-    return std::ranges::any_of(hierarchies_, [group](const auto& hierarchy) {
-        std::error_code ignored;
-        return fs::exists(hierarchy / group, ignored);
-    });
-}
-
 std::vector<pid_t> Cgroups::processes(std::string_view group) const {
     std::set<pid_t> found;
     for (const auto& hierarchy : hierarchies_) {

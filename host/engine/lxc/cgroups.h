@@ -29,8 +29,6 @@ public:
     /// Whether the unified hierarchy offers that controller.
     [[nodiscard]] bool unified(std::string_view controller) const;
 
-    /// Whether any hierarchy has `group`.
-    [[nodiscard]] bool exists(std::string_view group) const;
     /// The processes in `group` and below it, over all hierarchies.
     [[nodiscard]] std::vector<pid_t> processes(std::string_view group) const;
     /// Removes `group` and what is below it in all hierarchies; what still has processes stays.

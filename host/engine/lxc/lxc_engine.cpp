@@ -201,9 +201,9 @@ bool LxcEngine::running(std::string_view id) {
             return false;
         }
     }
-    // What has no group does not run. liblxc would say so too, but it takes its time when many
-    // containers start, and a list must not.
-    if (!cgroups_.exists(payload_group(options_.cgroup, id))) return false;
+    // What has no process does not run. liblxc would say so too, but of a container that is just
+    // ending only after a second or more, and a list must not wait.
+    if (cgroups_.processes(payload_group(options_.cgroup, id)).empty()) return false;
     const Handle container = open(id);
     if (!container || container->init_pid(container.get()) <= 0) return false;
     remember(id, container.get());

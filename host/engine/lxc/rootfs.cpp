@@ -9,9 +9,11 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -30,19 +32,17 @@ Error failed(std::string_view doing) {
 /// A user namespace with the container's id map, held open by its descriptor alone. Only a process
 /// can carry a new namespace to where its map can be written, so one is made and let go.
 Result<Fd> user_namespace(std::int64_t uid_base) {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail(failed("make a pipe"));
-    const Fd wait_end(ends[0]);
-    Fd release_end(ends[1]);
     clone_args arguments{};
     arguments.flags = CLONE_NEWUSER;
     arguments.exit_signal = SIGCHLD;
+    const pid_t parent = ::getpid();
     const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof(arguments)));
     if (pid < 0) return fail(failed("make a user namespace"));
     if (pid == 0) {  // only system calls here: the parent has threads
-        char byte = 0;
-        (void)::close(ends[1]);
-        (void)!::read(ends[0], &byte, 1);
+        // It waits to be killed, and not for a pipe to close: children that other threads make at
+        // the same time would hold each other's pipes open, for ever.
+        (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (::getppid() == parent) (void)::pause();
         ::_exit(0);
     }
     const std::string map = fmt::format("0 {} {}", uid_base, ids_per_container);
@@ -50,7 +50,7 @@ Result<Fd> user_namespace(std::int64_t uid_base) {
     if (mapped) mapped = write_kernel_file(fmt::format("/proc/{}/gid_map", pid), map);
     Fd descriptor(::open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
     const Error open_error = failed("open the user namespace");
-    release_end.reset();
+    (void)::kill(pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
     if (!mapped) return fail(mapped.error());

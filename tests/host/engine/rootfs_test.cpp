@@ -13,8 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
 
 using namespace berth;
 using namespace berth::engine;
@@ -79,6 +83,31 @@ TEST_CASE("a root shows the image's files as the container's own and leaves the 
         EXPECT(rootfs.destroy());
         EXPECT(rootfs.destroy());
         EXPECT(!fs::exists(place / "box"));
+        return true;
+    }));
+}
+
+TEST_CASE("many roots are mounted at once", "[engine]") {
+    if (!privileged()) return;
+    CHECK(with_mounts([](const fs::path& place) {
+        // Each makes children of its own, and none may wait for another's.
+        constexpr int threads = 16, turns = 20;
+        std::atomic<int> failures = 0;
+        {
+            std::vector<std::jthread> mounting;
+            for (int number = 0; number < threads; ++number) {
+                mounting.emplace_back([&failures, &place, number] {
+                    const Rootfs rootfs(place / std::to_string(number));
+                    for (int turn = 0; turn < turns; ++turn) {
+                        const bool fine = rootfs.create(uid_base) &&
+                                          rootfs.mount(place / "base", uid_base) &&
+                                          rootfs.destroy();
+                        if (!fine) ++failures;
+                    }
+                });
+            }
+        }
+        EXPECT(failures == 0);
         return true;
     }));
 }
