@@ -48,9 +48,18 @@ done
 expect "$(tool container_list '{"label":["made-for=example"]}')" 'it["total"] == 1'
 
 say "the site, in the background"
-serve='cd /srv && cat >index.html && (setsid python3 -m http.server 80 >/var/log/site.log 2>&1 </dev/null &) && sleep 1'
-started=$(tool container_exec "{\"container\":\"$name\",\"background\":true,\"argv\":[\"sh\",\"-c\",\"$serve\"],
-    \"stdin\":\"served by $name\\n\"}")
+site='
+import socket
+server = socket.create_server(("", 80))
+while True:
+    client, _ = server.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.0 200 OK\r\n\r\nserved by '$name'\n")
+    client.close()'
+started=$(tool container_exec "$(python3 -c 'import json, sys; print(json.dumps({
+    "container": sys.argv[1], "stdin": sys.argv[2], "background": True,
+    "argv": ["sh", "-c", "cat >/srv/site.py && (setsid python3 /srv/site.py >/dev/null 2>&1 </dev/null &) && sleep 1"]}))' \
+    "$name" "$site")")
 operation=$(get "$started" 'it["operation"]["id"]')
 expect "$(tool operation_get "{\"id\":\"$operation\",\"wait_seconds\":50}")" \
     'it["status"] == "completed" and it["result"]["exit_code"] == 0'
