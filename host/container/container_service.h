@@ -152,6 +152,8 @@ private:
                                 const Waiting& waiting);
     [[nodiscard]] Result<> bring_up(const store::Container& row, const image::Image& image,
                                     const Waiting& waiting);
+    [[nodiscard]] Result<> prove(const std::string& id, const Waiting& waiting,
+                                 const std::function<Result<>()>& attempt);
     [[nodiscard]] Result<> take_down(const store::Container& row);
     [[nodiscard]] Result<> apply_forwards();
     [[nodiscard]] Result<> publish_keys(const store::Container& row);

@@ -117,6 +117,10 @@ void FakeLogins::close(std::string_view id) {
 }
 
 Result<> FakeLogins::prove(std::int64_t port) {
+    if (refuse_next > 0) {
+        --refuse_next;
+        return fail(ErrorCode::unavailable, "not yet");
+    }
     const std::lock_guard lock(mutex_);
     for (const auto& [id, known] : listening) {
         if (known == port) return {};

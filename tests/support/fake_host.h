@@ -66,6 +66,7 @@ public:
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
     std::map<std::string, std::int64_t, std::less<>> listening;
+    std::atomic<int> refuse_next = 0;  // how many proofs fail before one holds
 
 private:
     std::mutex mutex_;  // of the calls; a test looks at `listening` when none is under way

@@ -49,6 +49,14 @@ TEST_CASE("a create that fails at any step leaves nothing, and the name is free 
     CHECK(host.containers->create(wanted));
 }
 
+TEST_CASE("a login that answers a moment later is waited for", "[container]") {
+    if (!privileged()) return;
+    FakeHost host;
+    host.logins.refuse_next = 2;
+    CHECK(host.containers->create(wish("ada")));
+    CHECK(host.logins.refuse_next == 0);
+}
+
 TEST_CASE("containers made at once get addresses, ports and uid ranges of their own",
           "[container]") {
     if (!privileged()) return;
