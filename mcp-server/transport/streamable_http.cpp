@@ -107,12 +107,8 @@ std::string StreamableHttp::error_body(int status, std::string_view message) {
 }
 
 HttpResponse StreamableHttp::answer(const HttpRequest& request) {
-    const bool local = request.peer_uid.has_value();  // no web page can reach a unix socket
-    if (!local) {
-        if (const auto why = access_refusal(request.headers, options_.access)) {
-            return refuse(403, *why);
-        }
-    }
+    // On unix sockets too: behind a proxy they are as reachable as the proxy.
+    if (const auto why = access_refusal(request.headers, options_.access)) return refuse(403, *why);
     if (request.path == mcp_path) return answer_mcp(request);
     for (const HttpRoute& route : options_.routes) {
         if (request.path != route.path) continue;

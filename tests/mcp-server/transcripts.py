@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs tests/transcripts/*.txt against a server program over stdio and over HTTP.
+"""Runs tests/transcripts/*.txt against a server program over stdio, over HTTP, and over a unix socket.
 
 usage: transcripts.py PROGRAM DIRECTORY. tests/transcripts/README.md says what the lines mean; the same files run
 without I/O in transcript_test.cpp."""
@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -162,19 +163,30 @@ class Stdio:
         return list(self.received.queue)
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=ANSWER_SECONDS)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Exchange(threading.Thread):
     """One HTTP request, whose answer goes message by message to `received`."""
 
-    def __init__(self, port, method, body, headers, received, ends_with=None):
+    def __init__(self, connect, method, body, headers, received, ends_with=None):
         super().__init__()
-        self.port, self.headers, self.received = port, dict(headers), received
+        self.connect, self.headers, self.received = connect, dict(headers), received
         self.ends_with, self.event_id, self.answered = ends_with, None, False
         self.closed, self.error, self.head, self.has_head = False, None, None, threading.Event()
         self.open(method, body)
         self.start()
 
     def open(self, method, body):
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
+        self.connection = self.connect()
         self.connection.request(method, "/mcp", body, self.headers)
         self.socket = self.connection.sock  # the connection forgets it when the response ends with it
 
@@ -235,10 +247,17 @@ class Http:
     name = "http"
 
     def __init__(self):
-        self.process = subprocess.Popen([PROGRAM, "--port", "0"], stderr=subprocess.PIPE, text=True)
-        self.port = int(re.search(r"port=(\d+)", self.process.stderr.readline())[1])
+        self.process = subprocess.Popen([PROGRAM, *self.listening()], stderr=subprocess.PIPE, text=True)
+        self.where = self.process.stderr.readline()
         self.received, self.session, self.extra = queue.Queue(), {}, {}
         self.exchanges, self.running = [], {}
+
+    def listening(self):
+        return ["--port", "0"]
+
+    def connect(self):
+        port = int(re.search(r"port=(\d+)", self.where)[1])
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
 
     def headers(self, message):
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -263,7 +282,7 @@ class Http:
         if message.get("method") == "notifications/cancelled" and not self.session:
             self.running.pop(message["params"]["requestId"]).close()
             return
-        exchange = Exchange(self.port, "POST", data, self.headers(message), self.received, message.get("id"))
+        exchange = Exchange(self.connect, "POST", data, self.headers(message), self.received, message.get("id"))
         self.exchanges.append(exchange)
         if message.get("id") is not None and "method" in message and not isinstance(message["id"], (list, dict)):
             self.running[message["id"]] = exchange
@@ -284,7 +303,7 @@ class Http:
 
     def listen(self):
         headers = {"Accept": "text/event-stream", **self.session}
-        exchange = Exchange(self.port, "GET", None, headers, self.received)
+        exchange = Exchange(self.connect, "GET", None, headers, self.received)
         assert exchange.response().status == 200, "a session has a stream for what belongs to no request"
         self.exchanges.append(exchange)
 
@@ -312,6 +331,24 @@ class Http:
         return list(self.received.queue)
 
 
+class UnixHttp(Http):
+    """The same over a unix socket."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory()
+        super().__init__()
+
+    def listening(self):
+        return ["--socket", f"{self.directory.name}/mcp.sock"]
+
+    def connect(self):
+        return UnixConnection(f"{self.directory.name}/mcp.sock")
+
+    def close(self):
+        super().close()
+        self.directory.cleanup()
+
+
 class Transcripts(unittest.TestCase):
     def converse(self, transport):
         files = sorted(DIRECTORY.glob("*.txt"))
@@ -332,6 +369,9 @@ class Transcripts(unittest.TestCase):
 
     def test_over_http(self):
         self.converse(Http)
+
+    def test_over_a_unix_socket(self):
+        self.converse(UnixHttp)
 
 
 if __name__ == "__main__":
