@@ -26,7 +26,7 @@ constexpr std::string_view clear = "table inet berth\ndelete table inet berth\n"
 
 std::string firewall_document(const FirewallSpec& spec) {
     return fmt::format(R"({clear}table inet berth {{
-  map forwards {{
+  map {map} {{
     type inet_proto . inet_service : ipv4_addr . inet_service{elements}
   }}
   # route_localnet, which forwards from 127.0.0.1 need, must not open the host's loopback to containers.
@@ -37,11 +37,11 @@ std::string firewall_document(const FirewallSpec& spec) {
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat
-    fib daddr type local meta nfproto ipv4 dnat ip to meta l4proto . th dport map @forwards
+    fib daddr type local meta nfproto ipv4 dnat ip to meta l4proto . th dport map @{map}
   }}
   chain output {{
     type nat hook output priority -100
-    fib daddr type local meta nfproto ipv4 dnat ip to meta l4proto . th dport map @forwards
+    fib daddr type local meta nfproto ipv4 dnat ip to meta l4proto . th dport map @{map}
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat
@@ -65,7 +65,8 @@ std::string firewall_document(const FirewallSpec& spec) {
   }}
 }}
 )",
-                       fmt::arg("clear", clear), fmt::arg("elements", elements(spec.forwards)),
+                       fmt::arg("clear", clear), fmt::arg("map", firewall_map),
+                       fmt::arg("elements", elements(spec.forwards)),
                        fmt::arg("bridge", spec.bridge), fmt::arg("subnet", spec.subnet));
 }
 

@@ -15,6 +15,10 @@
 
 namespace berth::net {
 
+// What nft_elements changes single forwards of.
+inline constexpr const char* firewall_table = "berth";
+inline constexpr const char* firewall_map = "forwards";
+
 struct Forward {
     std::string protocol;  // "tcp" or "udp"
     std::int64_t host_port = 0;

@@ -3,7 +3,9 @@
 
 #include "base/fd.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "host/net/links.h"
+#include "host/net/nft_elements.h"
 #include "host/net/sysctls.h"
 
 #include <fmt/format.h>
@@ -38,8 +40,25 @@ Result<> HostNetwork::tear_down() {
 }
 
 Result<> HostNetwork::apply(const std::vector<Forward>& forwards) {
-    return apply_firewall(
-        {.bridge = options_.bridge, .subnet = options_.subnet.to_string(), .forwards = forwards});
+    const std::lock_guard lock(mutex_);
+    if (applied_) {
+        const auto change = difference(*applied_, forwards);
+        if (change.size() == 0) return {};
+        if (change.size() <= map_change_elements_max) {
+            const auto changed = change_elements(change);
+            if (changed) {
+                applied_ = forwards;
+                return {};
+            }
+            log::warning(
+                "network: forwards could not be changed one by one; the table is written anew",
+                {{"cause", changed.error().message}});
+        }
+    }
+    BERTH_TRY(apply_firewall(
+        {.bridge = options_.bridge, .subnet = options_.subnet.to_string(), .forwards = forwards}));
+    applied_ = forwards;
+    return {};
 }
 
 Result<> HostNetwork::check_free(const std::string& protocol, std::int64_t host_port) {

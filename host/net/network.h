@@ -7,6 +7,8 @@
 #include "host/net/firewall.h"
 
 #include <filesystem>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,8 @@ public:
     /// Removes all of that.
     [[nodiscard]] Result<> tear_down();
 
+    /// The first time by the whole table, whatever was there; from then on by what has changed,
+    /// and by the whole table again when the kernel's map is found to be another than we left.
     [[nodiscard]] Result<> apply(const std::vector<Forward>& forwards) override;
     [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
 
@@ -50,6 +54,8 @@ private:
         return options_.state_dir / "sysctls.json";
     }
     NetworkOptions options_;
+    std::mutex mutex_;
+    std::optional<std::vector<Forward>> applied_;  // what this process has last put in the table
 };
 
 /// The name servers of this host that a container can reach, as the content of its resolv.conf. A
