@@ -7,12 +7,14 @@ import io
 import json
 import os
 import platform
+import subprocess
+import sys
 import tarfile
 import unittest
 import zlib
 from pathlib import Path
 
-from support.host import HostCase, main
+from support.host import SOURCE, HostCase, main
 from support.machine import HOST_ADDRESS
 
 PROBE = Path(__file__).parent / "probe"
@@ -38,6 +40,14 @@ def packed():
                 path = Path(file).parent if file.endswith("__init__.py") else Path(file)
                 tar.add(path, path.name, filter=whole)
     return archive.getvalue()
+
+
+class Table(unittest.TestCase):
+    def test_the_page_has_the_table_of_what_is_tried(self):
+        done = subprocess.run([sys.executable, PROBE, "--table"], capture_output=True, text=True, check=True)
+        page = (SOURCE / "docs/isolation.md").read_text()
+        self.assertTrue(page.endswith(done.stdout.rstrip("\n") + "\n"),
+                        "docs/isolation.md does not end with what `python3 tests/system/probe --table` prints")
 
 
 class Probe(HostCase):

@@ -24,6 +24,8 @@ def table():
         return " or ".join(words)
     for kind, title in (("forbidden", "What a container cannot do"), ("needed", "What a container can do")):
         print(f"## {title}\n")
+        if kind == "needed":
+            print("`allowed` for an ordinary user too, or root's alone, as on any machine.\n")
         of_kind = [attempt for attempt in ATTEMPTS if attempt["kind"] == kind]
         for area, attempts in itertools.groupby(of_kind, key=lambda attempt: attempt["area"]):
             print(f"### {area[0].upper()}{area[1:]}\n\n| attempt | as root inside | as a user inside |\n| --- | --- | --- |")
