@@ -61,6 +61,27 @@ class Ports(HostCase):
         self.assertEqual(self.host.dial("tcp", "127.0.0.1", port), "")
         self.refused("not_found", "/host_port", "port_remove", {"host_port": port})
 
+    def test_a_forward_comes_and_goes_without_a_process(self):
+        """One element of the kernel's map changes: nft is not even there meanwhile."""
+        nft = self.host.machine.run(["sh", "-c", "command -v nft"]).stdout.strip()
+        self.host.machine.run(["mount", "--bind", "/bin/false", nft])
+        try:
+            port = self.forward()
+            self.assert_reached("tcp", port)
+            self.host.rpc("port_remove", {"host_port": port})
+            self.assertEqual(self.host.dial("tcp", HOST_ADDRESS, port, outside=True), "")
+        finally:
+            self.host.machine.run(["umount", nft])
+
+    def test_a_map_that_somebody_has_emptied_is_made_whole_by_the_next_change(self):
+        first = self.forward()
+        self.host.machine.run(["nft", "flush", "map", "inet", "berth", "forwards"])
+        self.assertEqual(self.host.dial("tcp", HOST_ADDRESS, first, outside=True), "")
+        second = self.forward("udp")
+        self.host.rpc("port_remove", {"host_port": first})  # which is not in the map any more
+        self.assertIn("the table is written anew", self.host.log_tail())
+        self.assertEqual(self.host.dial("udp", HOST_ADDRESS, second, outside=True), f"ada {OUTSIDE_ADDRESS}")
+
     def test_forwards_outlive_the_daemon(self):
         ports = {protocol: self.forward(protocol) for protocol in ("tcp", "udp")}
         self.host.kill()

@@ -2,7 +2,12 @@
 #include "host/engine/lxc/lxc_config.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 namespace berth::engine {
@@ -12,6 +17,57 @@ namespace {
 constexpr std::array<std::string_view, 9> allowed_devices{"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",
                                                           "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
                                                           "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm"};
+
+constexpr std::array<std::string_view, 9> masked_files{
+    "proc/kcore",      "proc/keys",          "proc/key-users",
+    "proc/kmsg",       "proc/timer_list",    "proc/sched_debug",
+    "proc/interrupts", "proc/latency_stats", "proc/pagetypeinfo"};
+constexpr std::array<std::string_view, 6> masked_directories{
+    "proc/acpi",        "proc/scsi",         "sys/firmware", "sys/devices/virtual/powercap",
+    "sys/kernel/debug", "sys/kernel/tracing"};
+
+struct ProcessLimit {
+    std::string_view name;
+    int resource;
+    rlim_t soft;
+    rlim_t hard;
+};
+constexpr rlim_t none = RLIM_INFINITY;
+
+// Each limit that a process has, so that none is what berthd happened to be started with. They
+// bound a process; what bounds a container are its control groups.
+constexpr std::array<ProcessLimit, 16> process_limits{{
+    {"as", RLIMIT_AS, none, none},
+    // One byte: no core dump. A pattern of the host's that names a program would start that on the
+    // host, as its root, with what crashed inside; and this is the one value that prevents it.
+    {"core", RLIMIT_CORE, 1, 1},
+    {"cpu", RLIMIT_CPU, none, none},
+    {"data", RLIMIT_DATA, none, none},
+    {"fsize", RLIMIT_FSIZE, none, none},
+    {"locks", RLIMIT_LOCKS, none, none},
+    {"memlock", RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
+    {"msgqueue", RLIMIT_MSGQUEUE, 819'200, 819'200},
+    {"nice", RLIMIT_NICE, 0, 0},
+    {"nofile", RLIMIT_NOFILE, 1024, 524'288},
+    {"nproc", RLIMIT_NPROC, none, none},
+    {"rss", RLIMIT_RSS, none, none},
+    {"rtprio", RLIMIT_RTPRIO, 0, 0},
+    {"rttime", RLIMIT_RTTIME, none, none},
+    {"sigpending", RLIMIT_SIGPENDING, 65'536, 65'536},
+    {"stack", RLIMIT_STACK, 8 << 20, none},
+}};
+
+/// Whether this process may give out more than it has; berthd may, unless its service forbids it.
+bool may_raise_limits() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+    return ::syscall(SYS_capget, &header, sets.data()) == 0 &&
+           (sets[0].effective & (1U << CAP_SYS_RESOURCE)) != 0;
+}
+
+std::string limit_text(rlim_t value) {
+    return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
+}
 
 constexpr int cpu_period_us = 100'000;
 
@@ -69,6 +125,20 @@ void add_mounts(LxcConfig& config, const LxcPaths& paths) {
         "tmpfs run/sshd tmpfs ro,nosuid,nodev,noexec,mode=755,size=4k,create=dir 0 0");
 }
 
+/// Files of the kernel that tell of the host and that nothing inside needs. Root inside can take
+/// these covers away again; what then holds is the files' own permissions, which are not its.
+void add_masks(LxcConfig& config) {
+    for (const auto file : masked_files) {
+        config.emplace_back("lxc.mount.entry",
+                            fmt::format("/dev/null {} none bind,ro,optional 0 0", file));
+    }
+    for (const auto directory : masked_directories) {
+        config.emplace_back(
+            "lxc.mount.entry",
+            fmt::format("tmpfs {} tmpfs ro,nosuid,nodev,noexec,size=4k,optional 0 0", directory));
+    }
+}
+
 void add_network(LxcConfig& config, const Spec& spec) {
     const auto set = [&config](std::string_view key, std::string value) {
         config.emplace_back(fmt::format("lxc.net.0.{}", key), std::move(value));
@@ -98,6 +168,21 @@ std::string pivot_group(std::string_view cgroup) {
     return fmt::format("{}.pivot", cgroup);
 }
 
+LxcConfig process_limit_config() {
+    LxcConfig config;
+    const bool may_raise = may_raise_limits();
+    for (auto [name, resource, soft, hard] : process_limits) {
+        rlimit own{};
+        if (!may_raise && ::getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) {
+            hard = std::min(hard, own.rlim_max);
+            soft = std::min(soft, hard);
+        }
+        config.emplace_back(fmt::format("lxc.prlimit.{}", name),
+                            limit_text(soft) + ":" + limit_text(hard));
+    }
+    return config;
+}
+
 Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgroups& cgroups) {
     LxcConfig config{
         {"lxc.uts.name", spec.hostname},
@@ -123,7 +208,9 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         {"lxc.cgroup.dir.monitor", monitor_group(paths.cgroup, spec.id)},
         {"lxc.cgroup.dir.monitor.pivot", pivot_group(paths.cgroup)},
     };
+    for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
     add_mounts(config, paths);
+    add_masks(config);
     add_network(config, spec);
     add_devices(config, cgroups);
     BERTH_TRY(add_limits(config, spec.limits, cgroups));

@@ -28,6 +28,9 @@ using LxcConfig = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths,
                                            const Cgroups& cgroups);
 
+/// The limits that every process of a container starts with, also one that comes in from outside.
+[[nodiscard]] LxcConfig process_limit_config();
+
 /// The host's end of the container's veth pair (at most 15 characters).
 [[nodiscard]] std::string host_interface(std::string_view id);
 inline constexpr std::string_view host_interface_prefix = "bh";

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/rollback.h"
+#include "host/engine/lxc/compat_filter.h"
 #include "host/engine/lxc/kernel_ceilings.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
@@ -68,7 +69,7 @@ int become_program(void* payload) {
     const pid_t pid = ::fork();
     if (pid != 0) ::_exit(pid < 0 ? 1 : 0);
     constexpr int connection_fd = 3;
-    if (::dup2(injection->connection, connection_fd) < 0) ::_exit(1);
+    if (::dup2(injection->connection, connection_fd) < 0 || !refuse_32bit_families()) ::_exit(1);
     std::array<char, 12> name{"berth-agent"};
     std::array<char*, 2> argv{name.data(), nullptr};
     std::array<char*, 1> environment{nullptr};
@@ -101,12 +102,22 @@ bool start_in_child(lxc_container* container) {
     if (pid == 0) {
         // The monitor keeps this name: whoever ends all that is called berthd means no container.
         (void)::prctl(PR_SET_NAME, "berth-monitor");
-        ::_exit(container->start(container, 0, nullptr) ? 0 : 1);
+        // What the monitor may no longer do, it does not do.
+        ::_exit(refuse_32bit_families() && container->start(container, 0, nullptr) ? 0 : 1);
     }
     int status = -1;
     while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     return pid > 0 && status == 0;
+}
+
+Result<> configure(lxc_container* container, const LxcConfig& config) {
+    for (const auto& [key, value] : config) {
+        if (!container->set_config_item(container, key.c_str(), value.c_str()))
+            return fail(ErrorCode::unsupported,
+                        fmt::format("this liblxc does not understand {} = {}", key, value));
+    }
+    return {};
 }
 
 /// Kills the processes and waits until each has ended, or a moment has passed.
@@ -173,11 +184,7 @@ Result<> LxcEngine::start(const Spec& spec) {
                                              cgroups_));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
-    for (const auto& [key, value] : config) {
-        if (!container->set_config_item(container.get(), key.c_str(), value.c_str()))
-            return fail(ErrorCode::unsupported,
-                        fmt::format("this liblxc does not understand {} = {}", key, value));
-    }
+    BERTH_TRY(configure(container.get(), config));
     if (!start_in_child(container.get()))
         return fail(ErrorCode::unavailable,
                     fmt::format("the container did not start: {}", last_complaint(log)));
@@ -286,6 +293,7 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
     const Handle container = open(id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
+    BERTH_TRY(configure(container.get(), process_limit_config()));
     const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     Injection injection{.program = program.get(), .connection = connection.get()};
     lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/lxc_config.h"
 
+#include "host/engine/lxc/compat_filter.h"
 #include "host/engine/lxc/seccomp_profile.h"
 #include "tests/support/catch.h"
+#include "tests/support/privilege.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -89,14 +97,62 @@ TEST_CASE("names that the kernel bounds are short enough", "[engine]") {
     CHECK(host_interface(spec.id).size() <= 15);
 }
 
-TEST_CASE("the seccomp profile refuses io_uring and lists no call twice", "[engine]") {
+TEST_CASE("the seccomp profile refuses io_uring and says nothing twice", "[engine]") {
     const auto text = seccomp_profile();
     CHECK(text.starts_with("2\ndenylist\n"));
     CHECK(text.contains("\nio_uring_setup errno 38\n"));
     for (std::size_t at = text.find("[all]\n") + 6; at < text.size();
          at = text.find('\n', at) + 1) {
-        const auto call = text.substr(at, text.find(' ', at) - at);
-        CAPTURE(call);
-        CHECK(text.find('\n' + call + ' ', at) == std::string::npos);
+        // A call may stand in several lines when each is about another value of an argument.
+        const auto line = text.substr(at, text.find('\n', at) - at);
+        const auto once = line.contains('[') ? line + '\n' : line.substr(0, line.find(' ') + 1);
+        CAPTURE(once);
+        CHECK(text.find('\n' + once, at) == std::string::npos);
     }
+}
+
+TEST_CASE("the seccomp profile refuses every family of sockets but six", "[engine]") {
+    const auto text = seccomp_profile();
+    CHECK(text.contains("\nsocket errno 97 [0,17,SCMP_CMP_GT]\n"));
+    for (std::uint32_t family = 0; family <= socket_family_max; ++family) {
+        CAPTURE(family);
+        CHECK(text.contains(fmt::format("\nsocket errno 97 [0,{},SCMP_CMP_EQ]\n", family)) !=
+              is_allowed_family(family));
+    }
+}
+
+TEST_CASE("every limit of a process is set, and none above what the machine lets berthd give",
+          "[engine]") {
+    const auto limits = process_limit_config();
+    CHECK(limits.size() == RLIM_NLIMITS);
+    CHECK(values_of(limits, "lxc.prlimit.core") == std::vector<std::string>{"1:1"});
+    for (const auto& limit : limits) {
+        CAPTURE(limit.first);
+        CHECK(values_of(config(), limit.first) == std::vector<std::string>{limit.second});
+    }
+}
+
+TEST_CASE("what tells of the host is covered before init starts", "[engine]") {
+    const auto mounts = values_of(config(), "lxc.mount.entry");
+    for (const auto* covered : {"/dev/null proc/kcore ", "/dev/null proc/keys ",
+                                "tmpfs sys/firmware ", "tmpfs sys/kernel/debug "}) {
+        CAPTURE(covered);
+        CHECK(std::ranges::any_of(mounts, [covered](const std::string& entry) {
+            return entry.starts_with(covered) && entry.contains("ro") && entry.contains("optional");
+        }));
+    }
+}
+
+TEST_CASE("after the filter, programs of this machine's own width open sockets as before",
+          "[engine]") {
+    if (!privileged()) return;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const bool kept = refuse_32bit_families() && ::socket(AF_UNIX, SOCK_STREAM, 0) >= 0 &&
+                          ::socket(AF_INET, SOCK_STREAM, 0) >= 0;
+        ::_exit(kept ? 0 : 1);
+    }
+    int status = 1;
+    (void)::waitpid(pid, &status, 0);
+    CHECK(status == 0);
 }
