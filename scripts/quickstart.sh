@@ -33,7 +33,8 @@ make_user_and_configuration() {
 
 start_with_systemd() {
     systemctl daemon-reload
-    systemctl enable --quiet berthd.service berth-mcp.service
+    systemctl enable --quiet berth-containers.service berthd.service berth-mcp.service
+    systemctl start berth-containers.service
     systemctl restart berthd.service berth-mcp.service
 }
 

@@ -31,7 +31,8 @@ fi
 say "removing files"
 forget_ssh_configuration
 rm -f /usr/local/bin/berth /usr/local/bin/berth-mcp /usr/local/sbin/berthd
-rm -f /usr/local/lib/systemd/system/berthd.service /usr/local/lib/systemd/system/berth-mcp.service
+rm -f /usr/local/lib/systemd/system/berthd.service /usr/local/lib/systemd/system/berth-containers.service \
+    /usr/local/lib/systemd/system/berth-mcp.service
 rm -f /usr/local/share/bash-completion/completions/berth /usr/local/share/zsh/site-functions/_berth
 rm -rf /usr/local/libexec/berth /etc/berth /run/berth /var/lib/berth /var/lib/berth-mcp /var/log/berth
 rmdir --ignore-fail-on-non-empty /usr/local/libexec /usr/local/lib/systemd/system /usr/local/lib/systemd \

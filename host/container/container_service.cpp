@@ -99,7 +99,8 @@ State ContainerService::state_of(const store::Container& row) {
         case store::Phase::deleting:
             return State::deleting;
         case store::Phase::ready:
-            return rooms_.engine.running(row.id) ? State::running : State::stopped;
+            if (!rooms_.engine.running(row.id)) return State::stopped;
+            return rooms_.engine.frozen(row.id) ? State::paused : State::running;
     }
     std::unreachable();
 }
@@ -170,6 +171,7 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
     BERTH_TRY(publish_keys(row));
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.start(spec_of(row, image)));
+    note_use(row);
     BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
     // Running is a claim; these two are the proof.
     BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
@@ -203,6 +205,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
     BERTH_TRY(containers_.remove(row.id));
+    uses_.forget(row.id);
     rooms_.events.container(row.name, "deleted");
     return apply_forwards();
 }
@@ -226,23 +229,31 @@ Result<View> ContainerService::create(const CreateWish& wish, const Waiting& wai
     return view(BERTH_TRY(find(row.name)));
 }
 
+Result<> ContainerService::start_held(const store::Container& row, const Waiting& waiting) {
+    const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
+    Rollback undo;
+    undo.on_failure([this, row]() noexcept {
+        rooms_.logins.close(row.id);
+        (void)rooms_.engine.stop(row.id, 0);
+    });
+    const auto up = bring_up(row, image, waiting);
+    if (!up) {
+        return fail(told(up.error(), waiting, "it is stopped again")
+                        .in(fmt::format("start container '{}'", row.name)));
+    }
+    undo.keep();
+    return {};
+}
+
 Result<View> ContainerService::start(const ContainerName& name, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "start", waiting));
     const auto row = BERTH_TRY(find_ready(name));
-    if (!rooms_.engine.running(row.id)) {
-        const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
-        Rollback undo;
-        undo.on_failure([this, row]() noexcept {
-            rooms_.logins.close(row.id);
-            (void)rooms_.engine.stop(row.id, 0);
-        });
-        const auto up = bring_up(row, image, waiting);
-        if (!up) {
-            return fail(told(up.error(), waiting, "it is stopped again")
-                            .in(fmt::format("start container '{}'", row.name)));
-        }
-        undo.keep();
+    if (rooms_.engine.frozen(row.id)) {
+        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row.name))
+                        .at("/name")
+                        .next("call container_resume"));
     }
+    if (!rooms_.engine.running(row.id)) BERTH_TRY(start_held(row, waiting));
     BERTH_TRY(containers_.set_wanted_running(row.id, true));
     rooms_.events.container(row.name, "started");
     return view(BERTH_TRY(find(row.name)));
@@ -252,17 +263,28 @@ Result<View> ContainerService::stop(const ContainerName& name, int timeout_secon
                                     const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "stop", waiting));
     const auto row = BERTH_TRY(find_ready(name));
+    BERTH_TRY(stop_held(row, timeout_seconds));
+    return view(BERTH_TRY(find(row.name)));
+}
+
+Result<> ContainerService::stop_held(const store::Container& row, int timeout_seconds) {
     BERTH_TRY(containers_.set_wanted_running(row.id, false));
     rooms_.logins.close(row.id);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
     rooms_.agents.forget(row.id);
     rooms_.events.container(row.name, "stopped");
-    return view(BERTH_TRY(find(row.name)));
+    return {};
 }
 
 Result<> ContainerService::remove(const ContainerName& name, bool force, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "delete", waiting));
     const auto row = BERTH_TRY(find(name.to_string()));
+    if (row.life.is_protected && row.phase == store::Phase::ready) {
+        return fail(
+            make_error(ErrorCode::denied, fmt::format("container '{}' is protected", row.name))
+                .at("/name")
+                .next("call container_update with protected: false first, if it may go"));
+    }
     if (!force && row.phase == store::Phase::ready && rooms_.engine.running(row.id)) {
         return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row.name))
                         .at("/name")
@@ -294,13 +316,9 @@ Result<std::vector<View>> ContainerService::list() {
 
 Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled) {
-    auto row = find_ready(name);
-    if (!row) return fail(std::move(row).error().at("/container"));
-    if (!rooms_.engine.running(row->id)) {
-        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", row->name))
-                        .at("/container")
-                        .next("call container_start"));
-    }
+    const auto row = find_usable(name);
+    if (!row) return fail(row.error());
+    const auto used = use(*row);
     return rooms_.executor.run(row->id, request, cancelled);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
+#include "host/container/uses.h"
 #include "host/engine/container_engine.h"
 #include "host/events/events.h"
 #include "host/exec/executor.h"
@@ -18,6 +19,7 @@
 #include "host/store/ssh_keys.h"
 #include "tools-schema/contract/names.h"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -29,7 +31,7 @@
 
 namespace berth::container {
 
-enum class State : std::uint8_t { creating, running, stopped, deleting };
+enum class State : std::uint8_t { creating, running, paused, stopped, deleting };
 
 /// One container as it is: what was asked for, and what the kernel says.
 struct View {
@@ -53,6 +55,23 @@ struct CreateWish {
     std::vector<SshPublicKey> ssh_keys;
     bool start = true;
     store::Labels labels = {};
+    store::Lifecycle life = {};    // but when it expires, which follows from the next
+    std::int64_t ttl_seconds = 0;  // 0: it stays
+};
+
+/// What is to be different; what is absent stays.
+struct UpdateWish {
+    std::string etag = {};  // of the View that this was decided on; "": whatever it is now
+    std::optional<std::int64_t> memory_bytes = {};
+    std::optional<std::int64_t> cpu_percent = {};
+    std::optional<std::int64_t> processes = {};
+    store::Labels labels = {};                     // set or changed
+    std::vector<std::string> labels_removed = {};  // by key
+    std::optional<store::Restart> restart = {};
+    std::optional<bool> is_protected = {};
+    std::optional<std::int64_t> ttl_seconds = {};  // from now; 0: it stays
+    std::optional<std::int64_t> idle_stop_seconds = {};
+    std::optional<bool> delete_after_stop = {};
 };
 
 /// Whoever waits for a change: how they take it back, and how they hear how far it is.
@@ -89,6 +108,14 @@ struct Rooms {
     events::Events& events;
 };
 
+/// Names a container's configuration as it is; another one after every update().
+[[nodiscard]] std::string etag_of(const store::Container& row);
+
+/// Stops every running container at once, and kills what still runs after `time_max`. Since they
+/// are wanted all the same, the next berthd starts them.
+void stop_all(engine::ContainerEngine& engine, const std::vector<store::Container>& rows,
+              std::chrono::seconds time_max);
+
 class ContainerService {
 public:
     ContainerService(ServiceOptions options, net::AddressPlan plan, Rooms rooms);
@@ -112,6 +139,14 @@ public:
                                     const Waiting& waiting = {});
     [[nodiscard]] Result<> remove(const ContainerName& name, bool force,
                                   const Waiting& waiting = {});
+    /// Changes a container, a running one at once: all of the wish, or on an error none.
+    [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,
+                                      const Waiting& waiting = {});
+    /// The container as update() would make it; fails as update() would, and changes nothing.
+    [[nodiscard]] Result<View> rehearse_update(const ContainerName& name, const UpdateWish& wish);
+    /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
+    [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
+    [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<exec::Outcome> run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled);
 
@@ -126,11 +161,40 @@ public:
         const std::string& protocol, std::int64_t host_port);
     [[nodiscard]] Result<KeyAdded> add_key(const ContainerName& name, const SshPublicKey& key);
 
+    // For the Keeper, with the row that it has seen: each looks again, and does nothing when that
+    // has passed.
+
+    [[nodiscard]] Result<std::optional<store::Container>> row(const std::string& name);
+    [[nodiscard]] Result<std::vector<store::Container>> rows() { return containers_.list(); }
+    /// Clears up after an init that has ended by itself; whether it is to be started again.
+    [[nodiscard]] Result<bool> note_end(const store::Container& seen, engine::Ending ending);
+    [[nodiscard]] Result<> start_again(const store::Container& seen,
+                                       const std::stop_token& cancelled);
+    [[nodiscard]] Result<> stop_idle(const store::Container& seen);
+    /// Deletes a container whose time has come.
+    [[nodiscard]] Result<> remove_due(const store::Container& seen);
+    /// When that container was last used, which is now while somebody does.
+    [[nodiscard]] std::chrono::system_clock::time_point last_use(const store::Container& row);
+    /// A use of it, for as long as that is held.
+    [[nodiscard]] Uses::Held use(const store::Container& row);
+
+    /// container::stop_all() of all there are; nobody must start any meanwhile.
+    void stop_all(std::chrono::seconds time_max);
+
 private:
     [[nodiscard]] Result<store::Container> find(std::string_view name);
     [[nodiscard]] Result<store::Container> find_ready(const ContainerName& name);
     [[nodiscard]] Result<KeyedLock::Held> hold(const ContainerName& name, std::string_view doing,
                                                const Waiting& waiting);
+    [[nodiscard]] Result<store::Container> find_usable(const ContainerName& name);
+    /// The row as it is now, if it is still the one seen and its change is nobody else's.
+    [[nodiscard]] Result<std::optional<store::Container>> same(const store::Container& seen);
+    [[nodiscard]] Result<> start_held(const store::Container& row, const Waiting& waiting);
+    [[nodiscard]] Result<> stop_held(const store::Container& row, int timeout_seconds);
+    [[nodiscard]] Result<store::Container> changed(store::Container row,
+                                                   const UpdateWish& wish) const;
+    void note_use(const store::Container& row);
+    [[nodiscard]] std::int64_t now_ms() const;
     [[nodiscard]] State state_of(const store::Container& row);
     [[nodiscard]] Result<View> view(store::Container row);
     [[nodiscard]] engine::Spec spec_of(const store::Container& row,
@@ -164,6 +228,7 @@ private:
     store::Containers containers_;
     store::Ports ports_;
     store::SshKeys keys_;
+    Uses uses_;
     KeyedLock locks_;            // one change at a time for each container
     std::mutex forwards_mutex_;  // the table that is written last is the one read last
 };

@@ -29,8 +29,9 @@ Result<> ContainerService::reconcile() {
     }
     BERTH_TRY(apply_forwards());
     for (const auto& row : BERTH_TRY(containers_.list())) {
-        if (!rooms_.engine.running(row.id)) continue;
+        if (!rooms_.engine.running(row.id)) continue;  // the Keeper starts those that are wanted
         BERTH_TRY(publish_keys(row));
+        if (rooms_.engine.frozen(row.id)) continue;
         if (auto opened = rooms_.logins.open(row.id, row.ssh_port); !opened) {
             log::warning("reconcile: a container has no SSH entry",
                          {{"container", row.name}, {"cause", opened.error().message}});

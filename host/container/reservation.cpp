@@ -29,6 +29,11 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     row.host_key = std::move(host_key);
     row.created_at = to_rfc3339(rooms_.clock.wall());
     row.labels = wish.labels;
+    row.life = wish.life;
+    row.life.used_at = now_ms();
+    if (wish.ttl_seconds > 0) row.life.expires_at = now_ms() + wish.ttl_seconds * 1000;
+    if (wish.start && row.life.after_stop == store::AfterStop::remove)
+        row.life.after_stop = store::AfterStop::armed;
     return row;
 }
 

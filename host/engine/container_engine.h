@@ -53,6 +53,9 @@ struct Spec {
         host_files;  // a directory of the host that is seen read-only at guest_files
 };
 
+/// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
+enum class Ending : std::uint8_t { clean, failed, rebooted, unknown };
+
 /// Where Spec::host_files is seen inside a container.
 inline constexpr std::string_view guest_files = "usr/lib/berth";
 
@@ -77,6 +80,21 @@ public:
     [[nodiscard]] virtual Result<> destroy(std::string_view id) = 0;
 
     [[nodiscard]] virtual bool running(std::string_view id) = 0;
+    /// Readable when the init that runs now has ended; unavailable when none runs.
+    [[nodiscard]] virtual Result<Fd> watch(std::string_view id) = 0;
+    /// How the init of that watch(), which has become readable, has ended.
+    [[nodiscard]] virtual Ending ending(std::string_view id, const Fd& watch) = 0;
+
+    /// Puts limits on a running container at once: all, or on an error none. `busy` when it uses
+    /// more memory now.
+    [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& limits) = 0;
+
+    /// Halts every process of a running container where it is, or lets them go on. Both can be
+    /// repeated; stop() and destroy() let go by themselves.
+    [[nodiscard]] virtual Result<> freeze(std::string_view id) = 0;
+    [[nodiscard]] virtual Result<> thaw(std::string_view id) = 0;
+    [[nodiscard]] virtual bool frozen(std::string_view id) = 0;
+
     /// The host's pid of the container's init; unavailable when it is not running.
     [[nodiscard]] virtual Result<pid_t> init_pid(std::string_view id) = 0;
     /// Every id of which this engine finds something on the machine, running or not.

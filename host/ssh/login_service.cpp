@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "host/ssh/guest_files.h"
+#include "host/ssh/open_connections.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -129,6 +130,19 @@ void LoginService::close(std::string_view id) {
     std::erase_if(entries_, [id](const auto& item) {
         return item.second->listener && item.second->id == id;
     });
+    if (const auto found = last_uses_.find(id); found != last_uses_.end()) last_uses_.erase(found);
+}
+
+LoginUse LoginService::use(std::string_view id, std::int64_t port) {
+    LoginUse use;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = last_uses_.find(id); found != last_uses_.end())
+            use.last = found->second;
+    }
+    const auto connected = is_connected_to(port);
+    use.open = !connected || *connected;  // what cannot be known is no reason to stop anything
+    return use;
 }
 
 void LoginService::serve() {
@@ -150,6 +164,7 @@ void LoginService::handle(std::uint64_t key) {
         if (found == entries_.end()) return;
         entry = found->second;
         if (entry->login) {  // it has ended
+            last_uses_[entry->id] = std::chrono::system_clock::now();
             entries_.erase(found);
             return;
         }
@@ -163,6 +178,7 @@ void LoginService::handle(std::uint64_t key) {
 void LoginService::admit(const std::string& id, Fd client) {
     {
         const std::lock_guard lock(mutex_);
+        last_uses_[id] = std::chrono::system_clock::now();
         const auto open = std::ranges::count_if(entries_, [&id](const auto& item) {
             return item.second->login && item.second->id == id;
         });

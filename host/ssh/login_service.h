@@ -8,16 +8,24 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 namespace berth::ssh {
+
+/// What is known of a container's logins: whether any is open, and when one last came or went.
+struct LoginUse {
+    bool open = false;
+    std::optional<std::chrono::system_clock::time_point> last = {};
+};
 
 /// What the container room needs of the SSH service.
 class Logins {
@@ -32,6 +40,8 @@ public:
     virtual void close(std::string_view id) = 0;
     /// Connects to `port` as a client would, and returns when the server has named itself.
     [[nodiscard]] virtual Result<> prove(std::int64_t port) = 0;
+    /// Logins that an earlier berthd has let in count as open too.
+    [[nodiscard]] virtual LoginUse use(std::string_view id, std::int64_t port) = 0;
 };
 
 inline constexpr std::size_t logins_per_container_max = 128;
@@ -44,6 +54,7 @@ public:
     [[nodiscard]] Result<> open(std::string_view id, std::int64_t port) override;
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
+    [[nodiscard]] LoginUse use(std::string_view id, std::int64_t port) override;
 
 private:
     /// A listening socket, or the report socket of a login that is open.
@@ -64,6 +75,8 @@ private:
     Fd stopping_;
     std::mutex mutex_;
     std::map<std::uint64_t, std::shared_ptr<Entry>> entries_;
+    /// When a login of a container that is open for logins last came or went.
+    std::map<std::string, std::chrono::system_clock::time_point, std::less<>> last_uses_;
     std::uint64_t next_key_ = 1;
     std::vector<std::jthread> threads_;
 };

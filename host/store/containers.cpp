@@ -23,6 +23,17 @@ Phase to_phase(const std::string& text) {
     return static_cast<Phase>(found - phase_words.begin());
 }
 
+constexpr std::array<std::string_view, 3> restart_words{"no", "on-failure", "always"};
+
+std::string word(Restart restart) {
+    return std::string(restart_words.at(std::to_underlying(restart)));
+}
+
+Restart to_restart(const std::string& text) {
+    const auto* const found = std::ranges::find(restart_words, text);
+    return static_cast<Restart>(found - restart_words.begin());
+}
+
 std::string to_column(const Labels& labels) {
     Json object = Json::object();
     for (const auto& [key, value] : labels) object[key] = value;
@@ -41,7 +52,9 @@ Labels to_labels(const std::string& column) {
 
 constexpr std::string_view select_containers =
     "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
-    "memory_bytes, cpu_percent, processes, host_key, created_at, labels FROM containers";
+    "memory_bytes, cpu_percent, processes, host_key, created_at, labels, "
+    "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
+    "ended_how, restarts FROM containers";
 
 Container to_container(const Row& row) {
     return {
@@ -61,6 +74,14 @@ Container to_container(const Row& row) {
         .host_key = text(row[13]),
         .created_at = text(row[14]),
         .labels = to_labels(text(row[15])),
+        .life = {.restart = to_restart(text(row[16])),
+                 .is_protected = integer(row[17]) != 0,
+                 .expires_at = integer(row[18]),
+                 .idle_stop_seconds = integer(row[19]),
+                 .after_stop = static_cast<AfterStop>(integer(row[20])),
+                 .used_at = integer(row[21])},
+        .generation = integer(row[22]),
+        .last_end = {.at = integer(row[23]), .how = text(row[24]), .restarts = integer(row[25])},
     };
 }
 
@@ -94,13 +115,30 @@ Result<> Containers::insert(const Container& container) {
     auto inserted = database_.run(
         "INSERT INTO containers (id, name, phase, wanted_running, image, image_digest, slot, "
         "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at, "
-        "labels) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        {container.id, container.name, word(container.phase),
-         std::int64_t{container.wanted_running}, container.image, container.image_digest,
-         container.slot, container.uid_base, container.ipv4, container.ssh_port,
-         container.memory_bytes, container.cpu_percent, container.processes, container.host_key,
-         container.created_at, to_column(container.labels)});
+        "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        {container.id,
+         container.name,
+         word(container.phase),
+         std::int64_t{container.wanted_running},
+         container.image,
+         container.image_digest,
+         container.slot,
+         container.uid_base,
+         container.ipv4,
+         container.ssh_port,
+         container.memory_bytes,
+         container.cpu_percent,
+         container.processes,
+         container.host_key,
+         container.created_at,
+         to_column(container.labels),
+         word(container.life.restart),
+         std::int64_t{container.life.is_protected},
+         container.life.expires_at,
+         container.life.idle_stop_seconds,
+         std::int64_t{std::to_underlying(container.life.after_stop)},
+         container.life.used_at});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -123,10 +161,45 @@ Result<> Containers::set_phase(std::string_view id, Phase phase) {
 }
 
 Result<> Containers::set_wanted_running(std::string_view id, bool wanted) {
-    return changed_one(BERTH_TRY(database_.run(
-                           "UPDATE containers SET wanted_running = ? WHERE id = ? RETURNING id",
-                           {std::int64_t{wanted}, std::string(id)})),
-                       id);
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, after_stop = CASE WHEN "
+                                "?1 AND after_stop = 1 THEN 2 ELSE after_stop END WHERE id = ?2 "
+                                "RETURNING id",
+                                {std::int64_t{wanted}, std::string(id)})),
+        id);
+}
+
+Result<> Containers::update(const Container& container) {
+    const auto changed = BERTH_TRY(database_.run(
+        "UPDATE containers SET memory_bytes = ?, cpu_percent = ?, processes = ?, labels = ?, "
+        "restart = ?, protected = ?, expires_at = ?, idle_stop_seconds = ?, after_stop = ?, "
+        "generation = generation + 1 WHERE id = ? AND generation = ? RETURNING id",
+        {container.memory_bytes, container.cpu_percent, container.processes,
+         to_column(container.labels), word(container.life.restart),
+         std::int64_t{container.life.is_protected}, container.life.expires_at,
+         container.life.idle_stop_seconds,
+         std::int64_t{std::to_underlying(container.life.after_stop)}, container.id,
+         container.generation}));
+    if (!changed.empty()) return {};
+    return fail(make_error(ErrorCode::busy,
+                           fmt::format("container '{}' was changed meanwhile", container.name))
+                    .next("call container_get and decide anew"));
+}
+
+Result<> Containers::set_used_at(std::string_view id, std::int64_t at) {
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET used_at = ? WHERE id = ? RETURNING id",
+                                {at, std::string(id)})),
+        id);
+}
+
+Result<> Containers::record_end(std::string_view id, const LastEnd& end, bool wanted_running) {
+    return changed_one(
+        BERTH_TRY(database_.run(
+            "UPDATE containers SET ended_at = ?, ended_how = ?, restarts = ?, "
+            "wanted_running = ? WHERE id = ? RETURNING id",
+            {end.at, end.how, end.restarts, std::int64_t{wanted_running}, std::string(id)})),
+        id);
 }
 
 Result<> Containers::remove(std::string_view id) {

@@ -20,6 +20,30 @@ enum class Phase : std::uint8_t { creating, ready, deleting };
 
 using Labels = std::map<std::string, std::string>;
 
+/// What happens when a container's init ends by itself.
+enum class Restart : std::uint8_t { no, on_failure, always };
+
+/// Whether a container goes when it is stopped: `remove` waits for its first start, `armed` has
+/// seen it.
+enum class AfterStop : std::uint8_t { keep, remove, armed };
+
+/// What a container does without being asked. Times are milliseconds since 1970, 0 for never.
+struct Lifecycle {
+    Restart restart = Restart::no;
+    bool is_protected = false;           // no delete until this is taken away
+    std::int64_t expires_at = 0;         // when it is deleted
+    std::int64_t idle_stop_seconds = 0;  // it is stopped when unused for that long; 0: it is not
+    AfterStop after_stop = AfterStop::keep;
+    std::int64_t used_at = 0;  // the last use as far as it was written down, which is now and then
+};
+
+/// How a container's init last ended by itself.
+struct LastEnd {
+    std::int64_t at = 0;  // milliseconds since 1970; 0: it never did
+    std::string how = {};
+    std::int64_t restarts = 0;  // how often it was started again because of that
+};
+
 struct Container {
     std::string id;  // 10 hexadecimal digits, never used again
     std::string name;
@@ -37,6 +61,9 @@ struct Container {
     std::string host_key;    // public, "ssh-ed25519 AAAA…"
     std::string created_at;  // RFC 3339
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
+    Lifecycle life = {};
+    std::int64_t generation = 1;  // counts what update() has changed
+    LastEnd last_end = {};
 };
 
 class Containers {
@@ -51,7 +78,14 @@ public:
     /// already_exists with field "/name" when the name is taken.
     [[nodiscard]] Result<> insert(const Container& container);
     [[nodiscard]] Result<> set_phase(std::string_view id, Phase phase);
+    /// To want it running also arms its after_stop.
     [[nodiscard]] Result<> set_wanted_running(std::string_view id, bool wanted);
+    /// Writes limits, labels and life (but not used_at), and counts the generation up; busy when
+    /// the row's generation is not the given one any more.
+    [[nodiscard]] Result<> update(const Container& container);
+    [[nodiscard]] Result<> set_used_at(std::string_view id, std::int64_t at);
+    /// Writes how it ended by itself, and whether it is to run again.
+    [[nodiscard]] Result<> record_end(std::string_view id, const LastEnd& end, bool wanted_running);
     /// Removes the row; its ports and keys go with it.
     [[nodiscard]] Result<> remove(std::string_view id);
 

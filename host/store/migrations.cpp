@@ -82,7 +82,23 @@ CREATE TABLE requests (
 CREATE INDEX requests_by_age ON requests (created_at);
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels};
+constexpr std::string_view lifecycle = R"(
+ALTER TABLE containers ADD COLUMN restart TEXT NOT NULL DEFAULT 'no'
+    CHECK (restart IN ('no', 'on-failure', 'always'));
+ALTER TABLE containers ADD COLUMN protected INTEGER NOT NULL DEFAULT 0 CHECK (protected IN (0, 1));
+ALTER TABLE containers ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;  -- milliseconds since 1970
+ALTER TABLE containers ADD COLUMN idle_stop_seconds INTEGER NOT NULL DEFAULT 0;
+-- 0: stays when stopped; 1: goes, once it has been started; 2: goes
+ALTER TABLE containers ADD COLUMN after_stop INTEGER NOT NULL DEFAULT 0
+    CHECK (after_stop BETWEEN 0 AND 2);
+ALTER TABLE containers ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;     -- milliseconds since 1970
+ALTER TABLE containers ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE containers ADD COLUMN ended_at INTEGER NOT NULL DEFAULT 0;    -- milliseconds since 1970
+ALTER TABLE containers ADD COLUMN ended_how TEXT NOT NULL DEFAULT '';
+ALTER TABLE containers ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels, lifecycle};
 
 }  // namespace
 

@@ -17,6 +17,8 @@ ContainerState state_of(container::State state) {
             return ContainerState::creating;
         case container::State::running:
             return ContainerState::running;
+        case container::State::paused:
+            return ContainerState::paused;
         case container::State::stopped:
             return ContainerState::stopped;
         case container::State::deleting:

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,8 +48,68 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
 Result<> FakeEngine::stop(std::string_view id, int) {
     tell("stop");
     const std::lock_guard lock(mutex_);
-    if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
+    ends(id);
     return {};
+}
+
+void FakeEngine::ends(std::string_view id) {
+    if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
+    if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    if (const auto found = watches_.find(id); found != watches_.end()) {
+        (void)::eventfd_write(found->second.get(), 1);
+        watches_.erase(found);
+    }
+}
+
+void FakeEngine::end_by_itself(std::string_view id, engine::Ending how) {
+    const std::lock_guard lock(mutex_);
+    ending_ = how;
+    ends(id);
+}
+
+void FakeEngine::lose_power() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& id : std::set(running_)) ends(id);
+}
+
+Result<Fd> FakeEngine::watch(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    if (!running_.contains(id)) return fail(ErrorCode::unavailable, "not running");
+    auto& watch = watches_[std::string(id)];
+    if (!watch) watch = Fd(::eventfd(0, EFD_CLOEXEC));
+    Fd copy(::fcntl(watch.get(), F_DUPFD_CLOEXEC, 0));
+    tell("watch");
+    return copy;
+}
+
+engine::Ending FakeEngine::ending(std::string_view, const Fd&) {
+    return ending_;
+}
+
+Result<> FakeEngine::limit(std::string_view id, const engine::Limits& wanted) {
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("limit"));
+    limits.insert_or_assign(std::string(id), wanted);
+    return {};
+}
+
+Result<> FakeEngine::freeze(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("freeze"));
+    if (!running_.contains(id)) return fail(ErrorCode::unavailable, "not running");
+    frozen_.insert(std::string(id));
+    return {};
+}
+
+Result<> FakeEngine::thaw(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    return {};
+}
+
+bool FakeEngine::frozen(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    return frozen_.contains(id);
 }
 
 Result<> FakeEngine::destroy(std::string_view id) {
@@ -128,6 +189,11 @@ Result<> FakeLogins::prove(std::int64_t port) {
     return fail(ErrorCode::unavailable, "nobody listens");
 }
 
+ssh::LoginUse FakeLogins::use(std::string_view id, std::int64_t) {
+    const std::lock_guard lock(mutex_);
+    return {.open = open_logins.contains(id)};
+}
+
 FakeHost::FakeHost()
     : sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
       images(directory.path() / "images") {
@@ -164,6 +230,7 @@ void FakeHost::join() {
                          .clock = clock,
                          .events = events});
     must(containers->reconcile());
+    keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, 0);
     operations = std::make_unique<operation::Operations>(
         *database, clock, events, operation::Options{.make_id = [this] {
             return fmt::format("op_{:026}", next_operation++);
@@ -187,6 +254,7 @@ void FakeHost::join() {
 void FakeHost::restart() {
     operations.reset();
     registry.reset();
+    keeper.reset();
     containers.reset();
     executor.reset();
     agents.reset();

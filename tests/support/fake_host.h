@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host/container/container_service.h"
+#include "host/container/keeper.h"
 #include "host/operation/operations.h"
 #include "host/tools/host_tools.h"
 #include "tests/support/made_up_sysfs.h"
@@ -30,14 +31,27 @@ public:
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] bool running(std::string_view id) override;
+    [[nodiscard]] Result<Fd> watch(std::string_view id) override;
+    [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
+    [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& limits) override;
+    [[nodiscard]] Result<> freeze(std::string_view id) override;
+    [[nodiscard]] Result<> thaw(std::string_view id) override;
+    [[nodiscard]] bool frozen(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
                                   const Fd& connection) override;
 
-    /// The next call of that name ("create", "start", "destroy") fails.
+    /// The container's init ends without anybody's call.
+    void end_by_itself(std::string_view id, engine::Ending how);
+    /// Everything that runs is gone, as after a power cut.
+    void lose_power();
+    std::map<std::string, engine::Limits, std::less<>> limits;  // as limit() has set them
+
+    /// The next call of that name ("create", "start", "destroy", "limit", "freeze") fails.
     void fail_next(std::string call) { failing_ = std::move(call); }
-    /// Called at the begin of each "create", "start", "stop" and "destroy"; may take its time.
+    /// Called at the begin of each "create", "start", "stop" and "destroy", and at the end of
+    /// each "watch"; may take its time.
     std::function<void(std::string_view call)> on_call = {};
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
 
@@ -46,8 +60,11 @@ private:
     void tell(std::string_view call) const {
         if (on_call) on_call(call);
     }
+    void ends(std::string_view id);
     std::mutex mutex_;
-    std::set<std::string, std::less<>> exists_, running_;
+    std::set<std::string, std::less<>> exists_, running_, frozen_;
+    std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
+    engine::Ending ending_ = engine::Ending::failed;
     std::string failing_;
 };
 
@@ -65,11 +82,28 @@ public:
     [[nodiscard]] Result<> open(std::string_view id, std::int64_t port) override;
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
+    [[nodiscard]] ssh::LoginUse use(std::string_view id, std::int64_t port) override;
+    std::set<std::string, std::less<>> open_logins;
     std::map<std::string, std::int64_t, std::less<>> listening;
     std::atomic<int> refuse_next = 0;  // how many proofs fail before one holds
 
 private:
     std::mutex mutex_;  // of the calls; a test looks at `listening` when none is under way
+};
+
+/// The time of this machine, put forward by tests.
+class ForwardClock final : public Clock {
+public:
+    [[nodiscard]] std::chrono::system_clock::time_point wall() const override {
+        return std::chrono::system_clock::now() + ahead_.load();
+    }
+    [[nodiscard]] std::chrono::steady_clock::time_point steady() const override {
+        return std::chrono::steady_clock::now() + ahead_.load();
+    }
+    void advance(std::chrono::milliseconds by) { ahead_ = ahead_.load() + by; }
+
+private:
+    std::atomic<std::chrono::milliseconds> ahead_ = std::chrono::milliseconds(0);
 };
 
 /// Everything joined as berthd joins it. Its files go with it.
@@ -79,7 +113,7 @@ public:
 
     TemporaryDirectory directory;
     Sysfs sysfs;
-    SystemClock clock;
+    ForwardClock clock;
     events::Events events;
     FakeEngine engine;
     FakeNetwork network;
@@ -89,6 +123,7 @@ public:
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
     std::unique_ptr<container::ContainerService> containers;
+    std::unique_ptr<container::Keeper> keeper;  // looks when a test tells it to
     std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses

@@ -49,6 +49,7 @@ Result<Cgroups> Cgroups::probe(const fs::path& root) {
     found.root_ = root;
     if (is_file_system(root, CGROUP2_SUPER_MAGIC)) {
         found.hierarchies_.push_back(root);
+        found.unified_root_ = root;
         found.unified_controllers_ = words(BERTH_TRY(read_file(root / "cgroup.controllers")));
         return found;
     }
@@ -59,6 +60,7 @@ Result<Cgroups> Cgroups::probe(const fs::path& root) {
             found.hierarchies_.push_back(entry.path());
         if (is_file_system(entry.path(), CGROUP2_SUPER_MAGIC)) {
             found.hierarchies_.push_back(entry.path());
+            found.unified_root_ = entry.path();
             found.unified_controllers_ =
                 words(BERTH_TRY(read_file(entry.path() / "cgroup.controllers")));
             found.layout_ = CgroupLayout::hybrid;
@@ -77,6 +79,15 @@ bool Cgroups::legacy(std::string_view controller) const {
 
 bool Cgroups::unified(std::string_view controller) const {
     return std::ranges::find(unified_controllers_, controller) != unified_controllers_.end();
+}
+
+Result<fs::path> Cgroups::directory(std::string_view controller, std::string_view group) const {
+    if (legacy(controller)) return root_ / controller / group;
+    const bool always_there = controller == "freezer" && !unified_root_.empty();
+    if (always_there || unified(controller)) return unified_root_ / group;
+    return fail(make_error(ErrorCode::unsupported,
+                           fmt::format("this kernel offers no '{}' cgroup controller", controller))
+                    .next("call system_info"));
 }
 
 std::vector<pid_t> Cgroups::processes(std::string_view group) const {

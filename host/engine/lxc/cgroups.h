@@ -35,12 +35,17 @@ public:
     void remove(std::string_view group) const;
     /// The names of the groups directly below `group`.
     [[nodiscard]] std::vector<std::string> children(std::string_view group) const;
+    /// The directory of `group` in the hierarchy that has that controller; unsupported when none
+    /// has. "freezer" is in every unified hierarchy.
+    [[nodiscard]] Result<std::filesystem::path> directory(std::string_view controller,
+                                                          std::string_view group) const;
 
 private:
     CgroupLayout layout_ = CgroupLayout::unified;
     std::vector<std::filesystem::path> hierarchies_;
     std::vector<std::string> unified_controllers_;
     std::filesystem::path root_;
+    std::filesystem::path unified_root_;  // "": there is no unified hierarchy
 };
 
 }  // namespace berth::engine

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/lxc_config.h"
 
+#include "host/engine/lxc/limit_settings.h"
+
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
@@ -69,38 +71,14 @@ std::string limit_text(rlim_t value) {
     return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
 }
 
-constexpr int cpu_period_us = 100'000;
-
-/// Adds one limit to the hierarchy that has its controller.
-Result<> limit(LxcConfig& config, const Cgroups& cgroups, std::string_view controller,
-               std::string_view legacy_key, std::string legacy_value, std::string_view unified_key,
-               std::string unified_value) {
-    if (cgroups.legacy(controller)) {
-        config.emplace_back(fmt::format("lxc.cgroup.{}", legacy_key), std::move(legacy_value));
-    } else if (cgroups.unified(controller)) {
-        config.emplace_back(fmt::format("lxc.cgroup2.{}", unified_key), std::move(unified_value));
-    } else {
-        return fail(make_error(ErrorCode::unsupported,
-                               fmt::format("this kernel offers no '{}' cgroup controller, so a "
-                                           "container could not be limited",
-                                           controller))
-                        .next("call system_info"));
-    }
-    return {};
-}
-
 Result<> add_limits(LxcConfig& config, const Limits& limits, const Cgroups& cgroups) {
-    const auto memory = std::to_string(limits.memory_bytes);
-    BERTH_TRY(
-        limit(config, cgroups, "memory", "memory.limit_in_bytes", memory, "memory.max", memory));
+    for (auto& setting : BERTH_TRY(limit_settings(limits, cgroups))) {
+        const auto* const prefix =
+            cgroups.legacy(setting.controller) ? "lxc.cgroup." : "lxc.cgroup2.";
+        config.emplace_back(prefix + setting.file, std::move(setting.value));
+    }
     if (cgroups.unified("memory")) config.emplace_back("lxc.cgroup2.memory.swap.max", "0");
-    const auto quota = std::to_string(limits.cpu_percent * cpu_period_us / 100);
-    const auto period = std::to_string(cpu_period_us);
-    BERTH_TRY(limit(config, cgroups, "cpu", "cpu.cfs_period_us", period, "cpu.max",
-                    quota + " " + period));
-    if (cgroups.legacy("cpu")) config.emplace_back("lxc.cgroup.cpu.cfs_quota_us", quota);
-    const auto processes = std::to_string(limits.processes);
-    return limit(config, cgroups, "pids", "pids.max", processes, "pids.max", processes);
+    return {};
 }
 
 void add_devices(LxcConfig& config, const Cgroups& cgroups) {

@@ -4,7 +4,9 @@
 #include "base/files.h"
 #include "base/rollback.h"
 #include "host/engine/lxc/compat_filter.h"
+#include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
+#include "host/engine/lxc/limit_settings.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
 #include "host/net/links.h"
@@ -33,6 +35,8 @@ using namespace std::chrono_literals;
 constexpr auto end_time_max = 10s;  // for killed processes to be gone
 constexpr int end_moment_ms = 100;  // for one of them, before looking again
 constexpr std::size_t id_characters = 10;
+constexpr auto ending_time_max = 2s;  // for liblxc's monitor to take note of an end
+constexpr int ending_moment_ms = 5;
 
 /// The last thing liblxc complained of, for the message of a failed start.
 std::string last_complaint(const fs::path& log) {
@@ -195,19 +199,20 @@ Result<> LxcEngine::start(const Spec& spec) {
 void LxcEngine::remember(std::string_view id, lxc_container* container) {
     Fd init(container->init_pidfd(container));
     if (!init) return;
+    const bool frozen = is_frozen(cgroups_, payload_group(options_.cgroup, id));
     const std::lock_guard lock(mutex_);
-    inits_[std::string(id)] = std::move(init);
+    inits_.insert_or_assign(std::string(id), Init{.handle = std::move(init), .frozen = frozen});
 }
 
 bool LxcEngine::running(std::string_view id) {
     {
         const std::lock_guard lock(mutex_);
         if (const auto found = inits_.find(id); found != inits_.end()) {
-            pollfd polled{found->second.get(), POLLIN, 0};
-            if (::poll(&polled, 1, 0) == 0)
-                return true;  // a pidfd is readable once its process has ended
-            inits_.erase(found);
-            return false;
+            auto& init = found->second;
+            pollfd polled{init.handle.get(), POLLIN, 0};
+            // A pidfd is readable once its process has ended.
+            init.ended = init.ended || ::poll(&polled, 1, 0) != 0;
+            return !init.ended;
         }
     }
     // What has no process does not run. liblxc would say so too, but of a container that is just
@@ -217,6 +222,59 @@ bool LxcEngine::running(std::string_view id) {
     if (!container || container->init_pid(container.get()) <= 0) return false;
     remember(id, container.get());
     return true;
+}
+
+Result<Fd> LxcEngine::watch(std::string_view id) {
+    if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
+    const std::lock_guard lock(mutex_);
+    const auto found = inits_.find(id);
+    Fd copy(found == inits_.end() ? -1 : ::fcntl(found->second.handle.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return fail(ErrorCode::unavailable, "the container's init cannot be watched");
+    return copy;
+}
+
+Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
+    const auto deadline = std::chrono::steady_clock::now() + ending_time_max;
+    const Handle container = open(id);
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (const auto status = exit_status_of(watch)) return ending_of(*status);
+        // Without that, what its monitor does tells a little: it ends, or starts another init.
+        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty()) break;
+        if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
+        (void)::poll(nullptr, 0, ending_moment_ms);
+    }
+    const auto status = exit_status_of(watch);
+    return status ? ending_of(*status) : Ending::unknown;
+}
+
+Result<> LxcEngine::limit(std::string_view id, const Limits& limits) {
+    return apply_limits(limits, cgroups_, payload_group(options_.cgroup, id));
+}
+
+Result<> LxcEngine::freeze(std::string_view id) {
+    if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
+    BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), true));
+    const std::lock_guard lock(mutex_);
+    if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = true;
+    return {};
+}
+
+Result<> LxcEngine::thaw(std::string_view id) {
+    BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), false));
+    const std::lock_guard lock(mutex_);
+    if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = false;
+    return {};
+}
+
+bool LxcEngine::frozen(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = inits_.find(id);
+    return found != inits_.end() && found->second.frozen;
+}
+
+/// What is halted hears no signal, not even one that kills (cgroup v1).
+void LxcEngine::let_go_on(std::string_view id) {
+    if (cgroups_.exists(payload_group(options_.cgroup, id))) (void)thaw(id);
 }
 
 Result<pid_t> LxcEngine::init_pid(std::string_view id) {
@@ -229,6 +287,7 @@ Result<pid_t> LxcEngine::init_pid(std::string_view id) {
 Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
     const Handle container = open(id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
+    let_go_on(id);
     const bool clean =
         timeout_seconds > 0 && container->init_pid(container.get()) > 0 &&
         container->set_config_item(container.get(), "lxc.signal.halt", "SIGRTMIN+3") &&
@@ -263,6 +322,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
 }
 
 Result<> LxcEngine::destroy(std::string_view id) {
+    let_go_on(id);
     if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
         (void)container->stop(container.get());
     BERTH_TRY(end_processes(id));

@@ -33,6 +33,12 @@ public:
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] bool running(std::string_view id) override;
+    [[nodiscard]] Result<Fd> watch(std::string_view id) override;
+    [[nodiscard]] Ending ending(std::string_view id, const Fd& watch) override;
+    [[nodiscard]] Result<> limit(std::string_view id, const Limits& limits) override;
+    [[nodiscard]] Result<> freeze(std::string_view id) override;
+    [[nodiscard]] Result<> thaw(std::string_view id) override;
+    [[nodiscard]] bool frozen(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
@@ -56,11 +62,20 @@ private:
     [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
+    void let_go_on(std::string_view id);
+
+    struct Init {
+        Fd handle;  // a pidfd
+        bool ended = false;
+        bool frozen = false;
+    };
 
     LxcOptions options_;
     Cgroups cgroups_;
     std::mutex mutex_;
-    std::map<std::string, Fd, std::less<>> inits_;  // a pidfd of each init that was seen running
+    /// Each init that was seen running. One that has ended stays until the next start, so that
+    /// what liblxc starts in its place, when something inside reboots, is not taken for running.
+    std::map<std::string, Init, std::less<>> inits_;
 };
 
 }  // namespace berth::engine

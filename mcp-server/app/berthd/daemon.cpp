@@ -5,6 +5,7 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "host/container/container_service.h"
+#include "host/container/keeper.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/events/events.h"
 #include "host/image/debian_builder.h"
@@ -192,10 +193,26 @@ Result<> serve(const DaemonOptions& wanted) {
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},
                         {"version", BERTH_VERSION}});
+    container::Keeper keeper(containers, *host->engine, host->clock, events);
+    keeper.start();
     wait_for_signal();
-    log::info("stopping; containers go on running");
+    log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});
+    keeper.stop();
     operations.stop();  // while the callers are still there to hear of it
     server->stop();
+    if (options.stop_containers_on_exit)
+        containers.stop_all(std::chrono::seconds(options.shutdown_timeout));
+    return {};
+}
+
+Result<> shutdown_containers(const DaemonOptions& wanted) {
+    const auto options = BERTH_TRY(with_real_state_dir(wanted));
+    const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
+    hide_programs_from_liblxc();
+    const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
+    const auto host = BERTH_TRY(make_host(options, subnet));
+    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).list()),
+                        std::chrono::seconds(options.shutdown_timeout));
     return {};
 }
 

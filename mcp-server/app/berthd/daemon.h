@@ -6,12 +6,16 @@
 
 namespace berth::app {
 
-/// Serves until SIGTERM or SIGINT. Containers go on running.
+/// Serves until SIGTERM or SIGINT. Containers go on running, unless the options say otherwise.
 [[nodiscard]] Result<> serve(const DaemonOptions& options);
 
 /// Builds an image by name; "debian-12" is the one that can be built.
 [[nodiscard]] Result<> build_image(const DaemonOptions& options, const std::string& name,
                                    bool force);
+
+/// Stops every container within the time that the options give, for a host that goes down; those
+/// that were running come back with the next berthd. busy while one serves.
+[[nodiscard]] Result<> shutdown_containers(const DaemonOptions& options);
 
 /// Ends and removes every container of the state directory, and what berthd made on the machine
 /// around them. busy while a berthd serves that state directory.

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
                 return app::serve(invocation->options);
             case app::Command::build_image:
                 return app::build_image(invocation->options, invocation->image, invocation->force);
+            case app::Command::shutdown_containers:
+                return app::shutdown_containers(invocation->options);
             case app::Command::teardown:
                 return app::teardown(invocation->options);
         }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view default_config = "/etc/berth/berthd.toml";
 constexpr std::int64_t uid_base_min = 65536, uid_base_max = 4'000'000'000;
+constexpr std::int64_t shutdown_seconds_max = 3600;
 const std::vector<std::string> log_levels{"debug", "info", "warning", "error"};
 
 /// One row is a key of the file, a flag, and a line of --help.
@@ -62,6 +63,11 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
     }
     const auto uid_base = file->integer("uid_base", uid_base_min, uid_base_max);
     if (uid_base && app.count("--uid-base") == 0) options.uid_base = *uid_base;
+    const auto stop = file->boolean("stop_containers_on_exit");
+    if (stop && app.count("--stop-containers-on-exit") == 0)
+        options.stop_containers_on_exit = *stop;
+    const auto timeout = file->integer("shutdown_timeout", 0, shutdown_seconds_max);
+    if (timeout && app.count("--shutdown-timeout") == 0) options.shutdown_timeout = *timeout;
     return file->finish();
 }
 
@@ -84,12 +90,20 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                    "The first uid that is given to a container")
         ->capture_default_str()
         ->check(CLI::Range(uid_base_min, uid_base_max));
+    app.add_flag("--stop-containers-on-exit", invocation.options.stop_containers_on_exit,
+                 "Stop containers when berthd is stopped");
+    app.add_option("--shutdown-timeout", invocation.options.shutdown_timeout,
+                   "Seconds for containers to stop, before they are killed")
+        ->capture_default_str()
+        ->check(CLI::Range(std::int64_t{0}, shutdown_seconds_max));
 
     auto* image = app.add_subcommand("image", "Work on images");
     image->require_subcommand(1);
     auto* build = image->add_subcommand("build", "Build an image, unless it is there");
     build->add_option("name", invocation.image, "debian-12")->required();
     build->add_flag("--force", invocation.force, "Build it even if it is there");
+    const auto* shutdown = app.add_subcommand("shutdown-containers",
+                                              "Stop every container, for a host that goes down");
     const auto* teardown =
         app.add_subcommand("teardown", "Remove every container and what berthd made around them");
     try {
@@ -99,6 +113,7 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
             app.exit(problem) == 0 ? 0 : error_info(ErrorCode::invalid_argument).exit);
     }
     if (build->parsed()) invocation.command = Command::build_image;
+    if (shutdown->parsed()) invocation.command = Command::shutdown_containers;
     if (teardown->parsed()) invocation.command = Command::teardown;
     if (const auto read = read_file_into(invocation.options, config, app); !read) {
         fmt::print(stderr, "berthd: {}\n", read.error().message);

@@ -26,9 +26,11 @@ struct DaemonOptions {
     std::string sysfs_root = "/sys";
     std::string agent = "/usr/local/libexec/berth/berth-agent";
     std::string log_level = "info";
+    bool stop_containers_on_exit = false;
+    std::int64_t shutdown_timeout = 30;  // seconds, for all containers together
 };
 
-enum class Command : std::uint8_t { serve, build_image, teardown };
+enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown };
 
 struct Invocation {
     Command command = Command::serve;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be changed about a container that is there, also while it runs: its limits, its labels,
+// what it does by itself, and whether its processes go on.
+#include "host/container/container_service.h"
+
+#include <fmt/format.h>
+
+namespace berth::container {
+namespace {
+
+constexpr std::size_t labels_per_container_max = 32;
+
+Error busy(const store::Container& row, std::string_view state, std::string_view next) {
+    return make_error(ErrorCode::busy, fmt::format("container '{}' is {}", row.name, state))
+        .at("/name")
+        .next(std::string(next));
+}
+
+engine::Limits limits_of(const store::Container& row) {
+    return {.memory_bytes = row.memory_bytes,
+            .cpu_percent = row.cpu_percent,
+            .processes = row.processes};
+}
+
+bool same_limits(const store::Container& left, const store::Container& right) {
+    return left.memory_bytes == right.memory_bytes && left.cpu_percent == right.cpu_percent &&
+           left.processes == right.processes;
+}
+
+}  // namespace
+
+std::string etag_of(const store::Container& row) {
+    return fmt::format("{}-{}", row.id, row.generation);
+}
+
+Result<store::Container> ContainerService::changed(store::Container row,
+                                                   const UpdateWish& wish) const {
+    if (!wish.etag.empty() && wish.etag != etag_of(row)) {
+        return fail(
+            make_error(ErrorCode::busy, fmt::format("container '{}' was changed since", row.name))
+                .at("/etag")
+                .next("call container_get, and update with its etag if it still fits"));
+    }
+    row.memory_bytes = wish.memory_bytes.value_or(row.memory_bytes);
+    row.cpu_percent = wish.cpu_percent.value_or(row.cpu_percent);
+    row.processes = wish.processes.value_or(row.processes);
+    for (const auto& key : wish.labels_removed) row.labels.erase(key);
+    for (const auto& [key, value] : wish.labels) row.labels.insert_or_assign(key, value);
+    if (row.labels.size() > labels_per_container_max) {
+        return fail(
+            make_error(ErrorCode::quota_exceeded,
+                       fmt::format("a container has at most {} labels", labels_per_container_max))
+                .at("/labels")
+                .next("remove others with remove_labels"));
+    }
+    auto& life = row.life;
+    life.restart = wish.restart.value_or(life.restart);
+    life.is_protected = wish.is_protected.value_or(life.is_protected);
+    if (wish.ttl_seconds)
+        life.expires_at = *wish.ttl_seconds > 0 ? now_ms() + *wish.ttl_seconds * 1000 : 0;
+    life.idle_stop_seconds = wish.idle_stop_seconds.value_or(life.idle_stop_seconds);
+    if (wish.delete_after_stop && !*wish.delete_after_stop)
+        life.after_stop = store::AfterStop::keep;
+    if (wish.delete_after_stop && *wish.delete_after_stop)
+        life.after_stop = row.wanted_running ? store::AfterStop::armed : store::AfterStop::remove;
+    return row;
+}
+
+Result<View> ContainerService::rehearse_update(const ContainerName& name, const UpdateWish& wish) {
+    return view(BERTH_TRY(changed(BERTH_TRY(find_ready(name)), wish)));
+}
+
+Result<View> ContainerService::update(const ContainerName& name, const UpdateWish& wish,
+                                      const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "update", waiting));
+    const auto before = BERTH_TRY(find_ready(name));
+    const auto after = BERTH_TRY(changed(before, wish));
+    Rollback undo;
+    if (!same_limits(before, after) && rooms_.engine.running(before.id)) {
+        BERTH_TRY(rooms_.engine.limit(before.id, limits_of(after)));
+        undo.on_failure(
+            [this, before]() noexcept { (void)rooms_.engine.limit(before.id, limits_of(before)); });
+    }
+    BERTH_TRY(containers_.update(after));
+    undo.keep();
+    note_use(after);  // an idle time that is new begins now
+    rooms_.events.container(after.name, "updated");
+    return view(BERTH_TRY(find(after.name)));
+}
+
+Result<View> ContainerService::pause(const ContainerName& name, const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "pause", waiting));
+    auto row = BERTH_TRY(find_ready(name));
+    if (!rooms_.engine.running(row.id)) return fail(busy(row, "stopped", "call container_start"));
+    if (rooms_.engine.frozen(row.id)) return view(std::move(row));
+    rooms_.logins.close(row.id);  // a login would wait until the container goes on
+    Rollback undo;
+    undo.on_failure([this, row]() noexcept { (void)rooms_.logins.open(row.id, row.ssh_port); });
+    BERTH_TRY(rooms_.engine.freeze(row.id));
+    undo.keep();
+    rooms_.events.container(row.name, "paused");
+    return view(std::move(row));
+}
+
+Result<View> ContainerService::resume(const ContainerName& name, const Waiting& waiting) {
+    const auto held = BERTH_TRY(hold(name, "resume", waiting));
+    auto row = BERTH_TRY(find_ready(name));
+    if (!rooms_.engine.running(row.id)) return fail(busy(row, "stopped", "call container_start"));
+    if (!rooms_.engine.frozen(row.id)) return view(std::move(row));
+    BERTH_TRY(rooms_.engine.thaw(row.id));
+    note_use(row);
+    BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
+    rooms_.events.container(row.name, "resumed");
+    return view(std::move(row));
+}
+
+}  // namespace berth::container

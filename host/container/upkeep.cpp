@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to containers without anybody's call: they end by themselves, are started again, are
+// stopped when nobody uses them, and go when their time is over. The Keeper decides when; here is
+// what.
+#include "base/log.h"
+#include "host/container/container_service.h"
+#include "host/container/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace berth::container {
+namespace {
+
+constexpr int idle_stop_timeout_seconds = 30;
+constexpr std::size_t stops_at_once_max = 128;  // each waits in a thread of its own
+
+std::string word(engine::Ending ending) {
+    switch (ending) {
+        case engine::Ending::clean:
+            return "clean";
+        case engine::Ending::failed:
+            return "failed";
+        case engine::Ending::rebooted:
+            return "rebooted";
+        case engine::Ending::unknown:
+            return "unknown";
+    }
+    std::unreachable();
+}
+
+/// Whether the container's policy wants it back. An end of which nothing is known counts as a
+/// failure, so that no failure is passed over.
+bool comes_back(store::Restart restart, engine::Ending ending) {
+    if (ending == engine::Ending::rebooted) return true;
+    if (restart == store::Restart::on_failure) return ending != engine::Ending::clean;
+    return restart == store::Restart::always;
+}
+
+}  // namespace
+
+std::int64_t ContainerService::now_ms() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               rooms_.clock.wall().time_since_epoch())
+        .count();
+}
+
+Result<std::optional<store::Container>> ContainerService::row(const std::string& name) {
+    return containers_.find_by_name(name);
+}
+
+Result<std::optional<store::Container>> ContainerService::same(const store::Container& seen) {
+    auto now = BERTH_TRY(containers_.find_by_name(seen.name));
+    if (now && (now->id != seen.id || now->phase != store::Phase::ready)) now.reset();
+    return now;
+}
+
+Result<store::Container> ContainerService::find_usable(const ContainerName& name) {
+    auto row = find_ready(name);
+    if (!row) return fail(std::move(row).error().at("/container"));
+    if (!rooms_.engine.running(row->id)) {
+        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", row->name))
+                        .at("/container")
+                        .next("call container_start"));
+    }
+    if (rooms_.engine.frozen(row->id)) {
+        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row->name))
+                        .at("/container")
+                        .next("call container_resume"));
+    }
+    return row;
+}
+
+Uses::Held ContainerService::use(const store::Container& row) {
+    note_use(row);
+    return {uses_, row.id, [this] { return rooms_.clock.wall(); }};
+}
+
+void ContainerService::note_use(const store::Container& row) {
+    const auto now = rooms_.clock.wall();
+    uses_.touch(row.id, now);
+    const auto written = schedule::to_time(row.life.used_at);
+    if (row.life.idle_stop_seconds == 0 || now - written < schedule::use_grain(row)) return;
+    (void)containers_.set_used_at(row.id, now_ms());  // then a restart finds an older one
+}
+
+std::chrono::system_clock::time_point ContainerService::last_use(const store::Container& row) {
+    const auto now = rooms_.clock.wall();
+    const auto logins = rooms_.logins.use(row.id, row.ssh_port);
+    const auto seen = uses_.of(row.id);
+    if (logins.open || (seen && seen->now > 0)) {
+        note_use(row);
+        return now;
+    }
+    // What was written down is older than the truth by less than the grain.
+    auto last = std::min(now, schedule::to_time(row.life.used_at) + schedule::use_grain(row));
+    if (seen) last = seen->last;
+    if (logins.last) last = std::max(last, *logins.last);
+    return last;
+}
+
+Result<bool> ContainerService::note_end(const store::Container& seen, engine::Ending ending) {
+    const auto held = locks_.hold(seen.name);
+    const auto row = BERTH_TRY(same(seen));
+    if (!row || !row->wanted_running || rooms_.engine.running(row->id)) return false;
+    rooms_.logins.close(row->id);
+    rooms_.agents.forget(row->id);
+    BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
+    const bool again = comes_back(row->life.restart, ending);
+    const bool counts = again && ending != engine::Ending::rebooted;
+    BERTH_TRY(containers_.record_end(row->id,
+                                     {.at = now_ms(),
+                                      .how = word(ending),
+                                      .restarts = row->last_end.restarts + (counts ? 1 : 0)},
+                                     again));
+    log::info("a container ended by itself", {{"container", row->name},
+                                              {"id", row->id},
+                                              {"how", word(ending)},
+                                              {"again", again ? "yes" : "no"}});
+    rooms_.events.container(row->name, "ended");
+    return again;
+}
+
+Result<> ContainerService::start_again(const store::Container& seen,
+                                       const std::stop_token& cancelled) {
+    const auto held = locks_.hold(seen.name, cancelled);
+    if (!held) return {};
+    const auto row = BERTH_TRY(same(seen));
+    if (!row || !row->wanted_running || rooms_.engine.running(row->id)) return {};
+    BERTH_TRY(start_held(*row, {.cancelled = cancelled}));
+    rooms_.events.container(row->name, "started");
+    return {};
+}
+
+Result<> ContainerService::stop_idle(const store::Container& seen) {
+    const auto held = locks_.hold(seen.name);
+    const auto row = BERTH_TRY(same(seen));
+    if (!row || !rooms_.engine.running(row->id) ||
+        !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall()))
+        return {};
+    log::info("a container that nobody uses is stopped",
+              {{"container", row->name}, {"id", row->id}});
+    return stop_held(*row, idle_stop_timeout_seconds);
+}
+
+Result<> ContainerService::remove_due(const store::Container& seen) {
+    const auto held = locks_.hold(seen.name);
+    const auto row = BERTH_TRY(same(seen));
+    if (!row || !schedule::is_over(*row, rooms_.engine.running(row->id), rooms_.clock.wall()))
+        return {};
+    log::info("a container's time is over", {{"container", row->name}, {"id", row->id}});
+    BERTH_TRY(containers_.set_phase(row->id, store::Phase::deleting));
+    return take_down(*row);
+}
+
+void ContainerService::stop_all(std::chrono::seconds time_max) {
+    const auto rows = containers_.list();
+    if (!rows) return log::error("containers cannot be stopped", {{"cause", rows.error().message}});
+    for (const auto& row : *rows) rooms_.logins.close(row.id);
+    container::stop_all(rooms_.engine, *rows, time_max);
+}
+
+void stop_all(engine::ContainerEngine& engine, const std::vector<store::Container>& rows,
+              std::chrono::seconds time_max) {
+    const auto deadline = std::chrono::steady_clock::now() + time_max;
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&] {
+        for (auto at = next++; at < rows.size(); at = next++) {
+            const auto& row = rows[at];
+            if (!engine.running(row.id)) continue;
+            const auto left = std::chrono::ceil<std::chrono::seconds>(
+                deadline - std::chrono::steady_clock::now());
+            const int seconds = static_cast<int>(std::max<std::int64_t>(0, left.count()));
+            if (const auto stopped = engine.stop(row.id, seconds); !stopped)
+                log::warning("a container could not be stopped",
+                             {{"container", row.name}, {"cause", stopped.error().message}});
+        }
+    };
+    std::vector<std::jthread> threads;
+    for (std::size_t count = std::min(rows.size(), stops_at_once_max); count > 0; --count)
+        threads.emplace_back(work);
+}
+
+}  // namespace berth::container

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/limit_settings.h"
+
+#include "base/files.h"
+#include "base/rollback.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <charconv>
+#include <chrono>
+#include <optional>
+
+namespace berth::engine {
+namespace {
+
+constexpr int cpu_period_us = 100'000;
+constexpr std::chrono::seconds freeze_time_max{10};
+constexpr int freeze_moment_ms = 2;
+
+Error without(std::string_view controller) {
+    return make_error(ErrorCode::unsupported,
+                      fmt::format("this kernel offers no '{}' cgroup controller, so a container "
+                                  "could not be limited",
+                                  controller))
+        .next("call system_info");
+}
+
+/// The number behind `key` in a file of "key number" lines.
+std::optional<std::int64_t> number_of(std::string_view text, std::string_view key) {
+    while (!text.empty()) {
+        const auto line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (!line.starts_with(key) || line.substr(key.size(), 1) != " ") continue;
+        const auto digits = line.substr(key.size() + 1);
+        std::int64_t value = 0;
+        if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc{})
+            return value;
+    }
+    return std::nullopt;
+}
+
+Error uses_more(const std::string& limit) {
+    return make_error(ErrorCode::busy,
+                      fmt::format("the container uses more memory than {} bytes now", limit))
+        .at("/memory_bytes")
+        .next("end something in it first, or ask for more");
+}
+
+/// cgroup v2 would take the limit and kill processes until it holds; v1 refuses by itself.
+Result<> check_memory(const Cgroups& cgroups, const std::filesystem::path& directory,
+                      const Limits& limits) {
+    if (cgroups.legacy("memory")) return {};
+    const auto text = BERTH_TRY(read_file(directory / "memory.stat"));
+    if (number_of(text, "anon").value_or(0) >= limits.memory_bytes)
+        return fail(uses_more(std::to_string(limits.memory_bytes)));
+    return {};
+}
+
+/// The file that freezes, and what it says when all is halted.
+struct Freezer {
+    std::filesystem::path directory;
+    bool legacy = false;
+};
+
+Result<Freezer> freezer_of(const Cgroups& cgroups, std::string_view group) {
+    return Freezer{.directory = BERTH_TRY(cgroups.directory("freezer", group)),
+                   .legacy = cgroups.legacy("freezer")};
+}
+
+bool halted(const Freezer& freezer) {
+    if (freezer.legacy) {
+        const auto state = read_file(freezer.directory / "freezer.state");
+        return state && state->starts_with("FROZEN");
+    }
+    const auto events = read_file(freezer.directory / "cgroup.events");
+    return events && number_of(*events, "frozen") == 1;
+}
+
+Result<> order(const Freezer& freezer, bool frozen) {
+    if (freezer.legacy)
+        return write_kernel_file(freezer.directory / "freezer.state", frozen ? "FROZEN" : "THAWED");
+    return write_kernel_file(freezer.directory / "cgroup.freeze", frozen ? "1" : "0");
+}
+
+}  // namespace
+
+Result<std::vector<LimitSetting>> limit_settings(const Limits& limits, const Cgroups& cgroups) {
+    for (const auto* controller : {"memory", "cpu", "pids"}) {
+        if (!cgroups.legacy(controller) && !cgroups.unified(controller))
+            return fail(without(controller));
+    }
+    std::vector<LimitSetting> settings;
+    settings.push_back({.controller = "memory",
+                        .file = cgroups.legacy("memory") ? "memory.limit_in_bytes" : "memory.max",
+                        .value = std::to_string(limits.memory_bytes)});
+    const auto quota = std::to_string(limits.cpu_percent * cpu_period_us / 100);
+    const auto period = std::to_string(cpu_period_us);
+    if (cgroups.legacy("cpu")) {
+        settings.push_back({.controller = "cpu", .file = "cpu.cfs_period_us", .value = period});
+        settings.push_back({.controller = "cpu", .file = "cpu.cfs_quota_us", .value = quota});
+    } else {
+        settings.push_back({.controller = "cpu", .file = "cpu.max", .value = quota + " " + period});
+    }
+    settings.push_back(
+        {.controller = "pids", .file = "pids.max", .value = std::to_string(limits.processes)});
+    return settings;
+}
+
+Result<> apply_limits(const Limits& limits, const Cgroups& cgroups, std::string_view group) {
+    BERTH_TRY(check_memory(cgroups, BERTH_TRY(cgroups.directory("memory", group)), limits));
+    Rollback undo;
+    for (const auto& setting : BERTH_TRY(limit_settings(limits, cgroups))) {
+        const auto path = BERTH_TRY(cgroups.directory(setting.controller, group)) / setting.file;
+        auto before = BERTH_TRY(read_file(path));
+        if (before == setting.value + "\n") continue;
+        if (auto written = write_kernel_file(path, setting.value); !written) {
+            if (setting.controller == "memory") return fail(uses_more(setting.value));
+            return written;
+        }
+        undo.on_failure([path, before = std::move(before)]() noexcept {
+            (void)write_kernel_file(path, before);
+        });
+    }
+    undo.keep();
+    return {};
+}
+
+Result<> set_frozen(const Cgroups& cgroups, std::string_view group, bool frozen) {
+    const auto freezer = BERTH_TRY(freezer_of(cgroups, group));
+    BERTH_TRY(order(freezer, frozen));
+    if (!frozen) return {};
+    const auto deadline = std::chrono::steady_clock::now() + freeze_time_max;
+    while (!halted(freezer)) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            (void)order(freezer, false);
+            return fail(make_error(ErrorCode::timed_out,
+                                   "a process of the container could not be halted in time")
+                            .next("call again"));
+        }
+        (void)::poll(nullptr, 0, freeze_moment_ms);  // the kernel tells nobody on cgroup v1
+    }
+    return {};
+}
+
+bool is_frozen(const Cgroups& cgroups, std::string_view group) {
+    const auto freezer = freezer_of(cgroups, group);
+    return freezer && halted(*freezer);
+}
+
+}  // namespace berth::engine

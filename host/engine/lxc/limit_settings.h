@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limits as files of cgroups: for the configuration of a container that starts, and for one that
+// runs.
+#pragma once
+
+#include "host/engine/container_engine.h"
+#include "host/engine/lxc/cgroups.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::engine {
+
+struct LimitSetting {
+    std::string controller;  // "memory"
+    std::string file;        // "memory.max"
+    std::string value;
+};
+
+/// For whichever hierarchy holds each controller. unsupported when a limit's controller is nowhere.
+[[nodiscard]] Result<std::vector<LimitSetting>> limit_settings(const Limits& limits,
+                                                               const Cgroups& cgroups);
+
+/// Writes them into a running container's group: all, or on an error none. `busy` when it uses more
+/// memory than it is to have.
+[[nodiscard]] Result<> apply_limits(const Limits& limits, const Cgroups& cgroups,
+                                    std::string_view group);
+
+/// Halts everything in `group` and returns when it has halted, or lets it go on.
+[[nodiscard]] Result<> set_frozen(const Cgroups& cgroups, std::string_view group, bool frozen);
+[[nodiscard]] bool is_frozen(const Cgroups& cgroups, std::string_view group);
+
+}  // namespace berth::engine

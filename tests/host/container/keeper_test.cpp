@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of containers without anybody's call. The keeper looks when a test says so, at the
+// time that the test says it is.
+#include "host/container/keeper.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/fake_host.h"
+#include "tests/support/privilege.h"
+
+#include <future>
+#include <thread>
+
+using namespace berth;
+using namespace berth::container;
+using namespace std::chrono_literals;
+
+namespace {
+
+ContainerName name(std::string_view text) {
+    return ContainerName::parse(text).value();
+}
+
+CreateWish wish(std::string_view text, store::Lifecycle life = {}) {
+    return {.name = name(text),
+            .image = ImageName::parse("debian-12").value(),
+            .limits = {.memory_bytes = 1 << 26, .cpu_percent = 100, .processes = 100},
+            .ports = {{.container_port = 80}},
+            .ssh_keys = {},
+            .life = life};
+}
+
+View seen(FakeHost& host, std::string_view text) {
+    return host.containers->get(name(text)).value();
+}
+
+bool there(FakeHost& host, std::string_view text) {
+    return host.containers->get(name(text)).has_value();
+}
+
+/// Until nothing more is due at this time.
+void settle(FakeHost& host) {
+    for (int round = 0; round < 10; ++round) {
+        if (host.keeper->look() > 0ms) return;
+    }
+    FAIL("the keeper never rests");
+}
+
+/// As after an event, which comes by another thread when it comes.
+void look_at_all(FakeHost& host) {
+    host.keeper = std::make_unique<Keeper>(*host.containers, host.engine, host.clock, host.events,
+                                           std::size_t{0});
+    settle(host);
+}
+
+}  // namespace
+
+TEST_CASE("a container that ends by itself comes back as its policy says", "[keeper]") {
+    if (!privileged()) return;
+    using enum engine::Ending;
+    using enum store::Restart;
+    struct Case {
+        store::Restart restart;
+        engine::Ending ending;
+        bool back;
+    };
+    const auto [restart, ending, back] = GENERATE(
+        Case{no, clean, false}, Case{no, failed, false}, Case{no, rebooted, true},
+        Case{on_failure, clean, false}, Case{on_failure, failed, true},
+        Case{on_failure, unknown, true}, Case{always, clean, true}, Case{always, failed, true});
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = restart})));
+    const bool adopted = GENERATE(false, true);
+    if (adopted) host.restart();
+    settle(host);
+    const auto before = seen(host, "ada").row;
+    host.engine.end_by_itself(before.id, ending);
+    settle(host);
+    if (ending != rebooted) CHECK(seen(host, "ada").state == State::stopped);
+    CHECK(host.logins.listening.empty() != (ending == rebooted));
+    host.clock.advance(1s);
+    settle(host);
+    const auto after = seen(host, "ada");
+    CHECK(after.state == (back ? State::running : State::stopped));
+    CHECK(after.row.wanted_running == back);
+    CHECK(after.row.last_end.at > 0);
+    CHECK_FALSE(after.row.last_end.how.empty());
+    CHECK(after.row.last_end.restarts == (back && ending != rebooted ? 1 : 0));
+    CHECK(host.logins.listening.size() == (back ? 1 : 0));
+}
+
+TEST_CASE("one that keeps ending is started ever more seldom", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = store::Restart::always})));
+    settle(host);
+    const auto id = seen(host, "ada").row.id;
+    for (const auto delay : {1s, 2s, 4s, 8s}) {
+        host.engine.end_by_itself(id, engine::Ending::failed);
+        settle(host);
+        host.clock.advance(delay - 500ms);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::stopped);
+        host.clock.advance(500ms);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+    }
+    host.clock.advance(10min);
+    host.engine.end_by_itself(id, engine::Ending::failed);
+    settle(host);
+    host.clock.advance(1s);
+    settle(host);
+    CHECK(seen(host, "ada").state == State::running);
+}
+
+TEST_CASE("what was stopped by a call stays stopped", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = store::Restart::always})));
+    settle(host);
+    REQUIRE(host.containers->stop(name("ada"), 0));
+    host.clock.advance(1h);
+    look_at_all(host);
+    CHECK(seen(host, "ada").state == State::stopped);
+    CHECK(seen(host, "ada").row.last_end.at == 0);
+    host.engine.lose_power();
+    host.restart();
+    settle(host);
+    CHECK(seen(host, "ada").state == State::stopped);
+}
+
+TEST_CASE("after a reboot of the host those that were running are back, with all that was theirs",
+          "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada")));
+    REQUIRE(host.containers->create(wish("bob")));
+    REQUIRE(host.containers->stop(name("bob"), 0));
+    const auto before = seen(host, "ada");
+    host.engine.lose_power();
+    host.restart();
+    settle(host);
+    const auto after = seen(host, "ada");
+    CHECK(after.state == State::running);
+    CHECK(after.row.ipv4 == before.row.ipv4);
+    CHECK(after.row.ssh_port == before.row.ssh_port);
+    CHECK(after.row.host_key == before.row.host_key);
+    CHECK(after.ports.front().host_port == before.ports.front().host_port);
+    CHECK(host.logins.listening.size() == 1);
+    CHECK(seen(host, "bob").state == State::stopped);
+}
+
+TEST_CASE("a start that fails is tried again later", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada")));
+    host.engine.lose_power();
+    host.engine.fail_next("start");
+    host.restart();
+    settle(host);
+    CHECK(seen(host, "ada").state == State::stopped);
+    host.clock.advance(1s);
+    settle(host);
+    CHECK(seen(host, "ada").state == State::running);
+}
+
+TEST_CASE("a container goes when its time is over, unless it is protected", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    auto wanted = wish("ada");
+    wanted.ttl_seconds = 3600;
+    wanted.life.is_protected = GENERATE(false, true);
+    REQUIRE(host.containers->create(wanted));
+    settle(host);
+    host.clock.advance(59min);
+    settle(host);
+    CHECK(there(host, "ada"));
+    host.restart();  // the time is kept
+    host.clock.advance(1min);
+    settle(host);
+    CHECK(there(host, "ada") == wanted.life.is_protected);
+    if (!wanted.life.is_protected) {
+        CHECK(host.engine.count() == 0);
+        return;
+    }
+    REQUIRE(host.containers->update(name("ada"), {.is_protected = false}));
+    look_at_all(host);
+    CHECK_FALSE(there(host, "ada"));
+}
+
+TEST_CASE("a container that nobody uses is stopped, and a use is what counts as one", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.idle_stop_seconds = 600})));
+    settle(host);
+    const auto id = seen(host, "ada").row.id;
+    host.clock.advance(9min);
+    settle(host);
+    SECTION("nobody does") {}
+    SECTION("a command ran") {
+        REQUIRE(host.containers->run(name("ada"), {.launch = {.argv = {"true"}}}, {}));
+        host.clock.advance(9min);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+    }
+    SECTION("a command runs") {
+        const auto row = seen(host, "ada").row;
+        const auto use = host.containers->use(row);
+        host.clock.advance(24h);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+    }
+    SECTION("a login is open") {
+        host.logins.open_logins.insert(id);
+        host.clock.advance(24h);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+        host.logins.open_logins.clear();
+        host.clock.advance(9min);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+    }
+    SECTION("berthd starts anew, and then nobody does") {
+        host.restart();
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+        host.clock.advance(1min);  // what was not written down yet might have been a use
+    }
+    host.clock.advance(10min);
+    settle(host);
+    CHECK(seen(host, "ada").state == State::stopped);
+    CHECK_FALSE(seen(host, "ada").row.wanted_running);
+}
+
+TEST_CASE("one that goes after its stop goes however it stopped", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    auto wanted = wish("ada", {.after_stop = store::AfterStop::remove});
+    wanted.start = GENERATE(true, false);
+    REQUIRE(host.containers->create(wanted));
+    if (!wanted.start) {
+        look_at_all(host);
+        REQUIRE(there(host, "ada"));
+        REQUIRE(host.containers->start(name("ada")));
+    }
+    look_at_all(host);
+    SECTION("by a call") {
+        REQUIRE(host.containers->stop(name("ada"), 0));
+    }
+    SECTION("by itself") {
+        host.engine.end_by_itself(seen(host, "ada").row.id, engine::Ending::clean);
+        settle(host);
+    }
+    SECTION("just before berthd ended") {
+        REQUIRE(host.containers->stop(name("ada"), 0));
+        host.restart();
+    }
+    look_at_all(host);
+    CHECK_FALSE(there(host, "ada"));
+}
+
+TEST_CASE("with its threads the keeper notices an end without being told", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada")));
+    std::promise<void> ended;
+    const auto subscription = host.events.subscribe([&](const Json& event) {
+        if (event.at("change") == "ended") ended.set_value();
+    });
+    std::promise<void> watched;
+    host.engine.on_call = [&](std::string_view call) {
+        if (call == "watch") watched.set_value();
+    };
+    Keeper keeper(*host.containers, host.engine, host.clock, host.events);
+    keeper.start();
+    watched.get_future().wait();
+    host.engine.on_call = {};
+    host.engine.end_by_itself(seen(host, "ada").row.id, engine::Ending::clean);
+    ended.get_future().wait();
+    CHECK(seen(host, "ada").state == State::stopped);
+}
+
+TEST_CASE("all containers are stopped at once, and are wanted all the same", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    for (const auto* box : {"ada", "bob", "cyd"}) REQUIRE(host.containers->create(wish(box)));
+    std::atomic<int> waiting = 0;
+    host.engine.on_call = [&](std::string_view call) {
+        if (call != "stop") return;
+        ++waiting;
+        while (waiting < 3) std::this_thread::yield();  // hangs if they came one after another
+    };
+    host.containers->stop_all(5s);
+    host.engine.on_call = {};
+    CHECK(host.logins.listening.empty());
+    for (const auto& view : host.containers->list().value()) {
+        CHECK(view.state == State::stopped);
+        CHECK(view.row.wanted_running);
+    }
+    host.restart();
+    settle(host);
+    for (const auto& view : host.containers->list().value()) CHECK(view.state == State::running);
+}

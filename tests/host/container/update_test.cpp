@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes to a container that is there.
+#include "tests/support/catch.h"
+#include "tests/support/fake_host.h"
+#include "tests/support/privilege.h"
+
+using namespace berth;
+using namespace berth::container;
+
+namespace {
+
+ContainerName name(std::string_view text) {
+    return ContainerName::parse(text).value();
+}
+
+View made(FakeHost& host) {
+    return host.containers
+        ->create({.name = name("ada"),
+                  .image = ImageName::parse("debian-12").value(),
+                  .limits = {.memory_bytes = 1 << 26, .cpu_percent = 100, .processes = 100},
+                  .ports = {},
+                  .ssh_keys = {},
+                  .labels = {{"team", "web"}, {"tier", "one"}}})
+        .value();
+}
+
+}  // namespace
+
+TEST_CASE("an update changes what it names and nothing else", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto before = made(host);
+    const auto after = host.containers
+                           ->update(name("ada"), {.memory_bytes = 1 << 27,
+                                                  .labels = {{"team", "db"}},
+                                                  .labels_removed = {"tier"},
+                                                  .restart = store::Restart::always})
+                           .value();
+    CHECK(after.row.memory_bytes == 1 << 27);
+    CHECK(after.row.cpu_percent == 100);
+    CHECK(after.row.labels == store::Labels{{"team", "db"}});
+    CHECK(after.row.life.restart == store::Restart::always);
+    CHECK(after.row.ipv4 == before.row.ipv4);
+    CHECK(host.engine.limits.at(before.row.id).memory_bytes == 1 << 27);
+    CHECK(host.engine.limits.at(before.row.id).processes == 100);
+    CHECK(host.containers->get(name("ada")).value().row.memory_bytes == 1 << 27);
+}
+
+TEST_CASE("an update with an etag of before is refused, and names another etag when done",
+          "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto before = made(host);
+    const auto etag = etag_of(before.row);
+    const auto after = host.containers->update(name("ada"), {.etag = etag, .processes = 200});
+    REQUIRE(after);
+    CHECK(etag_of(after->row) != etag);
+    const auto refused = host.containers->update(name("ada"), {.etag = etag, .processes = 300});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::busy);
+    CHECK(refused.error().field == "/etag");
+    CHECK(host.containers->get(name("ada")).value().row.processes == 200);
+    CHECK(host.containers->rehearse_update(name("ada"), {.etag = etag}).error().code ==
+          ErrorCode::busy);
+}
+
+TEST_CASE("an update that the kernel refuses changes nothing", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto before = made(host);
+    host.engine.fail_next("limit");
+    REQUIRE_FALSE(
+        host.containers->update(name("ada"), {.memory_bytes = 1 << 25, .labels = {{"a", "b"}}}));
+    const auto after = host.containers->get(name("ada")).value();
+    CHECK(after.row.memory_bytes == before.row.memory_bytes);
+    CHECK(after.row.labels == before.row.labels);
+    CHECK(etag_of(after.row) == etag_of(before.row));
+}
+
+TEST_CASE("a protected container is not deleted until it is not protected any more", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    REQUIRE(host.containers->update(name("ada"), {.is_protected = true}));
+    const auto refused = host.containers->remove(name("ada"), true);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::denied);
+    CHECK(refused.error().hint.contains("container_update"));
+    CHECK(host.engine.count() == 1);
+    REQUIRE(host.containers->update(name("ada"), {.is_protected = false}));
+    CHECK(host.containers->remove(name("ada"), true));
+}
+
+TEST_CASE("a paused container does nothing until it goes on", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    for (int count = 0; count < 2; ++count)
+        CHECK(host.containers->pause(name("ada")).value().state == State::paused);
+    CHECK(host.logins.listening.empty());
+    const auto refused =
+        host.containers->run(name("ada"), {.launch = {.argv = {"true"}}}, std::stop_token());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::busy);
+    CHECK(refused.error().hint == "call container_resume");
+    CHECK(host.containers->start(name("ada")).error().hint == "call container_resume");
+    SECTION("after a restart of berthd too") {
+        host.restart();
+        CHECK(host.logins.listening.empty());
+    }
+    SECTION("or is stopped") {
+        CHECK(host.containers->stop(name("ada"), 0).value().state == State::stopped);
+        CHECK(host.containers->pause(name("ada")).error().hint == "call container_start");
+        CHECK(host.containers->resume(name("ada")).error().hint == "call container_start");
+        REQUIRE(host.containers->start(name("ada")));
+    }
+    for (int count = 0; count < 2; ++count)
+        CHECK(host.containers->resume(name("ada")).value().state == State::running);
+    CHECK(host.logins.listening.size() == 1);
+    CHECK(host.containers->run(name("ada"), {.launch = {.argv = {"true"}}}, {}));
+}
+
+TEST_CASE("a pause that fails leaves the container as it was", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    host.engine.fail_next("freeze");
+    CHECK_FALSE(host.containers->pause(name("ada")));
+    CHECK(host.containers->get(name("ada")).value().state == State::running);
+    CHECK(host.logins.listening.size() == 1);
+}
