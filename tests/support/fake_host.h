@@ -7,6 +7,7 @@
 
 #include "host/container/container_service.h"
 #include "host/operation/operations.h"
+#include "host/snapshot/snapshot_service.h"
 #include "host/tools/host_tools.h"
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
@@ -29,17 +30,27 @@ public:
     [[nodiscard]] Result<> start(const engine::Spec& spec) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
+    [[nodiscard]] Result<> freeze(const std::string& id) override;
+    [[nodiscard]] Result<> thaw(const std::string& id) override;
+    [[nodiscard]] bool frozen(const std::string& id) override;
+    [[nodiscard]] Result<engine::Copied> copy_changes(const engine::Spec& spec,
+                                                      const std::filesystem::path& to,
+                                                      const engine::CopyBounds& bounds) override;
+    [[nodiscard]] Result<> prepare_root(const engine::Spec& spec) override;
+    [[nodiscard]] Result<> keep_root(const engine::Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
                                   const Fd& connection) override;
 
-    /// The next call of that name ("create", "start", "destroy") fails.
+    /// The next call of that name ("create", "start", "destroy", "copy", "prepare") fails.
     void fail_next(std::string call) { failing_ = std::move(call); }
     /// Called at the begin of each "create", "start", "stop" and "destroy"; may take its time.
     std::function<void(std::string_view call)> on_call = {};
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
+    /// What each container's root is made of, as the engine was last told.
+    std::map<std::string, engine::Root, std::less<>> roots;
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
@@ -47,7 +58,7 @@ private:
         if (on_call) on_call(call);
     }
     std::mutex mutex_;
-    std::set<std::string, std::less<>> exists_, running_;
+    std::set<std::string, std::less<>> exists_, running_, frozen_;
     std::string failing_;
 };
 
@@ -87,7 +98,9 @@ public:
     image::ImageStore images;
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
+    std::unique_ptr<snapshot::LayerStore> layers;
     std::unique_ptr<container::ContainerService> containers;
+    std::unique_ptr<snapshot::SnapshotService> snapshots;
     std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses

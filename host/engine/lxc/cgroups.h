@@ -35,6 +35,12 @@ public:
     [[nodiscard]] std::vector<pid_t> processes(std::string_view group) const;
     /// Removes `group` and what is below it in all hierarchies; what still has processes stays.
     void remove(std::string_view group) const;
+    /// Holds every process of `group` and below it; timed_out, and nothing held, when one cannot
+    /// be.
+    [[nodiscard]] Result<> freeze(std::string_view group) const;
+    /// Lets them go on; a group that is not held, or not there, is fine.
+    [[nodiscard]] Result<> thaw(std::string_view group) const;
+    [[nodiscard]] bool frozen(std::string_view group) const;
     /// The names of the groups directly below `group`.
     [[nodiscard]] std::vector<std::string> children(std::string_view group) const;
 

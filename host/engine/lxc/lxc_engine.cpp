@@ -5,6 +5,7 @@
 #include "base/rollback.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
+#include "host/engine/lxc/tree_copy.h"
 #include "host/net/links.h"
 
 #include <fcntl.h>
@@ -150,15 +151,15 @@ LxcEngine::Handle LxcEngine::open(std::string_view id) const {
 
 Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds) {
     const Rootfs rootfs(directory(spec.id));
-    BERTH_TRY(rootfs.create(spec.uid_base));
-    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    BERTH_TRY(rootfs.create(spec.uid_base, spec.root));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
     return {};
 }
 
 Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
-    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
@@ -181,6 +182,33 @@ Result<> LxcEngine::start(const Spec& spec) {
                     fmt::format("the container did not start: {}", last_complaint(log)));
     remember(spec.id, container.get());
     return net::isolate_link(host_interface(spec.id));
+}
+
+Result<> LxcEngine::freeze(const std::string& id) {
+    return cgroups_.freeze(payload_group(options_.cgroup, id));
+}
+
+Result<> LxcEngine::thaw(const std::string& id) {
+    return cgroups_.thaw(payload_group(options_.cgroup, id));
+}
+
+bool LxcEngine::frozen(const std::string& id) {
+    return cgroups_.frozen(payload_group(options_.cgroup, id));
+}
+
+Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,
+                                       const CopyBounds& bounds) {
+    return copy_tree(Rootfs(directory(spec.id)).upper(spec.root), to, bounds);
+}
+
+Result<> LxcEngine::prepare_root(const Spec& spec) {
+    const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(rootfs.unmount());
+    return rootfs.create(spec.uid_base, spec.root);
+}
+
+Result<> LxcEngine::keep_root(const Spec& spec) {
+    return Rootfs(directory(spec.id)).keep(spec.root);
 }
 
 void LxcEngine::remember(std::string_view id, lxc_container* container) {

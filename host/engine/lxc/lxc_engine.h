@@ -32,6 +32,13 @@ public:
     [[nodiscard]] Result<> start(const Spec& spec) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
+    [[nodiscard]] Result<> freeze(const std::string& id) override;
+    [[nodiscard]] Result<> thaw(const std::string& id) override;
+    [[nodiscard]] bool frozen(const std::string& id) override;
+    [[nodiscard]] Result<Copied> copy_changes(const Spec& spec, const std::filesystem::path& to,
+                                              const CopyBounds& bounds) override;
+    [[nodiscard]] Result<> prepare_root(const Spec& spec) override;
+    [[nodiscard]] Result<> keep_root(const Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
