@@ -51,6 +51,25 @@ std::vector<engine::SeedFile> seeds(const std::string& name) {
             {.path = "etc/resolv.conf", .content = net::resolv_conf()}};
 }
 
+/// What a fork must not share with the container that its files are from.
+std::vector<engine::SeedFile> seeds_of_fork(const std::string& name, const std::string& origin) {
+    constexpr std::size_t machine_id_bytes = 16;
+    std::vector<engine::SeedFile> files{
+        {.path = "etc/hostname", .content = name + "\n"},
+        {.path = "etc/hosts",
+         .content = fmt::format("127.0.1.1 {}", name),
+         .instead_of = fmt::format("127.0.1.1 {}", origin)},
+        {.path = "etc/machine-id", .content = random_hex(machine_id_bytes) + "\n", .mode = 0444},
+        {.path = "var/lib/systemd/random-seed", .content = "", .absent = true}};
+    for (const auto* type : {"rsa", "dsa", "ecdsa", "ed25519"}) {
+        for (const auto* ending : {"", ".pub"})
+            files.push_back({.path = fmt::format("etc/ssh/ssh_host_{}_key{}", type, ending),
+                             .content = "",
+                             .absent = true});
+    }
+    return files;
+}
+
 }  // namespace
 
 ContainerService::ContainerService(ServiceOptions options, net::AddressPlan plan, Rooms rooms)
@@ -113,21 +132,29 @@ Result<View> ContainerService::view(store::Container row) {
     return view;
 }
 
-engine::Spec ContainerService::spec_of(const store::Container& row,
-                                       const image::Image& image) const {
-    return {.id = row.id,
-            .hostname = row.name,
-            .base = image.rootfs,
-            .uid_base = row.uid_base,
-            .limits = {.memory_bytes = row.memory_bytes,
-                       .cpu_percent = row.cpu_percent,
-                       .processes = row.processes},
-            .network = {.bridge = options_.bridge,
-                        .mac = net::mac_of(row.ipv4),
-                        .ipv4 = row.ipv4,
-                        .prefix_length = plan_.subnet().prefix_length(),
-                        .gateway = plan_.subnet().gateway()},
-            .host_files = guest_directory(row.id)};
+Result<image::Image> ContainerService::image_of(const CreateWish& wish) {
+    if (!wish.origin) return rooms_.images.find(wish.image);
+    auto image = BERTH_TRY(rooms_.images.find_digest(wish.origin->image_digest));
+    image.name = wish.image.to_string();
+    return image;
+}
+
+Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
+                                               const image::Image& image) {
+    return engine::Spec{.id = row.id,
+                        .hostname = row.name,
+                        .base = image.rootfs,
+                        .uid_base = row.uid_base,
+                        .limits = {.memory_bytes = row.memory_bytes,
+                                   .cpu_percent = row.cpu_percent,
+                                   .processes = row.processes},
+                        .network = {.bridge = options_.bridge,
+                                    .mac = net::mac_of(row.ipv4),
+                                    .ipv4 = row.ipv4,
+                                    .prefix_length = plan_.subnet().prefix_length(),
+                                    .gateway = plan_.subnet().gateway()},
+                        .host_files = guest_directory(row.id),
+                        .root = BERTH_TRY(rooms_.layers.root_of(row.id))};
 }
 
 Result<> ContainerService::apply_forwards() {
@@ -157,7 +184,9 @@ Result<> ContainerService::make(const store::Container& row, const CreateWish& w
                                 const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 0, "making its files"));
     BERTH_TRY(ssh::write_service_files(guest_directory(row.id), private_host_key, row.uid_base));
-    BERTH_TRY(rooms_.engine.create(spec_of(row, image), seeds(row.name)));
+    BERTH_TRY(rooms_.engine.create(
+        BERTH_TRY(spec_of(row, image)),
+        wish.origin ? seeds_of_fork(row.name, wish.origin->container) : seeds(row.name)));
     if (wish.start) BERTH_TRY(bring_up(row, image, waiting));
     if (!wish.start) BERTH_TRY(publish_keys(row));
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
@@ -170,7 +199,7 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
     BERTH_TRY(go_on(waiting, 1, "starting it"));
     BERTH_TRY(publish_keys(row));
     rooms_.agents.forget(row.id);
-    BERTH_TRY(rooms_.engine.start(spec_of(row, image)));
+    BERTH_TRY(rooms_.engine.start(BERTH_TRY(spec_of(row, image))));
     note_use(row);
     BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
     // Running is a claim; these two are the proof.
@@ -206,13 +235,14 @@ Result<> ContainerService::take_down(const store::Container& row) {
     BERTH_TRY(rooms_.engine.destroy(row.id));
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
+    rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");
     return apply_forwards();
 }
 
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
-    const auto image = BERTH_TRY(rooms_.images.find(wish.image));
+    const auto image = BERTH_TRY(image_of(wish));
     const auto host_key = BERTH_TRY(ssh::generate_host_key());
     auto row = row_of(wish, image, host_key.public_key);
     BERTH_TRY(rooms_.database.transact([&] { return reserve(row, wish); }));

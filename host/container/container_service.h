@@ -13,6 +13,7 @@
 #include "host/exec/executor.h"
 #include "host/image/image_store.h"
 #include "host/net/network.h"
+#include "host/snapshot/layer_store.h"
 #include "host/ssh/login_service.h"
 #include "host/store/containers.h"
 #include "host/store/ports.h"
@@ -47,6 +48,13 @@ struct PortWish {
     std::string protocol = "tcp";
 };
 
+/// What a fork is made from: a layer of another container, whose image it shares.
+struct Origin {
+    std::string layer_id;
+    std::string image_digest;
+    std::string container;  // its name, which the fork's files know as their own
+};
+
 struct CreateWish {
     ContainerName name;
     ImageName image;
@@ -55,8 +63,9 @@ struct CreateWish {
     std::vector<SshPublicKey> ssh_keys;
     bool start = true;
     store::Labels labels = {};
-    store::Lifecycle life = {};    // but when it expires, which follows from the next
-    std::int64_t ttl_seconds = 0;  // 0: it stays
+    store::Lifecycle life = {};         // but when it expires, which follows from the next
+    std::int64_t ttl_seconds = 0;       // 0: it stays
+    std::optional<Origin> origin = {};  // absent: the image alone
 };
 
 /// What is to be different; what is absent stays.
@@ -106,6 +115,7 @@ struct Rooms {
     ssh::Logins& logins;
     const Clock& clock;
     events::Events& events;
+    snapshot::LayerStore& layers;
 };
 
 /// Names a container's configuration as it is; another one after every update().
@@ -147,6 +157,18 @@ public:
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
     [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});
+    /// Calls `work` with a container that is neither being made nor deleted, while nobody else
+    /// changes it.
+    [[nodiscard]] Result<> change(const ContainerName& name, std::string_view doing,
+                                  const Waiting& waiting,
+                                  const std::function<Result<>(const engine::Spec&)>& work);
+    /// The same for a container that is stopped, or with `restart` stopped for it and then started
+    /// again, also when `work` fails.
+    [[nodiscard]] Result<View> change_stopped(
+        const ContainerName& name, std::string_view doing, bool restart, const Waiting& waiting,
+        const std::function<Result<>(const engine::Spec&)>& work);
+    /// What create() is asked for to get a copy of that container, without its ports and its files.
+    [[nodiscard]] Result<CreateWish> wish_like(const ContainerName& name);
     [[nodiscard]] Result<exec::Outcome> run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled);
 
@@ -197,8 +219,9 @@ private:
     [[nodiscard]] std::int64_t now_ms() const;
     [[nodiscard]] State state_of(const store::Container& row);
     [[nodiscard]] Result<View> view(store::Container row);
-    [[nodiscard]] engine::Spec spec_of(const store::Container& row,
-                                       const image::Image& image) const;
+    [[nodiscard]] Result<engine::Spec> spec_of(const store::Container& row,
+                                               const image::Image& image);
+    [[nodiscard]] Result<image::Image> image_of(const CreateWish& wish);
     [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
 
     [[nodiscard]] store::Container row_of(const CreateWish& wish, const image::Image& image,

@@ -27,6 +27,7 @@ Result<> ContainerService::reconcile() {
         log::info("reconcile: remains without a container are removed", {{"id", id}});
         BERTH_TRY(rooms_.engine.destroy(id));
     }
+    rooms_.layers.collect();
     BERTH_TRY(apply_forwards());
     for (const auto& row : BERTH_TRY(containers_.list())) {
         if (!rooms_.engine.running(row.id)) continue;  // the Keeper starts those that are wanted

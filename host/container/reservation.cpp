@@ -47,6 +47,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         if (rooms_.network.check_free("tcp", row.ssh_port)) break;
     }
     BERTH_TRY(containers_.insert(row));
+    if (wish.origin) BERTH_TRY(rooms_.layers.put(row.id, wish.origin->layer_id, ""));
     for (std::size_t index = 0; index < wish.ports.size(); ++index) {
         auto reserved = reserve_port(row.id, wish.ports[index]);
         if (!reserved)
@@ -60,7 +61,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
 }
 
 Result<store::Container> ContainerService::rehearse_create(const CreateWish& wish) {
-    const auto image = BERTH_TRY(rooms_.images.find(wish.image));
+    const auto image = BERTH_TRY(image_of(wish));
     auto row = row_of(wish, image, "");
     BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish); }));
     return row;

@@ -9,8 +9,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +42,35 @@ struct SeedFile {
     std::string path;  // relative to the root, for example "etc/hostname"
     std::string content;
     mode_t mode = 0644;
+    std::string instead_of =
+        {};               // when set, only this line is replaced, and nothing if it is not there
+    bool absent = false;  // when set, nothing is to be there
+};
+
+/// Files that a container had at some moment, frozen since: they lie under what it changes.
+struct Layer {
+    std::filesystem::path tree;
+    std::int64_t uid_base = 0;  // of the container that they were taken from
+};
+
+/// What a container's root is made of, besides its image.
+struct Root {
+    std::string name = {};           // of the layer that it changes; a new root gets a new one
+    std::vector<Layer> layers = {};  // the topmost first
+};
+
+/// An overlay takes 500; each costs a look at every first use of a file.
+inline constexpr std::size_t layers_max = 64;
+
+struct CopyBounds {
+    std::stop_token cancelled = {};
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
+struct Copied {
+    std::int64_t bytes = 0;  // on the disk
+    std::int64_t entries = 0;
+    bool exact = true;  // false when blocks are shared with the original
 };
 
 struct Spec {
@@ -51,6 +82,7 @@ struct Spec {
     NetworkCard network;
     std::filesystem::path
         host_files;  // a directory of the host that is seen read-only at guest_files
+    Root root = {};
 };
 
 /// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
@@ -78,6 +110,17 @@ public:
     /// Ends and removes everything there is of that id: processes, mounts, control groups, files.
     /// For an id of which nothing is left it does nothing.
     [[nodiscard]] virtual Result<> destroy(std::string_view id) = 0;
+
+    /// Copies what the container has changed of its root to `to`, which must not exist. Nothing
+    /// inside may run meanwhile.
+    [[nodiscard]] virtual Result<Copied> copy_changes(const Spec& spec,
+                                                      const std::filesystem::path& to,
+                                                      const CopyBounds& bounds) = 0;
+    /// Makes spec.root, a new and unchanged one, for a stopped container. It is used from the next
+    /// start() with that spec on; until then the one before is still there.
+    [[nodiscard]] virtual Result<> prepare_root(const Spec& spec) = 0;
+    /// Removes every root of that container but spec.root.
+    [[nodiscard]] virtual Result<> keep_root(const Spec& spec) = 0;
 
     [[nodiscard]] virtual bool running(std::string_view id) = 0;
     /// Readable when the init that runs now has ended; unavailable when none runs.

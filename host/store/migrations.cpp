@@ -98,7 +98,41 @@ ALTER TABLE containers ADD COLUMN ended_how TEXT NOT NULL DEFAULT '';
 ALTER TABLE containers ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels, lifecycle};
+constexpr std::string_view layers_and_snapshots = R"(
+-- Files that a container had at some moment, on top of those of its parent. A layer lives as long
+-- as a container, a snapshot or another layer stands on it.
+CREATE TABLE layers (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    parent       TEXT    REFERENCES layers (id),  -- NULL: the image itself
+    image_digest TEXT    NOT NULL,
+    uid_base     INTEGER NOT NULL,                -- of the container that it was taken from
+    bytes        INTEGER NOT NULL,
+    exact        INTEGER NOT NULL CHECK (exact IN (0, 1)),
+    created_at   TEXT    NOT NULL
+) STRICT;
+CREATE INDEX layers_by_parent ON layers (parent);
+
+-- What a container's root stands on; without a row, on its image alone.
+CREATE TABLE container_roots (
+    container_id TEXT NOT NULL PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    layer_id     TEXT NOT NULL REFERENCES layers (id),
+    name         TEXT NOT NULL  -- of the layer that it changes; '' for the one it was created with
+) STRICT;
+CREATE INDEX container_roots_by_layer ON container_roots (layer_id);
+
+CREATE TABLE snapshots (
+    number       INTEGER NOT NULL PRIMARY KEY,  -- the order taken
+    container_id TEXT    NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    name         TEXT    NOT NULL,
+    description  TEXT    NOT NULL,
+    layer_id     TEXT    NOT NULL REFERENCES layers (id),
+    created_at   TEXT    NOT NULL,
+    UNIQUE (container_id, name)
+) STRICT;
+CREATE INDEX snapshots_by_layer ON snapshots (layer_id);
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels, lifecycle, layers_and_snapshots};
 
 }  // namespace
 

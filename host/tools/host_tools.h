@@ -6,6 +6,7 @@
 #include "host/container/container_service.h"
 #include "host/engine/lxc/cgroups.h"
 #include "host/operation/operations.h"
+#include "host/snapshot/snapshot_service.h"
 #include "tools-schema/registry/tool_registry.h"
 #include "tools/types.h"
 
@@ -27,6 +28,8 @@ struct HostFacts {
 void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_operation_tools(ToolRegistry& registry, operation::Operations& operations);
 void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers);
+void bind_snapshot_tools(ToolRegistry& registry, snapshot::SnapshotService& snapshots,
+                         container::ContainerService& containers);
 void bind_ssh_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root);
 void bind_system_tools(ToolRegistry& registry, container::ContainerService& containers,

@@ -28,6 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     check<PciAddress>(text);
     check<RequestId>(text);
     check<OperationId>(text);
+    check<SnapshotName>(text);
     check<Label>(text);
     check<UnitName>(text);
     const auto key = SshPublicKey::parse(text);

@@ -35,6 +35,7 @@ Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::
     tell("create");
     const std::lock_guard lock(mutex_);
     exists_.insert(spec.id);
+    roots[spec.id] = spec.root;
     return maybe_fail("create");
 }
 
@@ -42,6 +43,7 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     tell("start");
     const std::lock_guard lock(mutex_);
     running_.insert(spec.id);
+    roots[spec.id] = spec.root;
     return maybe_fail("start");
 }
 
@@ -118,6 +120,33 @@ Result<> FakeEngine::destroy(std::string_view id) {
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
     if (const auto found = exists_.find(id); found != exists_.end()) exists_.erase(found);
+    if (const auto found = roots.find(id); found != roots.end()) roots.erase(found);
+    return {};
+}
+
+Result<engine::Copied> FakeEngine::copy_changes(const engine::Spec& spec,
+                                                const std::filesystem::path& to,
+                                                const engine::CopyBounds& bounds) {
+    tell("copy");
+    if (running(spec.id) && !frozen(spec.id))
+        return fail(ErrorCode::internal, "a running container is copied and is not frozen");
+    std::filesystem::create_directories(to);
+    if (bounds.cancelled.stop_requested()) return fail(ErrorCode::unavailable, "was cancelled");
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("copy"));
+    return engine::Copied{.bytes = 4096, .entries = 1};
+}
+
+Result<> FakeEngine::prepare_root(const engine::Spec& spec) {
+    tell("prepare");
+    if (running(spec.id)) return fail(ErrorCode::internal, "a running container gets a new root");
+    const std::lock_guard lock(mutex_);
+    return maybe_fail("prepare");
+}
+
+Result<> FakeEngine::keep_root(const engine::Spec& spec) {
+    const std::lock_guard lock(mutex_);
+    if (roots.contains(spec.id)) roots[spec.id] = spec.root;
     return {};
 }
 
@@ -215,6 +244,8 @@ void FakeHost::join() {
     executor = std::make_unique<exec::Executor>(*agents);
     const net::AddressPlan plan(must(net::Subnet::parse("10.86.0.0/24")),
                                 {.first = 20000, .last = 20999}, 1'000'000);
+    layers = std::make_unique<snapshot::LayerStore>(*database, engine, clock, directory.path());
+    must(layers->recover());
     containers = std::make_unique<container::ContainerService>(
         container::ServiceOptions{.state_dir = directory.path(),
                                   .bridge = "berth0",
@@ -228,9 +259,12 @@ void FakeHost::join() {
                          .executor = *executor,
                          .logins = logins,
                          .clock = clock,
-                         .events = events});
+                         .events = events,
+                         .layers = *layers});
     must(containers->reconcile());
     keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, 0);
+    snapshots =
+        std::make_unique<snapshot::SnapshotService>(*containers, *layers, *database, engine);
     operations = std::make_unique<operation::Operations>(
         *database, clock, events, operation::Options{.make_id = [this] {
             return fmt::format("op_{:026}", next_operation++);
@@ -241,6 +275,7 @@ void FakeHost::join() {
     tools::bind_container_tools(*registry, *containers);
     tools::bind_operation_tools(*registry, *operations);
     tools::bind_port_tools(*registry, *containers);
+    tools::bind_snapshot_tools(*registry, *snapshots, *containers);
     tools::bind_ssh_tools(*registry, *containers);
     tools::bind_gpu_tools(*registry, sysfs.root());
     tools::bind_system_tools(*registry, *containers, images,
@@ -255,7 +290,9 @@ void FakeHost::restart() {
     operations.reset();
     registry.reset();
     keeper.reset();
+    snapshots.reset();
     containers.reset();
+    layers.reset();
     executor.reset();
     agents.reset();
     database.reset();

@@ -8,6 +8,7 @@
 #include "host/container/container_service.h"
 #include "host/container/keeper.h"
 #include "host/operation/operations.h"
+#include "host/snapshot/snapshot_service.h"
 #include "host/tools/host_tools.h"
 #include "tests/support/made_up_sysfs.h"
 #include "tests/support/temporary_directory.h"
@@ -30,6 +31,11 @@ public:
     [[nodiscard]] Result<> start(const engine::Spec& spec) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
+    [[nodiscard]] Result<engine::Copied> copy_changes(const engine::Spec& spec,
+                                                      const std::filesystem::path& to,
+                                                      const engine::CopyBounds& bounds) override;
+    [[nodiscard]] Result<> prepare_root(const engine::Spec& spec) override;
+    [[nodiscard]] Result<> keep_root(const engine::Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
@@ -48,12 +54,15 @@ public:
     void lose_power();
     std::map<std::string, engine::Limits, std::less<>> limits;  // as limit() has set them
 
-    /// The next call of that name ("create", "start", "destroy", "limit", "freeze") fails.
+    /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
+    /// "prepare") fails.
     void fail_next(std::string call) { failing_ = std::move(call); }
     /// Called at the begin of each "create", "start", "stop" and "destroy", and at the end of
     /// each "watch"; may take its time.
     std::function<void(std::string_view call)> on_call = {};
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
+    /// What each container's root is made of, as the engine was last told.
+    std::map<std::string, engine::Root, std::less<>> roots;
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
@@ -122,8 +131,10 @@ public:
     image::ImageStore images;
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;
+    std::unique_ptr<snapshot::LayerStore> layers;
     std::unique_ptr<container::ContainerService> containers;
     std::unique_ptr<container::Keeper> keeper;  // looks when a test tells it to
+    std::unique_ptr<snapshot::SnapshotService> snapshots;
     std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses

@@ -16,6 +16,7 @@ ARGUMENTS = {
     "container_create": {"name": "ada", "image": "no-such-image"},
     "container_delete": {"name": "nobody"},
     "container_exec": {**NOBODY, "argv": ["true"]},
+    "container_fork": {**NOBODY, "count": 1},
     "container_get": {"name": "nobody"},
     "container_list": {},
     "container_logs": NOBODY,
@@ -28,6 +29,10 @@ ARGUMENTS = {
     "port_add": {**NOBODY, "container_port": 80},
     "port_list": {},
     "port_remove": {"host_port": 1},
+    "snapshot_create": NOBODY,
+    "snapshot_delete": {**NOBODY, "snapshot": "s1"},
+    "snapshot_list": {},
+    "snapshot_restore": {**NOBODY, "snapshot": "s1"},
     "ssh_config": {},
     "ssh_key_add": {**NOBODY, "public_key": KEY},
     "system_info": {},
@@ -60,7 +65,7 @@ class Parity(HostCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = cls.host.start_mcp_http()
+        cls.server = cls.host.start_mcp_http(7420, "--toolsets", "all")
         cls.mcp = McpHttp(lambda: Inside(cls.host.machine, 7420))
 
     @classmethod

@@ -62,6 +62,11 @@ TEST_CASE("an image's name has no slash and no upper case", "[names]") {
                             {"", "-a", ".a", "_a", "a/b", "A", "a b", "a\n", std::string(65, 'a')});
 }
 
+TEST_CASE("a snapshot is named as an image is", "[names]") {
+    same_verdict<SnapshotName>("SnapshotName", {"s1", "1", "before-upgrade", std::string(64, 'a')},
+                               {"", "-a", ".a", "a/b", "..", "A", "a\n", std::string(65, 'a')});
+}
+
 TEST_CASE("a user's name is one that useradd would take", "[names]") {
     same_verdict<UserName>("UserName", {"root", "_apt", "www-data", "a1", std::string(32, 'a')},
                            {"", "1a", "-a", "Root", "a b", "a:b", "a$", std::string(33, 'a')});

@@ -98,6 +98,12 @@ std::string ImageNameRule::check(std::string_view text) {
            "or digit";
 }
 
+std::string SnapshotNameRule::check(std::string_view text) {
+    if (ImageNameRule::check(text).empty()) return "";
+    return "must be a snapshot's name: 1 to 64 of a-z, 0-9, '.', '_' and '-', starting with a "
+           "letter or digit";
+}
+
 std::string UserNameRule::check(std::string_view text) {
     if (!text.empty() && text.size() <= 32 && (is_lower(text.front()) || text.front() == '_') &&
         all_of(text, "_-")) {

@@ -51,6 +51,9 @@ struct RequestIdRule {
 struct OperationIdRule {
     static std::string check(std::string_view text);
 };
+struct SnapshotNameRule {
+    static std::string check(std::string_view text);
+};
 struct LabelRule {
     static std::string check(std::string_view text);
 };
@@ -75,6 +78,8 @@ using EnvAssignment = Name<EnvAssignmentRule>;
 using RequestId = Name<RequestIdRule>;
 /// "op_" and 26 of a-z and 0-9.
 using OperationId = Name<OperationIdRule>;
+/// A snapshot by name: as an image's.
+using SnapshotName = Name<SnapshotNameRule>;
 /// "key=value": a key of 1 to 63 of a-z, 0-9, '.', '_' and '-' that starts with a letter; a value
 /// of at most 255 characters of UTF-8, none of them a control character.
 using Label = Name<LabelRule>;

@@ -9,6 +9,7 @@
 #include "host/engine/lxc/limit_settings.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
+#include "host/engine/lxc/tree_copy.h"
 #include "host/net/links.h"
 
 #include <fcntl.h>
@@ -167,15 +168,15 @@ LxcEngine::Handle LxcEngine::open(std::string_view id) const {
 
 Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds) {
     const Rootfs rootfs(directory(spec.id));
-    BERTH_TRY(rootfs.create(spec.uid_base));
-    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    BERTH_TRY(rootfs.create(spec.uid_base, spec.root));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
     return {};
 }
 
 Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
-    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base));
+    BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
@@ -194,6 +195,21 @@ Result<> LxcEngine::start(const Spec& spec) {
                     fmt::format("the container did not start: {}", last_complaint(log)));
     remember(spec.id, container.get());
     return net::isolate_link(host_interface(spec.id));
+}
+
+Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,
+                                       const CopyBounds& bounds) {
+    return copy_tree(Rootfs(directory(spec.id)).upper(spec.root), to, bounds);
+}
+
+Result<> LxcEngine::prepare_root(const Spec& spec) {
+    const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(rootfs.unmount());
+    return rootfs.create(spec.uid_base, spec.root);
+}
+
+Result<> LxcEngine::keep_root(const Spec& spec) {
+    return Rootfs(directory(spec.id)).keep(spec.root);
 }
 
 void LxcEngine::remember(std::string_view id, lxc_container* container) {
@@ -274,7 +290,7 @@ bool LxcEngine::frozen(std::string_view id) {
 
 /// What is halted hears no signal, not even one that kills (cgroup v1).
 void LxcEngine::let_go_on(std::string_view id) {
-    if (cgroups_.exists(payload_group(options_.cgroup, id))) (void)thaw(id);
+    if (!cgroups_.processes(payload_group(options_.cgroup, id)).empty()) (void)thaw(id);
 }
 
 Result<pid_t> LxcEngine::init_pid(std::string_view id) {

@@ -32,6 +32,10 @@ public:
     [[nodiscard]] Result<> start(const Spec& spec) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
+    [[nodiscard]] Result<Copied> copy_changes(const Spec& spec, const std::filesystem::path& to,
+                                              const CopyBounds& bounds) override;
+    [[nodiscard]] Result<> prepare_root(const Spec& spec) override;
+    [[nodiscard]] Result<> keep_root(const Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] Ending ending(std::string_view id, const Fd& watch) override;

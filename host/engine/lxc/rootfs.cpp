@@ -18,6 +18,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <ranges>
 
 namespace berth::engine {
@@ -29,9 +30,9 @@ Error failed(std::string_view doing) {
     return system_error(doing, errno);
 }
 
-/// A user namespace with the container's id map, held open by its descriptor alone. Only a process
-/// can carry a new namespace to where its map can be written, so one is made and let go.
-Result<Fd> user_namespace(std::int64_t uid_base) {
+/// A user namespace with one id map, held open by its descriptor alone. Only a process can carry a
+/// new namespace to where its map can be written, so one is made and let go.
+Result<Fd> user_namespace(std::int64_t from, std::int64_t to) {
     clone_args arguments{};
     arguments.flags = CLONE_NEWUSER;
     arguments.exit_signal = SIGCHLD;
@@ -45,7 +46,7 @@ Result<Fd> user_namespace(std::int64_t uid_base) {
         while (::getppid() == parent) (void)::pause();
         ::_exit(0);
     }
-    const std::string map = fmt::format("0 {} {}", uid_base, ids_per_container);
+    const std::string map = fmt::format("{} {} {}", from, to, ids_per_container);
     auto mapped = write_kernel_file(fmt::format("/proc/{}/uid_map", pid), map);
     if (mapped) mapped = write_kernel_file(fmt::format("/proc/{}/gid_map", pid), map);
     Fd descriptor(::open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
@@ -58,16 +59,16 @@ Result<Fd> user_namespace(std::int64_t uid_base) {
     return descriptor;
 }
 
-/// `path` as a detached mount in which the ids 0…65535 on disk appear as the container's.
-Result<Fd> id_mapped(const fs::path& path, std::int64_t uid_base) {
-    const Fd ids = BERTH_TRY(user_namespace(uid_base));
+/// `path` as a detached mount in which the ids from `from` on, on disk, appear as those from `to`.
+Result<Fd> id_mapped(const fs::path& path, std::int64_t from, std::int64_t to) {
+    const Fd ids = BERTH_TRY(user_namespace(from, to));
     Fd tree(::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    if (!tree) return fail(failed(fmt::format("open the image's tree '{}'", path.string())));
+    if (!tree) return fail(failed(fmt::format("open the tree '{}'", path.string())));
     mount_attr attributes{};
     attributes.attr_set = MOUNT_ATTR_IDMAP;
     attributes.userns_fd = static_cast<__u64>(ids.get());
     if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) != 0)
-        return fail(failed("map the image's ids"));
+        return fail(failed("map the ids of a layer"));
     return tree;
 }
 
@@ -93,12 +94,15 @@ Result<Fd> open_directory(const fs::path& path) {
     return directory;
 }
 
-/// Walks to `inside` below `root`, making directories that are missing.
-Result<Fd> walk(const fs::path& root, std::string_view inside, std::int64_t uid_base) {
+/// Walks to `inside` below `root`, making directories that are missing, or to nothing when one is
+/// and none is to be made.
+Result<Fd> walk(const fs::path& root, std::string_view inside, std::int64_t uid_base,
+                bool make = true) {
     Fd at = BERTH_TRY(open_directory(root));
     for (const auto part : std::views::split(inside, '/')) {
         const std::string name(std::string_view{part});
         Fd next = open_step(at.get(), name);
+        if (!next && errno == ENOENT && !make) return Fd();
         if (!next && errno == ENOENT) {
             const auto owner = static_cast<uid_t>(uid_base);
             if (::mkdirat(at.get(), name.c_str(), 0755) != 0 ||
@@ -118,88 +122,163 @@ Result<Fd> walk(const fs::path& root, std::string_view inside, std::int64_t uid_
     return at;
 }
 
-/// Names the layers by descriptor, so that the id-mapped tree need not stand anywhere (Linux 6.13).
-/// False when the kernel is older.
-Result<bool> layer_by_descriptor(const Fd& overlay, const Fd& lower, const fs::path& directory) {
-    const Fd upper = BERTH_TRY(open_directory(directory / "upper"));
-    const Fd work = BERTH_TRY(open_directory(directory / "work"));
-    if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "lowerdir+", nullptr, lower.get()) != 0) {
-        if (errno == EINVAL) return false;
-        return fail(failed("set the overlay's lower layer"));
-    }
-    if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "upperdir", nullptr, upper.get()) != 0 ||
-        ::fsconfig(overlay.get(), FSCONFIG_SET_FD, "workdir", nullptr, work.get()) != 0) {
-        return fail(failed("set the overlay's upper layer"));
-    }
-    return true;
-}
-
-/// Names the layers by path, for which the id-mapped tree must stand somewhere for a moment.
-Result<> layer_by_path(const Fd& overlay, const Fd& lower, const fs::path& directory) {
-    const fs::path stand = directory / "lower";
-    BERTH_TRY(make_directories(stand));
-    if (::move_mount(lower.get(), "", AT_FDCWD, stand.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
-        return fail(failed("attach the image's tree"));
-    for (const auto& [key, layer] : {std::pair{"lowerdir", stand},
-                                     {"upperdir", directory / "upper"},
-                                     {"workdir", directory / "work"}}) {
-        if (::fsconfig(overlay.get(), FSCONFIG_SET_STRING, key, layer.c_str(), 0) != 0)
-            return fail(failed(fmt::format("set the overlay's {}", key)));
-    }
-    return {};
-}
-
-}  // namespace
-
-Result<> Rootfs::create(std::int64_t uid_base) const {
-    BERTH_TRY(make_directories(directory_, 0711));
-    for (const auto* name : {"rootfs", "upper", "work"})
-        BERTH_TRY(make_directories(directory_ / name));
-    const auto owner = static_cast<uid_t>(uid_base);
-    for (const auto* name : {"upper", "work"}) {
-        if (::chown((directory_ / name).c_str(), owner, owner) != 0)
-            return fail(failed("give the container its layers"));
-    }
-    return {};
-}
-
-Result<> Rootfs::mount(const fs::path& base, std::int64_t uid_base) const {
-    if (is_mount_point(AT_FDCWD, path().c_str())) return {};
-    const Fd lower = BERTH_TRY(id_mapped(base, uid_base));
+/// Names the layers by descriptor, so that the id-mapped trees need not stand anywhere
+/// (Linux 6.13). No mount when the kernel is older.
+Result<Fd> mount_by_descriptor(const std::vector<Fd>& lowers, const Fd& upper, const Fd& work) {
     const Fd overlay(::fsopen("overlay", FSOPEN_CLOEXEC));
     if (!overlay) return fail(failed("open the overlay file system"));
-    Rollback detach;
-    if (layering_ == Layering::by_path ||
-        !BERTH_TRY(layer_by_descriptor(overlay, lower, directory_))) {
-        detach.on_failure([lower_path = directory_ / "lower"]() noexcept {
-            (void)::umount2(lower_path.c_str(),
-                            MNT_DETACH);  // the overlay holds a clone of its own
-        });
-        BERTH_TRY(layer_by_path(overlay, lower, directory_));
+    for (const Fd& lower : lowers) {
+        if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "lowerdir+", nullptr, lower.get()) == 0)
+            continue;
+        if (errno == EINVAL) return Fd();
+        return fail(failed("set the overlay's lower layers"));
     }
+    if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "upperdir", nullptr, upper.get()) != 0 ||
+        ::fsconfig(overlay.get(), FSCONFIG_SET_FD, "workdir", nullptr, work.get()) != 0)
+        return fail(failed("set the overlay's upper layer"));
     if (::fsconfig(overlay.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
         return fail(failed("make the overlay"));
     // Device nodes come from liblxc's own /dev; one in an image, or made by other means, is dead.
-    const Fd mounted(::fsmount(overlay.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
-    if (!mounted ||
-        ::move_mount(mounted.get(), "", AT_FDCWD, path().c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    Fd mounted(::fsmount(overlay.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
+    if (!mounted) return fail(failed("mount the overlay"));
+    return mounted;
+}
+
+std::string path_of(const Fd& descriptor) {
+    return fmt::format("/proc/self/fd/{}", descriptor.get());
+}
+
+/// Names the layers by path, for which each id-mapped tree must stand somewhere for a moment. The
+/// paths are short ones of descriptors, because all of them must fit into one page.
+Result<> mount_by_path(const std::vector<Fd>& lowers, const Fd& upper, const Fd& work,
+                       const fs::path& stands, const fs::path& target) {
+    Rollback detach;  // kept in no case: the overlay holds clones of its own
+    std::string layers;
+    for (std::size_t index = 0; index < lowers.size(); ++index) {
+        const fs::path stand = stands / std::to_string(index);
+        BERTH_TRY(make_directories(stand));
+        if (::move_mount(lowers[index].get(), "", AT_FDCWD, stand.c_str(),
+                         MOVE_MOUNT_F_EMPTY_PATH) != 0)
+            return fail(failed("attach a layer"));
+        detach.on_failure([stand]() noexcept { (void)::umount2(stand.c_str(), MNT_DETACH); });
+        layers += (layers.empty() ? "" : ":") + path_of(lowers[index]);
+    }
+    const std::string options =
+        fmt::format("lowerdir={},upperdir={},workdir={}", layers, path_of(upper), path_of(work));
+    if (::mount("overlay", target.c_str(), "overlay", MS_NODEV, options.c_str()) != 0)
         return fail(failed("mount the overlay"));
     return {};
 }
 
+/// A new root looks from inside as the topmost layer below it does: the mode of `/` is its own.
+Result<> look_like(const fs::path& upper, const Layer& layer, std::int64_t uid_base) {
+    struct stat status{};
+    if (::lstat(layer.tree.c_str(), &status) != 0)
+        return fail(failed(fmt::format("look at the layer '{}'", layer.tree.string())));
+    const auto moved = [&layer, uid_base](std::int64_t id) {
+        const auto inside = id - layer.uid_base;
+        return static_cast<uid_t>(inside >= 0 && inside < ids_per_container ? uid_base + inside
+                                                                            : uid_base);
+    };
+    if (::chown(upper.c_str(), moved(status.st_uid), moved(status.st_gid)) != 0 ||
+        ::chmod(upper.c_str(), status.st_mode & 07777) != 0)
+        return fail(failed("give the container its root directory"));
+    return {};
+}
+
+/// The content of a small file with one line replaced; nothing when there is no such file or line.
+std::optional<std::string> edited_file(const Fd& directory, const std::string& name,
+                                       const SeedFile& file) {
+    constexpr std::size_t edited_bytes_max = std::size_t{256} * 1024;
+    const Fd in(
+        ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat status{};
+    if (!in || ::fstat(in.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    const auto text = read_file(path_of(in), edited_bytes_max);
+    if (!text) return std::nullopt;
+    const std::string all = "\n" + *text;
+    const std::string line = fmt::format("\n{}\n", file.instead_of);
+    const auto at = all.find(line);
+    if (at == std::string::npos) return std::nullopt;
+    return all.substr(1, at) + file.content + all.substr(at + line.size() - 1);
+}
+
+constexpr std::string_view upper_name = "upper", work_name = "work", stands_name = "lower";
+
+fs::path named(const fs::path& directory, std::string_view kind, const Root& root) {
+    return directory /
+           (root.name.empty() ? std::string(kind) : fmt::format("{}-{}", kind, root.name));
+}
+
+}  // namespace
+
+fs::path Rootfs::upper(const Root& root) const {
+    return named(directory_, upper_name, root);
+}
+
+fs::path Rootfs::work(const Root& root) const {
+    return named(directory_, work_name, root);
+}
+
+Result<> Rootfs::create(std::int64_t uid_base, const Root& root) const {
+    BERTH_TRY(make_directories(directory_, 0711));
+    const auto owner = static_cast<uid_t>(uid_base);
+    BERTH_TRY(make_directories(path()));
+    for (const auto& layer : {upper(root), work(root)}) {
+        BERTH_TRY(make_directories(layer));
+        if (::chown(layer.c_str(), owner, owner) != 0)
+            return fail(failed("give the container its layers"));
+    }
+    return root.layers.empty() ? Result<>() : look_like(upper(root), root.layers.front(), uid_base);
+}
+
+Result<> Rootfs::mount(const fs::path& base, std::int64_t uid_base, const Root& root) const {
+    if (is_mount_point(AT_FDCWD, path().c_str())) return {};
+    if (root.layers.size() > layers_max)
+        return fail(ErrorCode::unsupported,
+                    fmt::format("a root has at most {} layers", layers_max));
+    std::vector<Fd> lowers;
+    for (const Layer& layer : root.layers)
+        lowers.push_back(BERTH_TRY(id_mapped(layer.tree, layer.uid_base, uid_base)));
+    lowers.push_back(BERTH_TRY(id_mapped(base, 0, uid_base)));
+    const Fd upper_layer = BERTH_TRY(open_directory(upper(root)));
+    const Fd work_layer = BERTH_TRY(open_directory(work(root)));
+    if (layering_ == Layering::best) {
+        if (const Fd mounted = BERTH_TRY(mount_by_descriptor(lowers, upper_layer, work_layer))) {
+            if (::move_mount(mounted.get(), "", AT_FDCWD, path().c_str(),
+                             MOVE_MOUNT_F_EMPTY_PATH) != 0)
+                return fail(failed("mount the overlay"));
+            return {};
+        }
+    }
+    return mount_by_path(lowers, upper_layer, work_layer, directory_ / stands_name, path());
+}
+
 Result<> Rootfs::seed(const SeedFile& file, std::int64_t uid_base) const {
     const fs::path relative(file.path);
-    const Fd directory = BERTH_TRY(walk(path(), relative.parent_path().string(), uid_base));
+    const bool makes = !file.absent && file.instead_of.empty();
+    const Fd directory = BERTH_TRY(walk(path(), relative.parent_path().string(), uid_base, makes));
+    if (!directory) return {};
     const std::string name = relative.filename();
     const std::string doing = fmt::format("write '/{}' in the container", file.path);
-    if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    std::string content = file.content;
+    if (!file.instead_of.empty()) {
+        const auto edited = edited_file(directory, name, file);
+        if (!edited) return {};
+        content = *edited;
+    }
+    if (::unlinkat(directory.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+        if (file.absent && errno == EISDIR) return {};  // no such file, whatever it is
         return fail(failed(doing));
+    }
+    if (file.absent) return {};
     const Fd out(::openat(directory.get(), name.c_str(),
                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, file.mode));
     if (!out) return fail(failed(doing));
-    BERTH_TRY(write_all(out.get(), file.content));
+    BERTH_TRY(write_all(out.get(), content));
     const auto owner = static_cast<uid_t>(uid_base);
-    if (::fchmod(out.get(), file.mode) != 0 || ::fchown(out.get(), owner, owner) != 0)
+    // The owner first, because a change of owner takes set-user-id bits away.
+    if (::fchown(out.get(), owner, owner) != 0 || ::fchmod(out.get(), file.mode) != 0)
         return fail(failed(doing));
     return {};
 }
@@ -223,13 +302,37 @@ Result<> Rootfs::expose(const fs::path& host_directory, std::string_view inside,
     return {};
 }
 
-Result<> Rootfs::destroy() const {
-    for (const auto& point : {path(), directory_ / "lower"}) {
+Result<> Rootfs::unmount() const {
+    std::vector<fs::path> points{path()};
+    std::error_code none;
+    for (const auto& stand : fs::directory_iterator(directory_ / stands_name, none))
+        points.push_back(stand.path());
+    for (const auto& point : points) {
         while (is_mount_point(AT_FDCWD, point.c_str())) {
             if (::umount2(point.c_str(), MNT_DETACH) != 0)
                 return fail(failed(fmt::format("unmount '{}'", point.string())));
         }
     }
+    return {};
+}
+
+Result<> Rootfs::keep(const Root& root) const {
+    std::vector<fs::path> others;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory_, none)) {
+        const std::string name = entry.path().filename();
+        const bool layer = name == upper_name || name == work_name ||
+                           name.starts_with(fmt::format("{}-", upper_name)) ||
+                           name.starts_with(fmt::format("{}-", work_name));
+        if (layer && entry.path() != upper(root) && entry.path() != work(root))
+            others.push_back(entry.path());
+    }
+    for (const auto& other : others) BERTH_TRY(remove_tree(other));
+    return {};
+}
+
+Result<> Rootfs::destroy() const {
+    BERTH_TRY(unmount());
     return remove_tree(directory_);
 }
 

@@ -24,10 +24,16 @@ public:
         : directory_(std::move(directory)), layering_(layering) {}
 
     /// Makes the empty layers, owned by `uid_base`, which is the container's root.
-    [[nodiscard]] Result<> create(std::int64_t uid_base) const;
-    /// Mounts the overlay over `base`; nothing to do when it is mounted already.
-    [[nodiscard]] Result<> mount(const std::filesystem::path& base, std::int64_t uid_base) const;
-    /// Writes a file of a fresh, mounted root.
+    [[nodiscard]] Result<> create(std::int64_t uid_base, const Root& root = {}) const;
+    /// Mounts the overlay over `base`, with the layers of `root` between; nothing to do when it is
+    /// mounted already.
+    [[nodiscard]] Result<> mount(const std::filesystem::path& base, std::int64_t uid_base,
+                                 const Root& root = {}) const;
+    /// Unmounts everything. Can be repeated.
+    [[nodiscard]] Result<> unmount() const;
+    /// Removes what other roots than `root` have been made of. Can be repeated.
+    [[nodiscard]] Result<> keep(const Root& root) const;
+    /// Writes, edits or removes a file of a fresh, mounted root.
     [[nodiscard]] Result<> seed(const SeedFile& file, std::int64_t uid_base) const;
     /// Shows a directory of the host inside, read-only in a way that root inside cannot undo. The
     /// path inside is resolved without following any symbolic link, because the container may have
@@ -38,8 +44,11 @@ public:
     [[nodiscard]] Result<> destroy() const;
 
     [[nodiscard]] std::filesystem::path path() const { return directory_ / "rootfs"; }
+    /// The layer that takes what the container changes.
+    [[nodiscard]] std::filesystem::path upper(const Root& root) const;
 
 private:
+    [[nodiscard]] std::filesystem::path work(const Root& root) const;
     std::filesystem::path directory_;
     Layering layering_;
 };

@@ -10,6 +10,7 @@
 #include "host/events/events.h"
 #include "host/image/debian_builder.h"
 #include "host/operation/operations.h"
+#include "host/snapshot/snapshot_service.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
 #include "mcp-server/app/berthd/features.h"
@@ -159,6 +160,8 @@ Result<> serve(const DaemonOptions& wanted) {
     exec::Executor executor(*agents);
     const auto logins = BERTH_TRY(ssh::LoginService::start(*agents));
     events::Events events;
+    snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
+    BERTH_TRY(layers.recover());
     container::ContainerService containers(
         {.state_dir = options.state_dir, .bridge = options.bridge, .forward_ports = forward_ports},
         plan,
@@ -170,8 +173,10 @@ Result<> serve(const DaemonOptions& wanted) {
          .executor = executor,
          .logins = *logins,
          .clock = host->clock,
-         .events = events});
+         .events = events,
+         .layers = layers});
     BERTH_TRY(containers.reconcile());
+    snapshot::SnapshotService snapshots(containers, layers, *host->database, *host->engine);
 
     operation::Operations operations(*host->database, host->clock, events);
     BERTH_TRY(operations.recover());
@@ -180,6 +185,7 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_container_tools(registry, containers);
     tools::bind_operation_tools(registry, operations);
     tools::bind_port_tools(registry, containers);
+    tools::bind_snapshot_tools(registry, snapshots, containers);
     tools::bind_ssh_tools(registry, containers);
     tools::bind_gpu_tools(registry, options.sysfs_root);
     tools::bind_system_tools(registry, containers, host->images, facts_of(*host));
@@ -243,12 +249,15 @@ Result<> teardown(const DaemonOptions& wanted) {
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, 0ms));
     const auto host = BERTH_TRY(make_host(options, subnet));
+    snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
+    BERTH_TRY(layers.recover());  // what is held still cannot be ended
     for (const auto& id : BERTH_TRY(host->engine->leftovers())) {
         log::info("teardown: removing a container", {{"id", id}});
         BERTH_TRY(host->engine->destroy(id));
     }
     store::Containers containers(*host->database);
     for (const auto& row : BERTH_TRY(containers.list())) BERTH_TRY(containers.remove(row.id));
+    BERTH_TRY(layers.tear_down());
     host->engine->remove_shared();
     return host->network->tear_down();
 }

@@ -14,7 +14,8 @@ TEST_CASE("ceilings are raised to what is needed and never lowered") {
     REQUIRE(make_directories(instances.parent_path()));
     REQUIRE(write_file_atomically(instances, "128\n"));
     REQUIRE(write_file_atomically(watches, "99999999\n"));
-    engine::raise_kernel_ceilings(directory.path());  // the others are not there, which is said only
+    engine::raise_kernel_ceilings(
+        directory.path());  // the others are not there, which is said only
     CHECK(read_file(instances)->starts_with("65536"));
     CHECK(*read_file(watches) == "99999999\n");
 }

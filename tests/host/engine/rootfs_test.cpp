@@ -3,6 +3,7 @@
 #include "host/engine/lxc/rootfs.h"
 
 #include "base/files.h"
+#include "host/engine/lxc/tree_copy.h"
 #include "tests/support/catch.h"
 #include "tests/support/privilege.h"
 
@@ -108,6 +109,83 @@ TEST_CASE("many roots are mounted at once", "[engine]") {
             }
         }
         EXPECT(failures == 0);
+        return true;
+    }));
+}
+
+TEST_CASE("a root on layers of other containers shows their files as its own", "[engine]") {
+    if (!privileged()) return;
+    const auto layering = GENERATE(Layering::best, Layering::by_path);
+    CHECK(with_mounts([layering](const fs::path& place) {
+        constexpr std::int64_t second_base = 3'000'000, third_base = 4'000'000;
+        (void)fs::create_directories(place / "base/opt/old");
+        (void)write_file_atomically(place / "base/etc/gone", "x", {.durable = false});
+        const Rootfs first(place / "first", layering);
+        EXPECT(first.create(uid_base));
+        EXPECT(first.mount(place / "base", uid_base));
+        EXPECT(first.seed({.path = "srv/one", .content = "1", .mode = 04755}, uid_base));
+        EXPECT(first.seed({.path = "etc/gone", .content = "", .absent = true}, uid_base));
+        EXPECT(::rmdir((first.path() / "opt/old").c_str()) == 0);
+        EXPECT(::mkdir((first.path() / "opt/old").c_str(), 0700) == 0);  // opaque now
+        EXPECT(::chmod(first.path().c_str(), 0711) == 0);
+        EXPECT(copy_tree(first.upper({}), place / "layer1", {}));
+
+        const Root on_first{.name = "a", .layers = {{place / "layer1", uid_base}}};
+        const Rootfs second(place / "second", layering);
+        EXPECT(second.create(second_base, on_first));
+        EXPECT(second.mount(place / "base", second_base, on_first));
+        EXPECT(owner_of(second.path() / "srv/one") == second_base);
+        EXPECT(owner_of(second.path()) == second_base);
+        EXPECT(!fs::exists(second.path() / "etc/gone"));
+        EXPECT(second.seed({.path = "srv/two", .content = "2"}, second_base));
+        EXPECT(copy_tree(second.upper(on_first), place / "layer2", {}));
+
+        const Root on_both{
+            .name = "", .layers = {{place / "layer2", second_base}, {place / "layer1", uid_base}}};
+        const Rootfs third(place / "third", layering);
+        EXPECT(third.create(third_base, on_both));
+        EXPECT(third.mount(place / "base", third_base, on_both));
+        for (const auto* name : {"srv/one", "srv/two", "etc/hello"})
+            EXPECT(owner_of(third.path() / name) == third_base);
+        struct stat status{};
+        EXPECT(::stat((third.path() / "srv/one").c_str(), &status) == 0);
+        EXPECT((status.st_mode & 07777) == 04755);
+        EXPECT(::stat(third.path().c_str(), &status) == 0 && (status.st_mode & 07777) == 0711);
+        for (const auto& rootfs : {first, second, third}) EXPECT(rootfs.destroy());
+        EXPECT(!fs::exists(place / "second"));
+        return true;
+    }));
+}
+
+TEST_CASE("of several roots one is kept", "[engine]") {
+    if (!privileged()) return;
+    CHECK(with_mounts([](const fs::path& place) {
+        const Rootfs rootfs(place / "box");
+        EXPECT(rootfs.create(uid_base));
+        EXPECT(rootfs.create(uid_base, {.name = "new", .layers = {}}));
+        EXPECT(fs::exists(place / "box/upper") && fs::exists(place / "box/upper-new"));
+        EXPECT(rootfs.keep({.name = "new", .layers = {}}));
+        EXPECT(!fs::exists(place / "box/upper") && !fs::exists(place / "box/work"));
+        EXPECT(fs::exists(place / "box/upper-new") && fs::exists(place / "box/work-new"));
+        EXPECT(fs::exists(place / "box/rootfs"));
+        return true;
+    }));
+}
+
+TEST_CASE("a seed edits a line, and removes a file, only where there is one", "[engine]") {
+    if (!privileged()) return;
+    CHECK(with_mounts([](const fs::path& place) {
+        const Rootfs rootfs(place / "box");
+        EXPECT(rootfs.create(uid_base));
+        EXPECT(rootfs.mount(place / "base", uid_base));
+        const SeedFile edit{.path = "etc/hosts", .content = "b", .instead_of = "a"};
+        EXPECT(rootfs.seed(edit, uid_base));
+        EXPECT(!fs::exists(rootfs.path() / "etc/hosts"));
+        EXPECT(rootfs.seed({.path = "etc/hosts", .content = "x a\na\na y\n"}, uid_base));
+        EXPECT(rootfs.seed(edit, uid_base));
+        EXPECT(read_file(rootfs.path() / "etc/hosts").value_or("") == "x a\nb\na y\n");
+        EXPECT(rootfs.seed({.path = "no/such/file", .content = "", .absent = true}, uid_base));
+        EXPECT(!fs::exists(rootfs.path() / "no"));
         return true;
     }));
 }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What snapshots and forks need of a container's life: to have it for themselves, running or
+// stopped, and to make another like it.
+#include "host/container/container_service.h"
+
+#include <fmt/format.h>
+
+namespace berth::container {
+
+Result<> ContainerService::change(const ContainerName& name, std::string_view doing,
+                                  const Waiting& waiting,
+                                  const std::function<Result<>(const engine::Spec&)>& work) {
+    const auto held = BERTH_TRY(hold(name, doing, waiting));
+    const auto row = find_ready(name);
+    if (!row) return fail(Error(row.error()).at("/container"));
+    const auto image = BERTH_TRY(rooms_.images.find_digest(row->image_digest));
+    auto done = work(BERTH_TRY(spec_of(*row, image)));
+    if (!done)
+        return fail(std::move(done).error().in(fmt::format("{} container '{}'", doing, row->name)));
+    rooms_.events.container(row->name, "updated");
+    return {};
+}
+
+Result<View> ContainerService::change_stopped(
+    const ContainerName& name, std::string_view doing, bool restart, const Waiting& waiting,
+    const std::function<Result<>(const engine::Spec&)>& work) {
+    constexpr int stop_seconds = 10;
+    const auto held = BERTH_TRY(hold(name, doing, waiting));
+    const auto row = find_ready(name);
+    if (!row) return fail(Error(row.error()).at("/container"));
+    const auto image = BERTH_TRY(rooms_.images.find_digest(row->image_digest));
+    const bool running = rooms_.engine.running(row->id);
+    if (running && !restart) {
+        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row->name))
+                        .at("/container")
+                        .next("call container_stop first, or pass restart: true"));
+    }
+    if (running) {
+        rooms_.logins.close(row->id);
+        BERTH_TRY(rooms_.engine.stop(row->id, stop_seconds));
+        rooms_.agents.forget(row->id);
+    }
+    auto done = work(BERTH_TRY(spec_of(*row, image)));
+    // From here on it is done, or not, and nobody can take it back: it is only started again.
+    const auto up = running ? bring_up(*row, image, {}) : Result<>();
+    if (!done)
+        return fail(std::move(done).error().in(fmt::format("{} container '{}'", doing, row->name)));
+    if (!up) {
+        return fail(Error(up.error())
+                        .in(fmt::format("start container '{}' after it was changed", row->name)));
+    }
+    rooms_.events.container(row->name, "updated");
+    return view(BERTH_TRY(find(row->name)));
+}
+
+Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
+    const auto row = find_ready(name);
+    if (!row) return fail(Error(row.error()).at("/container"));
+    CreateWish wish{.name = name,
+                    .image = BERTH_TRY(ImageName::parse(row->image)),
+                    .limits = {.memory_bytes = row->memory_bytes,
+                               .cpu_percent = row->cpu_percent,
+                               .processes = row->processes},
+                    .ports = {},
+                    .ssh_keys = {},
+                    .labels = row->labels,
+                    .origin = Origin{
+                        .layer_id = "", .image_digest = row->image_digest, .container = row->name}};
+    for (const auto& key : BERTH_TRY(keys_.list_of(row->id)))
+        wish.ssh_keys.push_back(BERTH_TRY(SshPublicKey::parse(key.public_key)));
+    return wish;
+}
+
+}  // namespace berth::container

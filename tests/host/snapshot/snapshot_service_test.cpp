@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which layers there are and who stands on them, over an engine held in memory.
+#include "tests/support/catch.h"
+#include "tests/support/fake_host.h"
+#include "tests/support/privilege.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <random>
+
+using namespace berth;
+namespace fs = std::filesystem;
+
+namespace {
+
+ContainerName named(const std::string& name) {
+    return ContainerName::parse(name).value();
+}
+
+void make_container(FakeHost& host, const std::string& name, bool start = true) {
+    REQUIRE(host.registry->invoke("container_create", {{"name", name}, {"start", start}}, {}));
+}
+
+std::string id_of(FakeHost& host, const std::string& name) {
+    return host.containers->get(named(name)).value().row.id;
+}
+
+const engine::Root& root_of(FakeHost& host, const std::string& name) {
+    return host.engine.roots.at(id_of(host, name));
+}
+
+/// What lies in the directory of layers, by name.
+std::vector<std::string> layers_of(const FakeHost& host) {
+    std::vector<std::string> found;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(host.directory.path() / "layers", none))
+        found.push_back(entry.path().filename());
+    return found;
+}
+
+bool no_container_is_frozen(FakeHost& host) {
+    const auto views = host.containers->list().value();
+    for (const auto& view : views) {
+        if (host.engine.frozen(view.row.id)) return false;
+    }
+    return true;
+}
+
+Result<store::Snapshot> take(FakeHost& host, const std::string& container,
+                             std::optional<std::string> name = {}) {
+    return host.snapshots->create({.container = named(container), .name = std::move(name)});
+}
+
+Result<std::vector<container::View>> fork(FakeHost& host, const std::string& container,
+                                          const std::vector<std::string>& names) {
+    snapshot::ForkWish wish{.container = named(container), .names = {}};
+    for (const auto& name : names) wish.names.push_back(named(name));
+    return host.snapshots->fork(wish);
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot is one layer, and its container goes on as it was", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    const auto made = take(host, "web");
+    REQUIRE(made);
+    CHECK(made->name == "s1");
+    CHECK(made->bytes == 4096);
+    CHECK(take(host, "web").value().name == "s2");
+    CHECK(layers_of(host).size() == 2);
+    CHECK(no_container_is_frozen(host));
+    CHECK(root_of(host, "web").layers.empty());
+    CHECK(take(host, "web", "s1").error().code == ErrorCode::already_exists);
+    CHECK(host.snapshots->list(named("web")).value().size() == 2);
+}
+
+TEST_CASE("a paused container stays paused", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    REQUIRE(host.engine.freeze(id_of(host, "web")));
+    REQUIRE(take(host, "web"));
+    CHECK(host.engine.frozen(id_of(host, "web")));
+}
+
+TEST_CASE("a snapshot that fails leaves nothing and holds nobody", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    host.engine.fail_next("copy");
+    CHECK_FALSE(take(host, "web"));
+    CHECK(layers_of(host).empty());
+    CHECK(no_container_is_frozen(host));
+    host.engine.fail_next("copy");
+    CHECK_FALSE(fork(host, "web", {"ada"}));
+    CHECK(layers_of(host).empty());
+    CHECK(no_container_is_frozen(host));
+    CHECK(host.containers->list().value().size() == 1);
+}
+
+TEST_CASE("a restored container stands on the snapshot with a root of its own", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    const auto made = take(host, "web").value();
+    CHECK(host.snapshots->restore(named("web"), "s1", false).error().code == ErrorCode::busy);
+    const auto restored = host.snapshots->restore(named("web"), "s1", true);
+    REQUIRE(restored);
+    CHECK(restored->state == container::State::running);
+    const auto root = root_of(host, "web");
+    REQUIRE(root.layers.size() == 1);
+    CHECK(root.layers.front().tree.filename() == made.layer_id);
+    CHECK_FALSE(root.name.empty());
+
+    // Again to the same one is no deeper, and to one taken since then is.
+    REQUIRE(host.snapshots->restore(named("web"), "s1", true));
+    CHECK(root_of(host, "web").layers.size() == 1);
+    CHECK(root_of(host, "web").name != root.name);
+    REQUIRE(take(host, "web"));
+    REQUIRE(host.snapshots->restore(named("web"), "s2", true));
+    CHECK(root_of(host, "web").layers.size() == 2);
+}
+
+TEST_CASE("a restore that fails leaves the container as it was", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    REQUIRE(take(host, "web"));
+    host.engine.fail_next("prepare");
+    CHECK_FALSE(host.snapshots->restore(named("web"), "s1", true));
+    CHECK(root_of(host, "web").layers.empty());
+    CHECK(host.containers->get(named("web")).value().state == container::State::running);
+}
+
+TEST_CASE("forks share one layer and have everything else for themselves", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    const auto forks = fork(host, "web", {"ada", "bob", "cyd"});
+    REQUIRE(forks);
+    CHECK(layers_of(host).size() == 1);
+    std::set<std::string> addresses, ids, host_keys;
+    const auto views = host.containers->list().value();
+    for (const auto& view : views) {
+        addresses.insert(view.row.ipv4);
+        ids.insert(view.row.id);
+        host_keys.insert(view.row.host_key);
+    }
+    CHECK(addresses.size() == 4);
+    CHECK(ids.size() == 4);
+    CHECK(host_keys.size() == 4);
+    CHECK(root_of(host, "ada").layers.front().tree == root_of(host, "cyd").layers.front().tree);
+}
+
+TEST_CASE("of forks of which one fails none is left", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    host.engine.fail_next("start");
+    CHECK_FALSE(fork(host, "web", {"ada", "bob", "cyd"}));
+    CHECK(host.containers->list().value().size() == 1);
+    CHECK(layers_of(host).empty());
+}
+
+TEST_CASE("whatever is deleted first, nothing is left and nothing breaks", "[snapshot]") {
+    if (!privileged()) return;
+    std::mt19937 random(GENERATE(1U, 2U, 3U, 4U, 5U, 6U));
+    FakeHost host;
+    make_container(host, "web");
+    REQUIRE(take(host, "web"));
+    REQUIRE(fork(host, "web", {"ada"}));
+    REQUIRE(take(host, "ada"));
+    REQUIRE(fork(host, "ada", {"bob"}));
+    REQUIRE(host.snapshots->restore(named("web"), "s1", true));
+    REQUIRE(take(host, "web"));
+    CHECK(root_of(host, "bob").layers.size() == 2);
+    CHECK(layers_of(host).size() == 5);
+
+    std::vector<std::function<void()>> deletions;
+    for (const auto* name : {"web", "ada", "bob"}) {
+        deletions.emplace_back(
+            [&host, name] { CHECK(host.containers->remove(named(name), true)); });
+    }
+    for (const auto& [container, name] :
+         {std::pair{"web", "s1"}, std::pair{"web", "s2"}, std::pair{"ada", "s1"}}) {
+        deletions.emplace_back([&host, container, name] {
+            const auto removed = host.snapshots->remove(named(container), name);
+            CHECK((removed || removed.error().code == ErrorCode::not_found));
+        });
+    }
+    std::ranges::shuffle(deletions, random);
+    for (const auto& deletion : deletions) {
+        deletion();
+        const auto views = host.containers->list().value();
+        for (const auto& view : views) {
+            const auto root = host.layers->root_of(view.row.id).value();
+            for (const auto& layer : root.layers) CHECK(fs::exists(layer.tree));
+        }
+    }
+    CHECK(layers_of(host).empty());
+}
+
+TEST_CASE("after a crash what was held goes on and what was half-made is gone", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    REQUIRE(take(host, "web"));
+    const auto id = id_of(host, "web");
+    REQUIRE(host.engine.freeze(id));
+    fs::create_directories(host.directory.path() / fmt::format("layers/.held-{}-0123/tree", id));
+    fs::create_directories(host.directory.path() / "layers/.new-4567/tree");
+    fs::create_directories(host.directory.path() / "layers/89abcdef");  // its row was never there
+    host.restart();
+    CHECK_FALSE(host.engine.frozen(id));
+    CHECK(layers_of(host).size() == 1);
+    CHECK(host.snapshots->list(std::nullopt).value().size() == 1);
+}
