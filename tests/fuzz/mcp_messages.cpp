@@ -41,9 +41,11 @@ struct Server {
     SystemClock clock;
     AskingTools tools;
     Hub hub;
-    Dispatcher dispatcher{{.identity = {.name = "f", .title = "f", .version = "1"}, .tools = tools},
-                          hub,
-                          auth::Seals(auth::SealKey::random(), clock)};
+    Dispatcher dispatcher{
+        {.identity = {.name = "f", .title = "f", .version = "1", .instructions = ""},
+         .tools = tools},
+        hub,
+        auth::Seals(auth::SealKey::random(), clock)};
 };
 
 HttpHeaders headers_in(std::string_view text) {
