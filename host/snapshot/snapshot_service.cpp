@@ -166,6 +166,13 @@ Result<> SnapshotService::rehearse_fork(const ForkWish& wish) {
 
 Result<std::vector<container::View>> SnapshotService::fork(const ForkWish& wish,
                                                            const container::Waiting& waiting) {
+    auto forks = fork_pinned(wish, waiting);
+    layers_.collect();  // what was pinned until now and nobody stands on
+    return forks;
+}
+
+Result<std::vector<container::View>> SnapshotService::fork_pinned(
+    const ForkWish& wish, const container::Waiting& waiting) {
     BERTH_TRY(rehearse_fork(wish));
     const auto pin = layers_.new_layer();
     std::optional<container::CreateWish> like;

@@ -67,6 +67,8 @@ private:
     [[nodiscard]] Result<std::string> free_name(std::string_view container_id,
                                                 const SnapshotWish& wish);
     [[nodiscard]] Result<> check_names(const ForkWish& wish);
+    [[nodiscard]] Result<std::vector<container::View>> fork_pinned(
+        const ForkWish& wish, const container::Waiting& waiting);
     [[nodiscard]] Result<std::vector<container::View>> make_forks(
         const container::CreateWish& like, const ForkWish& wish, const container::Waiting& waiting);
 

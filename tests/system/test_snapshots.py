@@ -80,8 +80,8 @@ class Snapshots(HostCase):
         directory = self.host.state / "layers"
         return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 
-    def snapshot(self, name, **more):
-        return self.host.rpc("snapshot_create", {"container": name, **more})
+    def snapshot(self, container, **more):
+        return self.host.rpc("snapshot_create", {"container": container, **more})
 
     def start_process(self, name):
         self.host.output(name, "sh", "-c", "setsid sleep 18231 >/dev/null 2>&1 </dev/null &")
