@@ -267,13 +267,13 @@ TEST_CASE("with its threads the keeper notices an end without being told", "[kee
         if (event.at("change") == "ended") ended.set_value();
     });
     std::promise<void> watched;
+    std::once_flag once;
     host.engine.on_call = [&](std::string_view call) {
-        if (call == "watch") watched.set_value();
+        if (call == "watch") std::call_once(once, [&] { watched.set_value(); });
     };
     Keeper keeper(*host.containers, host.engine, host.clock, host.events);
     keeper.start();
     watched.get_future().wait();
-    host.engine.on_call = {};
     host.engine.end_by_itself(seen(host, "ada").row.id, engine::Ending::clean);
     ended.get_future().wait();
     CHECK(seen(host, "ada").state == State::stopped);
