@@ -182,6 +182,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     rooms_.logins.close(row.id);
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
+    rooms_.network.release(row.ipv4);
     BERTH_TRY(containers_.remove(row.id));
     rooms_.events.container(row.name, "deleted");
     return apply_forwards();
