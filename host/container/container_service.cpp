@@ -233,6 +233,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     rooms_.logins.close(row.id);
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
+    rooms_.network.release(row.ipv4);
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
     rooms_.layers.collect();

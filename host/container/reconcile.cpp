@@ -20,6 +20,7 @@ Result<> ContainerService::reconcile() {
         log::info("reconcile: a container was left half-way and is removed",
                   {{"container", row.name}, {"id", row.id}});
         BERTH_TRY(rooms_.engine.destroy(row.id));
+        rooms_.network.release(row.ipv4);
         BERTH_TRY(containers_.remove(row.id));
     }
     for (const auto& id : BERTH_TRY(rooms_.engine.leftovers())) {

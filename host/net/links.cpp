@@ -8,6 +8,7 @@
 #include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/ether.h>
@@ -52,6 +53,13 @@ ifinfomsg* put_link(nlmsghdr* message) {
     auto* link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
     link->ifi_family = AF_UNSPEC;
     return link;
+}
+
+ndmsg* put_neighbour(nlmsghdr* message, int family, const std::string& interface) {
+    auto* entry = static_cast<ndmsg*>(::mnl_nlmsg_put_extra_header(message, sizeof(ndmsg)));
+    entry->ndm_family = static_cast<unsigned char>(family);
+    entry->ndm_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
+    return entry;
 }
 
 Result<> create_bridge(const std::string& name) {
@@ -123,8 +131,45 @@ Result<> delete_link(const std::string& name) {
     return deleted;
 }
 
-Result<> isolate_link(const std::string& name) {
-    return write_kernel_file(fmt::format("/sys/class/net/{}/brport/isolated", name), "1");
+Result<> confine_link(const std::string& name, const std::string& bridge, std::string_view mac,
+                      const std::string& ipv4) {
+    const std::string port = fmt::format("/sys/class/net/{}/brport", name);
+    BERTH_TRY(write_kernel_file(port + "/isolated", "1"));
+    // A bridge that learns from what a port sends can be taught that another's address is there.
+    BERTH_TRY(write_kernel_file(port + "/learning", "0"));
+    ether_addr ethernet{};
+    in_addr address{};
+    if (::ether_aton_r(std::string(mac).c_str(), &ethernet) == nullptr ||
+        ::inet_pton(AF_INET, ipv4.c_str(), &address) != 1)
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("'{}' and '{}' are not both addresses", mac, ipv4));
+    BERTH_TRY(request(fmt::format("tie the address {} to '{}'", mac, name), RTM_NEWNEIGH,
+                      NLM_F_CREATE | NLM_F_REPLACE, [&](nlmsghdr* message) {
+                          auto* entry = put_neighbour(message, AF_BRIDGE, name);
+                          entry->ndm_state = NUD_NOARP;
+                          entry->ndm_flags = NTF_MASTER;
+                          ::mnl_attr_put(message, NDA_LLADDR, sizeof(ethernet), &ethernet);
+                      }));
+    // Asked by ARP, any port could answer.
+    return request(fmt::format("tie the address {} to {}", ipv4, mac), RTM_NEWNEIGH,
+                   NLM_F_CREATE | NLM_F_REPLACE, [&](nlmsghdr* message) {
+                       put_neighbour(message, AF_INET, bridge)->ndm_state = NUD_PERMANENT;
+                       ::mnl_attr_put(message, NDA_DST, sizeof(address), &address);
+                       ::mnl_attr_put(message, NDA_LLADDR, sizeof(ethernet), &ethernet);
+                   });
+}
+
+Result<> forget_neighbour(const std::string& bridge, const std::string& ipv4) {
+    in_addr address{};
+    if (::inet_pton(AF_INET, ipv4.c_str(), &address) != 1)
+        return fail(ErrorCode::invalid_argument, fmt::format("'{}' is no IPv4 address", ipv4));
+    auto forgotten = request(fmt::format("forget the address {}", ipv4), RTM_DELNEIGH, 0,
+                             [&](nlmsghdr* message) {
+                                 (void)put_neighbour(message, AF_INET, bridge);
+                                 ::mnl_attr_put(message, NDA_DST, sizeof(address), &address);
+                             });
+    if (!forgotten && forgotten.error().code == ErrorCode::not_found) return {};
+    return forgotten;
 }
 
 bool link_exists(const std::string& name) {

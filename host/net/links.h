@@ -20,9 +20,14 @@ namespace berth::net {
 /// Removes an interface; one that is not there is fine.
 [[nodiscard]] Result<> delete_link(const std::string& name);
 
-/// Keeps a port of a bridge from talking to other such ports directly, also against whoever holds
-/// the other end of the pair.
-[[nodiscard]] Result<> isolate_link(const std::string& name);
+/// Holds a port of a bridge to one address, whoever has the other end of the pair: it talks to no
+/// other such port directly, and what is sent to the address goes to this port alone, whatever
+/// addresses the other ports claim to have.
+[[nodiscard]] Result<> confine_link(const std::string& name, const std::string& bridge,
+                                    std::string_view mac, const std::string& ipv4);
+
+/// Forgets which MAC address an address has; fine when that is not known.
+[[nodiscard]] Result<> forget_neighbour(const std::string& bridge, const std::string& ipv4);
 
 [[nodiscard]] bool link_exists(const std::string& name);
 

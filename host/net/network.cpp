@@ -99,6 +99,10 @@ Result<> HostNetwork::check_free(const std::string& protocol, std::int64_t host_
     return {};
 }
 
+void HostNetwork::release(const std::string& ipv4) {
+    (void)forget_neighbour(options_.bridge, ipv4);
+}
+
 std::string resolv_conf() {
     for (const auto* path : {"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}) {
         const auto text = read_file(path);

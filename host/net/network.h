@@ -26,6 +26,9 @@ public:
     /// busy when a service of the host itself uses that port.
     [[nodiscard]] virtual Result<> check_free(const std::string& protocol,
                                               std::int64_t host_port) = 0;
+    /// The address is nobody's any more. What could not be forgotten does no harm: an address has
+    /// the same MAC address whoever gets it next.
+    virtual void release(const std::string& /*ipv4*/) {}
 };
 
 struct NetworkOptions {
@@ -48,6 +51,7 @@ public:
     /// and by the whole table again when the kernel's map is found to be another than we left.
     [[nodiscard]] Result<> apply(const std::vector<Forward>& forwards) override;
     [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
+    void release(const std::string& ipv4) override;
 
 private:
     [[nodiscard]] std::filesystem::path sysctl_memory() const {

@@ -78,6 +78,22 @@ while time.monotonic() < end:
 print(delivered, seen)
 """
 
+# Says on the wire, in every way there is, that another's address is here: ADDRESS MAC.
+CLAIM = """
+import socket, struct, sys
+address, others_mac = socket.inet_aton(sys.argv[1]), bytes.fromhex(sys.argv[2].replace(":", ""))
+own_mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().strip().replace(":", ""))
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("eth0", 0))
+everybody = b"\\xff" * 6
+for _ in range(5):
+    for sender in (own_mac, others_mac):  # "it has my MAC address", and "its MAC address is at my port"
+        for kind in (1, 2):
+            arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, kind) + sender + address + everybody + address
+            raw.send(everybody + sender + struct.pack("!H", 0x0806) + arp)
+print("claimed")
+"""
+
 
 class Isolation(HostCase):
     @classmethod
@@ -175,6 +191,23 @@ class Isolation(HostCase):
         delivered, seen = map(int, watch.communicate(timeout=30)[0].split())
         self.assertGreater(seen, 0, "the frames must at least have reached the bridge")
         self.assertEqual(delivered, 0)
+
+    def test_a_container_that_claims_anothers_address_gets_nothing_of_its(self):
+        ada, bob = self.ada["ipv4"], self.bob["ipv4"]
+        mac = self.host.output("bob", "cat", "/sys/class/net/eth0/address").strip()
+        for name in ("ada", "bob"):
+            self.host.serve(name, 8300)
+        port = self.host.rpc("port_add", {"container": "bob", "container_port": 8300})["host_port"]
+        try:
+            self.host.output("ada", "ip", "address", "add", f"{bob}/32", "dev", "eth0")
+            for _ in range(3):
+                self.assertEqual(self.host.output("ada", "python3", "-c", CLAIM, bob, mac), "claimed\n")
+                self.assertRegex(self.host.dial("tcp", "127.0.0.1", port), "^bob ")
+                self.assertRegex(self.host.dial("tcp", bob, 8300), "^bob ")
+                self.assertRegex(self.host.dial("tcp", ada, 8300), "^ada ")
+        finally:
+            self.host.output("ada", "ip", "address", "del", f"{bob}/32", "dev", "eth0")
+            self.host.rpc("port_remove", {"host_port": port})
 
     def test_a_container_sees_nothing_of_another(self):
         # Looked at first and searched afterwards: the words looked for are in the searcher's own arguments.

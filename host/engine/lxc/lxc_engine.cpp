@@ -194,7 +194,8 @@ Result<> LxcEngine::start(const Spec& spec) {
         return fail(ErrorCode::unavailable,
                     fmt::format("the container did not start: {}", last_complaint(log)));
     remember(spec.id, container.get());
-    return net::isolate_link(host_interface(spec.id));
+    return net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
+                             spec.network.ipv4);
 }
 
 Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,

@@ -3,6 +3,7 @@
 #include "host/net/links.h"
 
 #include "base/files.h"
+#include "base/subprocess.h"
 #include "tests/support/catch.h"
 #include "tests/support/network_namespace.h"
 #include "tests/support/privilege.h"
@@ -51,5 +52,29 @@ TEST_CASE("an interface is removed, and one that is not there is as good as remo
     CHECK(in_network_namespace([] {
         return net::ensure_bridge("bt0", "10.86.0.1", 16, mac) && net::delete_link("bt0") &&
                !net::link_exists("bt0") && net::delete_link("bt0");
+    }));
+}
+
+TEST_CASE("a port is held to its address, and an address that is forgotten twice is forgotten",
+          "[net]") {
+    if (!privileged()) return;
+    CHECK(in_network_namespace([] {
+        const auto shown = [](std::vector<std::string> argv) {
+            return run_checked({.argv = std::move(argv)}).value_or("");
+        };
+        if (!net::ensure_bridge("bt0", "10.86.0.1", 16, mac) ||
+            !run_checked(
+                {.argv = {"ip", "link", "add", "bt1", "type", "veth", "peer", "name", "in"}}) ||
+            !run_checked({.argv = {"ip", "link", "set", "bt1", "master", "bt0"}}) ||
+            !net::confine_link("bt1", "bt0", "02:be:0a:56:00:02", "10.86.0.2"))
+            return false;
+        const auto neighbours = shown({"ip", "-j", "neigh", "show", "dev", "bt0"});
+        const auto ports = shown({"bridge", "-j", "fdb", "show", "dev", "bt1"});
+        return neighbours.contains("02:be:0a:56:00:02") && neighbours.contains("PERMANENT") &&
+               ports.contains("02:be:0a:56:00:02") && net::forget_neighbour("bt0", "10.86.0.2") &&
+               net::forget_neighbour("bt0", "10.86.0.2") &&
+               !shown({"ip", "-j", "neigh", "show", "dev", "bt0"}).contains("PERMANENT") &&
+               read_file("/sys/class/net/bt1/brport/learning").value_or("") == "0\n" &&
+               read_file("/sys/class/net/bt1/brport/isolated").value_or("") == "1\n";
     }));
 }
