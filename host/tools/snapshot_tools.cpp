@@ -99,6 +99,14 @@ Result<Preview> preview_restore(SnapshotService& snapshots, ContainerService& co
         .target = encode(to_container(view))};
 }
 
+/// An error as the call itself would say it, which knows by then whose container it is.
+template <class T>
+Result<T> as_in_call(Result<T> result, std::string_view doing, const container::View& view) {
+    if (result) return result;
+    return fail(
+        std::move(result).error().in(fmt::format("{} container '{}'", doing, view.row.name)));
+}
+
 void bind_changes(ToolRegistry& registry, SnapshotService& snapshots,
                   ContainerService& containers) {
     registry.bind<ContainerFork>(
@@ -129,10 +137,12 @@ void bind_snapshot_tools(ToolRegistry& registry, SnapshotService& snapshots,
             return to_snapshot(BERTH_TRY(snapshots.create(wish_of(in), to_waiting(call))));
         },
         [&snapshots, &containers](const SnapshotCreate::Input& in, const Call&) -> Result<Preview> {
-            const auto name = BERTH_TRY(snapshots.rehearse_create(wish_of(in)));
+            const auto view = BERTH_TRY(containers.get(in.container));
+            const auto name = BERTH_TRY(
+                as_in_call(snapshots.rehearse_create(wish_of(in)), "take a snapshot of", view));
             return Preview{.would = fmt::format("take a snapshot '{}' of container '{}'", name,
                                                 in.container.to_string()),
-                           .target = encode(to_container(BERTH_TRY(containers.get(in.container))))};
+                           .target = encode(to_container(view))};
         });
     registry.bind<SnapshotList>(
         [&snapshots](const SnapshotList::Input& in, const Call&) { return list(snapshots, in); });
@@ -143,8 +153,11 @@ void bind_snapshot_tools(ToolRegistry& registry, SnapshotService& snapshots,
             return SnapshotDelete::Output{
                 .container = in.container, .name = in.snapshot, .deleted = true};
         },
-        [&snapshots](const SnapshotDelete::Input& in, const Call&) -> Result<Preview> {
-            const auto row = BERTH_TRY(snapshots.find(in.container, in.snapshot.to_string()));
+        [&snapshots, &containers](const SnapshotDelete::Input& in, const Call&) -> Result<Preview> {
+            const auto view = BERTH_TRY(containers.get(in.container));
+            const auto row =
+                BERTH_TRY(as_in_call(snapshots.find(in.container, in.snapshot.to_string()),
+                                     "delete a snapshot of", view));
             return Preview{.would = fmt::format("delete snapshot '{}' of container '{}', taken {}",
                                                 row.name, row.container, row.created_at),
                            .target = encode(BERTH_TRY(to_snapshot(row)))};

@@ -23,6 +23,10 @@ const std::map<std::string, Json, std::less<>> working{
     {"container_exec", {{"container", "web"}, {"argv", {"true"}}}},
     {"container_start", {{"name", "off"}}},
     {"container_stop", {{"name", "web"}}},
+    {"container_fork", {{"container", "web"}, {"names", {"ada", "bob"}}}},
+    {"snapshot_create", {{"container", "web"}, {"name", "fresh"}}},
+    {"snapshot_delete", {{"container", "off"}, {"snapshot", "clean"}}},
+    {"snapshot_restore", {{"container", "off"}, {"snapshot", "clean"}}},
     {"port_add", {{"container", "web"}, {"container_port", 81}}},
     {"port_remove", {{"host_port", 8000}}},
     {"ssh_key_add", {{"container", "web"}, {"public_key", key}}},
@@ -48,6 +52,11 @@ std::vector<Case> refused() {
         {"container_exec", {{"container", "off"}, {"argv", {"true"}}}},
         {"container_start", {{"name", "nosuch"}}},
         {"container_stop", {{"name", "nosuch"}}},
+        {"container_fork", {{"container", "nosuch"}, {"names", {"ada"}}}},
+        {"container_fork", {{"container", "web"}, {"names", {"off"}}}},
+        {"snapshot_create", {{"container", "off"}, {"name", "clean"}}},
+        {"snapshot_delete", {{"container", "off"}, {"snapshot", "nosuch"}}},
+        {"snapshot_restore", {{"container", "off"}, {"snapshot", "nosuch"}}},
         {"port_add", {{"container", "nosuch"}, {"container_port", 81}}},
         {"port_add", {{"container", "web"}, {"container_port", 81}, {"host_port", 8000}}},
         {"port_add", {{"container", "web"}, {"container_port", 81}, {"host_port", 9090}}},
@@ -67,14 +76,16 @@ void furnish(FakeHost& host) {
         "container_create",
         {{"name", "web"}, {"ports", {{{"container_port", 80}, {"host_port", 8000}}}}}, {}));
     REQUIRE(host.registry->invoke("container_create", {{"name", "off"}, {"start", false}}, {}));
+    REQUIRE(
+        host.registry->invoke("snapshot_create", {{"container", "off"}, {"name", "clean"}}, {}));
     host.network.used_by_host = {9090};
 }
 
 /// All that a call could change: every table, and what runs.
 std::string picture(FakeHost& host) {
     std::string out;
-    for (const auto* table :
-         {"containers", "ports", "ssh_keys", "last_slot", "operations", "requests"}) {
+    for (const auto* table : {"containers", "ports", "ssh_keys", "last_slot", "operations",
+                              "requests", "layers", "snapshots"}) {
         const auto rows = host.database->read(std::string("SELECT * FROM ") + table).value();
         for (const auto& row : rows) {
             for (const auto& value : row)
