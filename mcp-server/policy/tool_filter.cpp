@@ -84,8 +84,9 @@ ToolFilter ToolFilter::everything() {
 Result<ToolFilter> ToolFilter::of(const FilterWish& wish,
                                   const std::vector<std::string>& default_toolsets) {
     const Set all = everything().allowed_;
-    const Set defaults =
-        default_toolsets.empty() ? all : BERTH_TRY(toolsets_set(default_toolsets, all));
+    const Set defaults = default_toolsets.empty()
+                             ? tools_where([](const ToolSpec& tool) { return tool.in_default; })
+                             : BERTH_TRY(toolsets_set(default_toolsets, all));
     return ToolFilter(BERTH_TRY(wished_set(wish, defaults, defaults)), defaults);
 }
 

@@ -28,8 +28,9 @@ public:
     /// Every tool there is; "default" means all of them too.
     [[nodiscard]] static ToolFilter everything();
 
-    /// What a server offers: its operator's wish, where no opinion means the default toolsets (all,
-    /// when there are none). invalid_argument for a name that is none, with the nearest one.
+    /// What a server offers: its operator's wish, where no opinion means the default toolsets (when
+    /// there are none, the tools that say so of themselves). invalid_argument for a name that is
+    /// none, with the nearest one.
     [[nodiscard]] static Result<ToolFilter> of(
         const FilterWish& wish, const std::vector<std::string>& default_toolsets = {});
 

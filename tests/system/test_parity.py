@@ -19,8 +19,11 @@ ARGUMENTS = {
     "container_get": {"name": "nobody"},
     "container_list": {},
     "container_logs": NOBODY,
+    "container_pause": {"name": "nobody"},
+    "container_resume": {"name": "nobody"},
     "container_start": {"name": "nobody"},
     "container_stop": {"name": "nobody"},
+    "container_update": {"name": "nobody", "processes": 100},
     "gpu_list": {},
     "operation_cancel": {"id": OPERATION},
     "operation_get": {"id": OPERATION},
@@ -60,7 +63,7 @@ class Parity(HostCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = cls.host.start_mcp_http()
+        cls.server = cls.host.start_mcp_http(7420, "--toolsets", "all")
         cls.mcp = McpHttp(lambda: Inside(cls.host.machine, 7420))
 
     @classmethod

@@ -16,6 +16,7 @@ struct ToolSpec {
     bool destructive = false;
     bool idempotent = false;
     bool open_world = false;
+    bool in_default = true;     // offered where nobody says which tools they want
     bool long_running = false;  // may take minutes: has `background`, and can answer an operation
     std::string_view toolset = {};       // "container", "exec", "port", "ssh", "gpu", "admin"
     std::string_view scope = {};         // "container.write"

@@ -311,6 +311,9 @@ void Checker::common(const Json& common) {
 
 void Checker::check_classes(const Json& tool, const Json& common) {
     if (tool.contains("long") && tool["long"] != true) refuse("/long", "is true or left out");
+    if (tool.contains("default") && tool["default"] != false) {
+        refuse("/default", "is false or left out");
+    }
     if (tool.contains("long") && tool["annotations"]["readOnlyHint"] == true) {
         refuse("/long", "is only for tools that change things");
     }
@@ -326,7 +329,7 @@ void Checker::check_classes(const Json& tool, const Json& common) {
 
 void Checker::tool(const Json& tool, const Sources& sources) {
     Json always = tool;
-    for (const auto* key : {"long", "concise"}) {
+    for (const auto* key : {"long", "concise", "default"}) {
         if (always.is_object()) always.erase(key);
     }
     if (!only_keys(always, "",

@@ -69,6 +69,7 @@ std::string spec_text(const Json& tool, const Json& types) {
     line("destructive", to_text(hints["destructiveHint"]));
     line("idempotent", to_text(hints["idempotentHint"]));
     line("open_world", to_text(hints["openWorldHint"]));
+    line("in_default", tool.contains("default") ? "false" : "true");
     line("long_running", tool.contains("long") ? "true" : "false");
     for (const auto* key : {"toolset", "scope"}) line(key, raw(text_of(tool, key)));
     line("input_schema", raw(to_text(input)));

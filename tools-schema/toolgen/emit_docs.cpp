@@ -186,9 +186,10 @@ std::string tool_section(const Json& tool, const Sources& sources) {
     const Json& types = sources.types;
     const Json& errors = tool["errors"];
     auto text = fmt::format(
-        "## {}\n\n{}\n\n{}. Toolset `{}`, scope `{}`.\n\n```\n{}\n```\n\n### Input\n\n{}\n",
+        "## {}\n\n{}\n\n{}. Toolset `{}`{}, scope `{}`.\n\n```\n{}\n```\n\n### Input\n\n{}\n",
         text_of(tool, "name"), text_of(tool, "description"), hints_text(tool["annotations"]),
-        text_of(tool, "toolset"), text_of(tool, "scope"), synopsis(tool, types),
+        text_of(tool, "toolset"), tool.contains("default") ? " (offered when asked for)" : "",
+        text_of(tool, "scope"), synopsis(tool, types),
         field_table(tool["inputSchema"], types, true) + common_text(tool, sources.common));
     const auto output = tool["outputSchema"];
     text += "### Output\n\n";

@@ -31,7 +31,7 @@ bool allows_exactly(const ToolFilter& allowed, Test test) {
 TEST_CASE("the whole catalogue fits into a filter", "[filter]") {
     CHECK(tool_catalogue().size() <= catalogue_tools_max);
     CHECK(ToolFilter::everything().count() == tool_catalogue().size());
-    CHECK(filter({}) == ToolFilter::everything());
+    CHECK(filter({.toolsets = Names{"all"}}) == ToolFilter::everything());
     CHECK_FALSE(ToolFilter::everything().allows("nosuch"));
 }
 
@@ -43,8 +43,9 @@ TEST_CASE("a server offers what its operator asks for", "[filter]") {
     CHECK(allows_exactly(
         filter({.toolsets = Names{"port"}, .tools = Names{"gpu_list"}}),
         [](const ToolSpec& tool) { return tool.toolset == "port" || tool.name == "gpu_list"; }));
-    CHECK(allows_exactly(filter({.exclude_tools = {"container_delete"}}),
-                         [](const ToolSpec& tool) { return tool.name != "container_delete"; }));
+    CHECK(allows_exactly(filter({.exclude_tools = {"container_delete"}}), [](const ToolSpec& tool) {
+        return tool.in_default && tool.name != "container_delete";
+    }));
     CHECK(filter({.toolsets = Names{}}).count() == 0);
 }
 
@@ -59,6 +60,11 @@ TEST_CASE("without an opinion the default toolsets are offered", "[filter]") {
         filter({.toolsets = Names{"default", "gpu"}}, defaults),
         [&](const ToolSpec& tool) { return is_default(tool) || tool.toolset == "gpu"; }));
     CHECK(filter({.toolsets = Names{"all"}}, defaults) == ToolFilter::everything());
+    const auto says_so = [](const ToolSpec& tool) { return tool.in_default; };
+    CHECK(allows_exactly(filter({}), says_so));
+    CHECK(allows_exactly(filter({.toolsets = Names{"default"}}), says_so));
+    CHECK(filter({.tools = Names{"container_pause"}}).allows("container_pause"));
+    CHECK_FALSE(filter({}).allows("container_pause"));
 }
 
 TEST_CASE("read-only wins over everything", "[filter]") {
