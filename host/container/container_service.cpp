@@ -279,11 +279,7 @@ Result<> ContainerService::start_held(const store::Container& row, const Waiting
 Result<View> ContainerService::start(const ContainerName& name, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "start", waiting));
     const auto row = BERTH_TRY(find_ready(name));
-    if (rooms_.engine.frozen(row.id)) {
-        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row.name))
-                        .at("/name")
-                        .next("call container_resume"));
-    }
+    if (rooms_.engine.frozen(row.id)) return fail(paused_error(row, "/name"));
     if (!rooms_.engine.running(row.id)) BERTH_TRY(start_held(row, waiting));
     BERTH_TRY(containers_.set_wanted_running(row.id, true));
     rooms_.events.container(row.name, "started");
@@ -311,10 +307,7 @@ Result<> ContainerService::remove(const ContainerName& name, bool force, const W
     const auto held = BERTH_TRY(hold(name, "delete", waiting));
     const auto row = BERTH_TRY(find(name.to_string()));
     if (row.life.is_protected && row.phase == store::Phase::ready) {
-        return fail(
-            make_error(ErrorCode::denied, fmt::format("container '{}' is protected", row.name))
-                .at("/name")
-                .next("call container_update with protected: false first, if it may go"));
+        return fail(protected_error(row));
     }
     if (!force && row.phase == store::Phase::ready && rooms_.engine.running(row.id)) {
         return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row.name))

@@ -121,6 +121,11 @@ struct Rooms {
 /// Names a container's configuration as it is; another one after every update().
 [[nodiscard]] std::string etag_of(const store::Container& row);
 
+/// What a call is told that this state does not allow; `at` is the argument that names it.
+[[nodiscard]] Error protected_error(const store::Container& row);
+[[nodiscard]] Error paused_error(const store::Container& row, std::string_view at);
+[[nodiscard]] Error stopped_error(const store::Container& row, std::string_view at = "/name");
+
 /// Stops every running container at once, and kills what still runs after `time_max`. Since they
 /// are wanted all the same, the next berthd starts them.
 void stop_all(engine::ContainerEngine& engine, const std::vector<store::Container>& rows,

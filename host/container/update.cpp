@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::size_t labels_per_container_max = 32;
 
-Error busy(const store::Container& row, std::string_view state, std::string_view next) {
-    return make_error(ErrorCode::busy, fmt::format("container '{}' is {}", row.name, state))
-        .at("/name")
-        .next(std::string(next));
-}
-
 engine::Limits limits_of(const store::Container& row) {
     return {.memory_bytes = row.memory_bytes,
             .cpu_percent = row.cpu_percent,
@@ -28,6 +22,24 @@ bool same_limits(const store::Container& left, const store::Container& right) {
 }
 
 }  // namespace
+
+Error protected_error(const store::Container& row) {
+    return make_error(ErrorCode::denied, fmt::format("container '{}' is protected", row.name))
+        .at("/name")
+        .next("call container_update with protected: false first, if it may go");
+}
+
+Error paused_error(const store::Container& row, std::string_view at) {
+    return make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row.name))
+        .at(at)
+        .next("call container_resume");
+}
+
+Error stopped_error(const store::Container& row, std::string_view at) {
+    return make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", row.name))
+        .at(at)
+        .next("call container_start");
+}
 
 std::string etag_of(const store::Container& row) {
     return fmt::format("{}-{}", row.id, row.generation);
@@ -91,7 +103,7 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
 Result<View> ContainerService::pause(const ContainerName& name, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "pause", waiting));
     auto row = BERTH_TRY(find_ready(name));
-    if (!rooms_.engine.running(row.id)) return fail(busy(row, "stopped", "call container_start"));
+    if (!rooms_.engine.running(row.id)) return fail(stopped_error(row));
     if (rooms_.engine.frozen(row.id)) return view(std::move(row));
     rooms_.logins.close(row.id);  // a login would wait until the container goes on
     Rollback undo;
@@ -105,7 +117,7 @@ Result<View> ContainerService::pause(const ContainerName& name, const Waiting& w
 Result<View> ContainerService::resume(const ContainerName& name, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "resume", waiting));
     auto row = BERTH_TRY(find_ready(name));
-    if (!rooms_.engine.running(row.id)) return fail(busy(row, "stopped", "call container_start"));
+    if (!rooms_.engine.running(row.id)) return fail(stopped_error(row));
     if (!rooms_.engine.frozen(row.id)) return view(std::move(row));
     BERTH_TRY(rooms_.engine.thaw(row.id));
     note_use(row);

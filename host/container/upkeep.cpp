@@ -61,16 +61,8 @@ Result<std::optional<store::Container>> ContainerService::same(const store::Cont
 Result<store::Container> ContainerService::find_usable(const ContainerName& name) {
     auto row = find_ready(name);
     if (!row) return fail(std::move(row).error().at("/container"));
-    if (!rooms_.engine.running(row->id)) {
-        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", row->name))
-                        .at("/container")
-                        .next("call container_start"));
-    }
-    if (rooms_.engine.frozen(row->id)) {
-        return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row->name))
-                        .at("/container")
-                        .next("call container_resume"));
-    }
+    if (!rooms_.engine.running(row->id)) return fail(stopped_error(*row, "/container"));
+    if (rooms_.engine.frozen(row->id)) return fail(paused_error(*row, "/container"));
     return row;
 }
 

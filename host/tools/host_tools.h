@@ -26,6 +26,7 @@ struct HostFacts {
 };
 
 void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers);
+void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_operation_tools(ToolRegistry& registry, operation::Operations& operations);
 void bind_port_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_snapshot_tools(ToolRegistry& registry, snapshot::SnapshotService& snapshots,

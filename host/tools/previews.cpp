@@ -26,9 +26,7 @@ Result<container::View> ready(container::ContainerService& containers, const Con
                               std::string_view at) {
     auto view = containers.get(name);
     if (!view) return fail(std::move(view).error().at(at));
-    if (view->state == container::State::running || view->state == container::State::stopped) {
-        return view;
-    }
+    if (view->row.phase == store::Phase::ready) return view;
     return fail(
         make_error(ErrorCode::busy,
                    fmt::format("container '{}' is being {}", name.to_string(),
@@ -49,7 +47,10 @@ Result<Preview> preview(container::ContainerService& containers, const Container
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerDelete::Input& in) {
     const auto view = BERTH_TRY(containers.get(in.name));
-    if (!in.force && view.state == container::State::running) {
+    if (view.row.life.is_protected && view.row.phase == store::Phase::ready)
+        return fail(container::protected_error(view.row));
+    if (!in.force &&
+        (view.state == container::State::running || view.state == container::State::paused)) {
         return fail(
             make_error(ErrorCode::busy, fmt::format("container '{}' is running", view.row.name))
                 .at("/name")
@@ -60,6 +61,8 @@ Result<Preview> preview(container::ContainerService& containers, const Container
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerStart::Input& in) {
     const auto view = BERTH_TRY(ready(containers, in.name, "/name"));
+    if (view.state == container::State::paused)
+        return fail(container::paused_error(view.row, "/name"));
     return of(view, view.state == container::State::running
                         ? fmt::format("change nothing: {} runs already", words_for(view))
                         : fmt::format("start {}", words_for(view)));
@@ -75,6 +78,8 @@ Result<Preview> preview(container::ContainerService& containers, const Container
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerExec::Input& in) {
     const auto view = BERTH_TRY(ready(containers, in.container, "/container"));
+    if (view.state == container::State::paused)
+        return fail(container::paused_error(view.row, "/container"));
     if (view.state != container::State::running) {
         return fail(
             make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", view.row.name))
@@ -83,6 +88,27 @@ Result<Preview> preview(container::ContainerService& containers, const Container
     }
     return of(view, fmt::format("run {} as {} in {}", in.argv.front(), in.user.to_string(),
                                 words_for(view)));
+}
+
+Result<Preview> preview(container::ContainerService& containers, const ContainerUpdate::Input& in) {
+    const auto view = BERTH_TRY(containers.rehearse_update(in.name, BERTH_TRY(wish_of(in))));
+    return of(view, fmt::format("change {} to what target shows", words_for(view)));
+}
+
+Result<Preview> preview(container::ContainerService& containers, const ContainerPause::Input& in) {
+    const auto view = BERTH_TRY(ready(containers, in.name, "/name"));
+    if (view.state == container::State::stopped) return fail(container::stopped_error(view.row));
+    return of(view, view.state == container::State::paused
+                        ? fmt::format("change nothing: {} is paused already", words_for(view))
+                        : fmt::format("pause {}", words_for(view)));
+}
+
+Result<Preview> preview(container::ContainerService& containers, const ContainerResume::Input& in) {
+    const auto view = BERTH_TRY(ready(containers, in.name, "/name"));
+    if (view.state == container::State::stopped) return fail(container::stopped_error(view.row));
+    return of(view, view.state == container::State::running
+                        ? fmt::format("change nothing: {} runs already", words_for(view))
+                        : fmt::format("let {} go on", words_for(view)));
 }
 
 Result<Preview> preview(container::ContainerService& containers, const PortAdd::Input& in) {

@@ -20,6 +20,12 @@ namespace berth::tools {
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const ContainerExec::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
+                                      const ContainerUpdate::Input& in);
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
+                                      const ContainerPause::Input& in);
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
+                                      const ContainerResume::Input& in);
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const PortAdd::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const PortRemove::Input& in);

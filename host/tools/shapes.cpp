@@ -51,6 +51,53 @@ PortForward to_forward(const store::Port& port, const std::string& container) {
             .container_port = port.container_port};
 }
 
+namespace {
+
+std::string time_text(std::int64_t milliseconds_since_1970) {
+    return to_rfc3339(
+        std::chrono::system_clock::time_point(std::chrono::milliseconds(milliseconds_since_1970)));
+}
+
+RestartPolicy to_policy(store::Restart restart) {
+    switch (restart) {
+        case store::Restart::no:
+            return RestartPolicy::no;
+        case store::Restart::on_failure:
+            return RestartPolicy::on_failure;
+        case store::Restart::always:
+            return RestartPolicy::always;
+    }
+    std::unreachable();
+}
+
+Lifecycle to_lifecycle(const store::Container& row) {
+    Lifecycle out{.restart = to_policy(row.life.restart),
+                  .protected_ = row.life.is_protected,
+                  .idle_stop_seconds = row.life.idle_stop_seconds,
+                  .delete_after_stop = row.life.after_stop != store::AfterStop::keep,
+                  .restarts = row.last_end.restarts};
+    if (row.life.expires_at > 0) out.expires_at = time_text(row.life.expires_at);
+    if (row.last_end.at > 0) {
+        out.ended_at = time_text(row.last_end.at);
+        out.ended = from_string<Lifecycle::Ended>(row.last_end.how);
+    }
+    return out;
+}
+
+}  // namespace
+
+store::Restart to_restart(RestartPolicy policy) {
+    switch (policy) {
+        case RestartPolicy::no:
+            return store::Restart::no;
+        case RestartPolicy::on_failure:
+            return store::Restart::on_failure;
+        case RestartPolicy::always:
+            return store::Restart::always;
+    }
+    std::unreachable();
+}
+
 Container to_container(const container::View& view) {
     const auto& row = view.row;
     Container out{.name = name_of(row.name),
@@ -60,9 +107,11 @@ Container to_container(const container::View& view) {
                   .created_at = row.created_at,
                   .ipv4 = row.ipv4,
                   .uid_base = row.uid_base,
+                  .etag = container::etag_of(row),
                   .limits = {.memory_bytes = row.memory_bytes,
                              .cpu_percent = row.cpu_percent,
                              .processes = row.processes},
+                  .lifecycle = to_lifecycle(row),
                   .ssh = {.port = row.ssh_port,
                           .user = "root",
                           .host_key = row.host_key,
@@ -96,26 +145,59 @@ container::PortWish to_wish(std::int64_t container_port, std::optional<std::int6
             .protocol = protocol == Protocol::udp ? "udp" : "tcp"};
 }
 
-Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
-    container::CreateWish wish{.name = in.name,
-                               .image = in.image,
-                               .limits = {.memory_bytes = in.memory_bytes,
-                                          .cpu_percent = in.cpu_percent,
-                                          .processes = in.processes},
-                               .ports = {},
-                               .ssh_keys = in.ssh_keys,
-                               .start = in.start};
-    for (const auto& port : in.ports)
-        wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
-    for (std::size_t index = 0; index < in.labels.size(); ++index) {
-        const auto& label = in.labels[index].to_string();
+namespace {
+
+Result<store::Labels> labels_of(const std::vector<Label>& labels) {
+    store::Labels out;
+    for (std::size_t index = 0; index < labels.size(); ++index) {
+        const auto& label = labels[index].to_string();
         const auto key = label.substr(0, label.find('='));
-        if (!wish.labels.emplace(key, label.substr(key.size() + 1)).second) {
+        if (!out.emplace(key, label.substr(key.size() + 1)).second) {
             return fail(make_error(ErrorCode::invalid_argument,
                                    fmt::format("the label '{}' is there twice", key))
                             .at(fmt::format("/labels/{}", index)));
         }
     }
+    return out;
+}
+
+}  // namespace
+
+Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
+    container::UpdateWish wish{.etag = in.etag.value_or(""),
+                               .memory_bytes = in.memory_bytes,
+                               .cpu_percent = in.cpu_percent,
+                               .processes = in.processes,
+                               .labels = BERTH_TRY(labels_of(in.labels)),
+                               .labels_removed = in.remove_labels,
+                               .restart = {},
+                               .is_protected = in.protected_,
+                               .ttl_seconds = in.ttl_seconds,
+                               .idle_stop_seconds = in.idle_stop_seconds,
+                               .delete_after_stop = in.delete_after_stop};
+    if (in.restart) wish.restart = to_restart(*in.restart);
+    return wish;
+}
+
+Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
+    container::CreateWish wish{
+        .name = in.name,
+        .image = in.image,
+        .limits = {.memory_bytes = in.memory_bytes,
+                   .cpu_percent = in.cpu_percent,
+                   .processes = in.processes},
+        .ports = {},
+        .ssh_keys = in.ssh_keys,
+        .start = in.start,
+        .life = {.restart = to_restart(in.restart),
+                 .is_protected = in.protected_,
+                 .idle_stop_seconds = in.idle_stop_seconds,
+                 .after_stop =
+                     in.delete_after_stop ? store::AfterStop::remove : store::AfterStop::keep},
+        .ttl_seconds = in.ttl_seconds};
+    for (const auto& port : in.ports)
+        wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
+    wish.labels = BERTH_TRY(labels_of(in.labels));
     return wish;
 }
 

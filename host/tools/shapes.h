@@ -13,6 +13,7 @@ namespace berth::tools {
 [[nodiscard]] Result<std::vector<container::View>> one_or_all(
     container::ContainerService& containers, const std::optional<ContainerName>& name);
 
+[[nodiscard]] store::Restart to_restart(RestartPolicy policy);
 [[nodiscard]] Container to_container(const container::View& view);
 [[nodiscard]] ContainerSummary to_summary(const container::View& view);
 [[nodiscard]] PortForward to_forward(const store::Port& port, const std::string& container);
@@ -22,6 +23,7 @@ namespace berth::tools {
 
 /// invalid_argument for a label whose key is there twice.
 [[nodiscard]] Result<container::CreateWish> wish_of(const ContainerCreate::Input& in);
+[[nodiscard]] Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in);
 [[nodiscard]] container::Waiting to_waiting(const Call& call);
 
 }  // namespace berth::tools

@@ -273,6 +273,7 @@ void FakeHost::join() {
     registry = std::make_unique<ToolRegistry>(operations.get());
     operations->recover_with(tools::recovery(*containers, *registry));
     tools::bind_container_tools(*registry, *containers);
+    tools::bind_lifecycle_tools(*registry, *containers);
     tools::bind_operation_tools(*registry, *operations);
     tools::bind_port_tools(*registry, *containers);
     tools::bind_snapshot_tools(*registry, *snapshots, *containers);

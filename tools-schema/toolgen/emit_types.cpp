@@ -38,6 +38,12 @@ std::string member_type(const Field& field) {
     return fmt::format("std::optional<{}>", field.type);
 }
 
+/// A field's name in C++, where a few words of the wire are taken.
+std::string member(const Field& field) {
+    const bool taken = field.name == "protected" || field.name == "default";
+    return field.name + (taken ? "_" : "");
+}
+
 std::string struct_text(std::string_view indent, const Struct& declared) {
     std::string text = doc(indent, declared.description);
     text += fmt::format("{}struct {} {{\n", indent, declared.name);
@@ -48,7 +54,7 @@ std::string struct_text(std::string_view indent, const Struct& declared) {
                            : field.fallback.empty() ? " = {}"
                                                     : " = " + field.fallback;
         text += doc(inner, field.description) +
-                fmt::format("{}{} {}{};\n", inner, member_type(field), field.name, start);
+                fmt::format("{}{} {}{};\n", inner, member_type(field), member(field), start);
     }
     return text + std::string(indent) + "};\n";
 }
@@ -76,9 +82,10 @@ std::string reading(const Struct& declared, const std::string& type) {
         reads += fmt::format("    auto {}_ = {};\n", field.name, read_call(field, declared, type));
         if (field.required) {
             required += fmt::format("{}.{} = *std::move({}_)", required.empty() ? "" : ", ",
-                                    field.name, field.name);
+                                    member(field), field.name);
         } else {
-            others += fmt::format("    if ({0}_) whole.{0} = *std::move({0}_);\n", field.name);
+            others += fmt::format("    if ({0}_) whole.{1} = *std::move({0}_);\n", field.name,
+                                  member(field));
         }
     }
     return fmt::format(
@@ -93,14 +100,15 @@ std::string writing(const Struct& declared) {
     std::string text = "    Json out = Json::object();\n";
     for (const auto& field : declared.fields) {
         if (field.required || !field.fallback.empty()) {
-            text += fmt::format("    out[\"{0}\"] = tools::encode(value.{0});\n", field.name);
+            text += fmt::format("    out[\"{}\"] = tools::encode(value.{});\n", field.name,
+                                member(field));
         } else if (field.list) {
             text += fmt::format(
-                "    if (!value.{0}.empty()) out[\"{0}\"] = tools::encode(value.{0});\n",
-                field.name);
+                "    if (!value.{1}.empty()) out[\"{0}\"] = tools::encode(value.{1});\n",
+                field.name, member(field));
         } else {
-            text += fmt::format("    if (value.{0}) out[\"{0}\"] = tools::encode(*value.{0});\n",
-                                field.name);
+            text += fmt::format("    if (value.{1}) out[\"{0}\"] = tools::encode(*value.{1});\n",
+                                field.name, member(field));
         }
     }
     return text + "    return out;\n";

@@ -183,6 +183,7 @@ Result<> serve(const DaemonOptions& wanted) {
     ToolRegistry registry(&operations);
     operations.recover_with(tools::recovery(containers, registry));
     tools::bind_container_tools(registry, containers);
+    tools::bind_lifecycle_tools(registry, containers);
     tools::bind_operation_tools(registry, operations);
     tools::bind_port_tools(registry, containers);
     tools::bind_snapshot_tools(registry, snapshots, containers);

@@ -63,6 +63,8 @@ TEST_CASE("without an opinion the default toolsets are offered", "[filter]") {
     const auto says_so = [](const ToolSpec& tool) { return tool.in_default; };
     CHECK(allows_exactly(filter({}), says_so));
     CHECK(allows_exactly(filter({.toolsets = Names{"default"}}), says_so));
+    CHECK(filter({.tools = Names{"container_pause"}}).allows("container_pause"));
+    CHECK_FALSE(filter({}).allows("container_pause"));
 }
 
 TEST_CASE("read-only wins over everything", "[filter]") {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changing a container that is there, and pausing it.
+#include "host/tools/host_tools.h"
+#include "host/tools/previews.h"
+#include "host/tools/shapes.h"
+#include "tools/tools.h"
+
+namespace berth::tools {
+
+void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& containers) {
+    const auto look = [&containers](const auto& in, const Call&) {
+        return preview(containers, in);
+    };
+    registry.bind<ContainerUpdate>(
+        [&containers](const ContainerUpdate::Input& in,
+                      const Call& call) -> Result<ContainerUpdate::Output> {
+            const auto view =
+                BERTH_TRY(containers.update(in.name, BERTH_TRY(wish_of(in)), to_waiting(call)));
+            // Everything that can be asked for holds at once.
+            return ContainerUpdate::Output{.container = to_container(view), .restart_required = {}};
+        },
+        look);
+    registry.bind<ContainerPause>(
+        [&containers](const ContainerPause::Input& in,
+                      const Call& call) -> Result<ContainerSummary> {
+            return to_summary(BERTH_TRY(containers.pause(in.name, to_waiting(call))));
+        },
+        look);
+    registry.bind<ContainerResume>(
+        [&containers](const ContainerResume::Input& in,
+                      const Call& call) -> Result<ContainerSummary> {
+            return to_summary(BERTH_TRY(containers.resume(in.name, to_waiting(call))));
+        },
+        look);
+}
+
+}  // namespace berth::tools

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What containers do by themselves, and what can be changed while they run."""
+import base64
+import gzip
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from support.host import HostCase, main
+from support.machine import wait_until
+
+MIB = 1 << 20
+
+
+class Lifecycle(HostCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        probe = cls.host.root / "probe"
+        subprocess.run(["cc", "-static", "-O1", "-s", "-o", probe, Path(__file__).parent / "support/probe.c"], check=True)
+        cls.packed = base64.b64encode(gzip.compress(probe.read_bytes())).decode()
+
+    def make(self, name, **more):
+        box = self.host.create(name, **more)
+        self.addCleanup(self.gone, name)
+        return box
+
+    def gone(self, name):
+        if self.there(name):
+            self.update(name, protected=False)
+            self.host.delete(name)
+
+    def there(self, name):
+        return any(box["name"] == name for box in self.host.rpc("container_list", {})["containers"])
+
+    def get(self, name):
+        return self.host.rpc("container_get", {"name": name, "response_format": "detailed"})
+
+    def update(self, name, **changes):
+        return self.host.rpc("container_update", {"name": name, **changes})
+
+    def wait_for(self, name, state, seconds=20):
+        wait_until(lambda: self.there(name) and self.get(name)["state"] == state, f"{name} is {state}", seconds)
+
+    def kill_init(self, name):
+        pid = self.host.init_pid(name)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), "init has ended")
+
+    def probe(self, name, *arguments):
+        self.host.output(name, "sh", "-c", "base64 -d | gunzip >/root/probe && chmod +x /root/probe", stdin=self.packed)
+        return self.host.exec(name, "/root/probe", *map(str, arguments))
+
+    def same(self, before, after):
+        for key in ("id", "ipv4", "uid_base", "ports", "ssh"):
+            self.assertEqual(before[key], after[key], key)
+
+    def test_one_that_fails_comes_back_by_its_policy_also_when_adopted(self):
+        before = self.make("ada", restart="on-failure", ports=[{"container_port": 80}])
+        self.make("bob")
+        for restart in (False, True):
+            with self.subTest(restart=restart):
+                if restart:
+                    self.host.restart()
+                self.kill_init("ada")
+                wait_until(lambda: self.get("ada")["lifecycle"]["restarts"] == 1 + restart, "it has ended")
+                self.wait_for("ada", "running")
+                self.assertEqual(self.host.output("ada", "echo", "back"), "back\n")
+                self.same(before, self.get("ada"))
+        self.kill_init("bob")
+        self.wait_for("bob", "stopped")
+        self.assertIn(self.get("bob")["lifecycle"]["ended"], ("failed", "unknown"))
+
+    def test_a_reboot_from_inside_brings_it_back_isolated(self):
+        self.make("ada")
+        before = self.host.init_pid("ada")
+        self.host.exec("ada", "systemctl", "reboot", "--force", "--force")
+        wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "rebooted", "it has rebooted")
+        self.wait_for("ada", "running")
+        self.assertNotEqual(self.host.init_pid("ada"), before)
+        link = f"bh{self.get('ada')['id']}"
+        shown = json.loads(self.host.machine.run(["bridge", "-j", "-d", "link", "show", "dev", link]).stdout)
+        self.assertTrue(shown[0]["isolated"], shown)
+
+    def test_a_reboot_of_the_host_brings_back_what_was_running(self):
+        before = self.make("ada", ports=[{"container_port": 80}])
+        self.make("bob")
+        self.host.rpc("container_stop", {"name": "bob", "timeout_seconds": 0})
+        self.host.serve("ada", 80)
+        self.host.stop()
+        self.lose_power()
+        self.host.start()
+        self.wait_for("ada", "running")
+        self.same(before, self.get("ada"))
+        self.assertEqual(self.get("bob")["state"], "stopped")
+        self.host.serve("ada", 80)
+        port = before["ports"][0]["host_port"]
+        self.assertTrue(self.host.dial("tcp", "127.0.0.1", port).startswith("ada "))
+
+    def lose_power(self):
+        """What a reboot takes: processes, cgroups, links, mounts and rules."""
+        for line in self.host.our_processes():
+            try:
+                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not self.host.our_processes(), "nothing runs")
+        for link in self.host.machine.links():
+            self.host.machine.run(["ip", "link", "delete", link], check=False)
+        self.host.machine.run(["nft", "flush", "ruleset"])
+        for mount in sorted((line.split()[0] for line in self.host.machine.new_mounts()), key=len, reverse=True):
+            self.host.machine.run(["umount", "-l", mount], check=False)
+        for path in sorted(self.host.cgroups(), key=len, reverse=True):
+            for top, *_ in os.walk(path, topdown=False):
+                os.rmdir(top)
+
+    def test_more_and_less_memory_hold_at_once(self):
+        self.make("ada", memory_bytes=128 * MIB, processes=128)
+        self.assertEqual(self.probe("ada", "eat", 256).get("signal"), "SIGKILL")
+        etag = self.get("ada")["etag"]
+        answer = self.update("ada", etag=etag, memory_bytes=512 * MIB)
+        self.assertEqual(answer["restart_required"], [])
+        self.assertEqual(self.probe("ada", "eat", 256)["exit_code"], 0)
+        self.refused("busy", "/etag", "container_update", {"name": "ada", "etag": etag, "memory_bytes": 128 * MIB})
+        self.update("ada", memory_bytes=128 * MIB)
+        self.assertEqual(self.probe("ada", "eat", 256).get("signal"), "SIGKILL")
+
+    def test_processes_hold_at_once_and_after_a_start(self):
+        self.make("ada", processes=256)
+        self.update("ada", processes=64)
+        for again in (False, True):
+            if again:
+                self.host.rpc("container_stop", {"name": "ada", "timeout_seconds": 0})
+                self.host.rpc("container_start", {"name": "ada"})
+            count, error = self.probe("ada", "fork", 200)["stdout"]["text"].split()
+            self.assertLess(int(count), 64)
+            self.assertEqual(error, "EAGAIN")
+
+    def test_a_paused_container_halts_and_goes_on(self):
+        self.make("ada")
+        self.host.output("ada", "sh", "-c",
+                         "setsid sh -c 'while :; do date +%s%N >/tmp/now; sleep 0.05; done' >/dev/null 2>&1 </dev/null &")
+        wait_until(lambda: self.host.exec("ada", "cat", "/tmp/now")["stdout"]["text"], "it counts")
+        self.assertEqual(self.host.rpc("container_pause", {"name": "ada"})["state"], "paused")
+        error = self.refused("busy", "/container", "container_exec", {"container": "ada", "argv": ["true"]})
+        self.assertIn("container_resume", error.hint)
+        self.host.restart()
+        self.assertEqual(self.get("ada")["state"], "paused")
+        self.assertEqual(self.host.rpc("container_resume", {"name": "ada"})["state"], "running")
+        before = self.host.output("ada", "cat", "/tmp/now")
+        wait_until(lambda: self.host.output("ada", "cat", "/tmp/now") != before, "it goes on")
+        self.host.rpc("container_pause", {"name": "ada"})
+        self.host.delete("ada")
+
+    def test_times_and_protection(self):
+        self.make("ada", ttl_seconds=1)
+        wait_until(lambda: not self.there("ada"), "its time is over")
+        self.make("bob", protected=True, delete_after_stop=True)
+        self.refused("denied", "/name", "container_delete", {"name": "bob", "force": True})
+        self.update("bob", protected=False)
+        self.host.rpc("container_stop", {"name": "bob", "timeout_seconds": 0})
+        wait_until(lambda: not self.there("bob"), "it goes when stopped")
+        self.make("cyd", idle_stop_seconds=2)
+        self.wait_for("cyd", "stopped")
+
+    def test_a_clean_shutdown_stops_all_and_forgets_none(self):
+        for name in ("ada", "bob", "cyd"):
+            self.make(name)
+        self.host.stop()
+        self.host.machine.run([*self.host.daemon.args[self.host.daemon.args.index("--") + 1:], "shutdown-containers"])
+        self.host.start()
+        for name in ("ada", "bob", "cyd"):
+            self.wait_for(name, "running")
+
+
+if __name__ == "__main__":
+    main()
