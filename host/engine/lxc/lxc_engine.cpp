@@ -254,8 +254,11 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
     const auto deadline = std::chrono::steady_clock::now() + ending_time_max;
     const Handle container = open(id);
     while (std::chrono::steady_clock::now() < deadline) {
-        if (const auto status = exit_status_of(watch)) return ending_of(*status);
-        // Without that, what its monitor does tells a little: it ends, or starts another init.
+        const auto status = exit_status_of(watch);
+        // A reboot kills the init too, and the kernel tells the reason to its parent alone.
+        const bool killed = status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
+        if (status && !killed) return ending_of(*status);
+        // Then what its monitor does tells a little: it ends, or starts another init.
         if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty()) break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
         (void)::poll(nullptr, 0, ending_moment_ms);
