@@ -3,7 +3,9 @@
 
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 namespace berth::mcp {
 namespace {
@@ -29,7 +31,7 @@ void LineWriter::put(std::string line) {
     line += '\n';
     std::unique_lock lock(mutex_);
     const bool idle = waiting_.empty() && !writing_;
-    if (idle && !broken_ && line.size() <= direct_bytes_max && can_write_now()) {
+    if (idle && !broken_ && can_write_now(line.size())) {
         if (!berth::write_all(output_.get(), line)) break_off();
         return;
     }
@@ -47,9 +49,16 @@ bool LineWriter::wait_written(std::chrono::milliseconds time) {
                              [this] { return broken_ || (waiting_.empty() && !writing_); });
 }
 
-bool LineWriter::can_write_now() const {
-    pollfd polled{.fd = output_.get(), .events = POLLOUT, .revents = 0};
-    return ::poll(&polled, 1, 0) == 1;
+/// Only we write here, so what fits now will still fit in a moment.
+bool LineWriter::can_write_now(std::size_t size) const {
+    if (size <= direct_bytes_max) {
+        pollfd polled{.fd = output_.get(), .events = POLLOUT, .revents = 0};
+        return ::poll(&polled, 1, 0) == 1;
+    }
+    int unread = 0;
+    const int capacity = ::fcntl(output_.get(), F_GETPIPE_SZ);  // -1 for what is no pipe
+    return capacity > 0 && ::ioctl(output_.get(), FIONREAD, &unread) == 0 && unread == 0 &&
+           size <= static_cast<std::size_t>(capacity);
 }
 
 void LineWriter::write_all() {

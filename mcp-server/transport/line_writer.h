@@ -33,7 +33,7 @@ public:
     [[nodiscard]] bool wait_written(std::chrono::milliseconds time);
 
 private:
-    [[nodiscard]] bool can_write_now() const;
+    [[nodiscard]] bool can_write_now(std::size_t size) const;
     void write_all();
     void break_off();
 

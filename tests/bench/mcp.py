@@ -20,7 +20,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD, NODE = Path(sys.argv[1]).resolve(), str(Path(sys.argv[2]).resolve())
+BUILD, NODE = Path(sys.argv[1]).absolute(), str(Path(sys.argv[2]).resolve())
 CALLS = int(sys.argv[3]) if len(sys.argv) > 3 else 4000
 ROUNDS = 5
 LOAD = str(BUILD / "tests/bench/mcp_load")

@@ -175,7 +175,8 @@ void load_stdio(std::size_t calls, std::size_t at_once, const What& what,
         }
         const std::string line = server.receive();
         const auto found = sent.find(id_of(line));
-        if (found == sent.end() || line.contains("\"error\":")) give_up("unexpected: " + line);
+        if (found == sent.end() || line.contains("\"error\":{\"code\""))
+            give_up("unexpected: " + line);
         times.push_back(microseconds(Clock::now() - found->second));
         sent.erase(found);
     }
