@@ -2,6 +2,7 @@
 #include "host/exec/agent_link.h"
 
 #include "base/files.h"
+#include "base/packets.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -18,19 +19,9 @@
 namespace berth::exec {
 namespace {
 
-constexpr int start_ms_max = 10'000;  // for the helper to fork and exec
+constexpr std::string_view any_byte("\0", 1);  // the descriptors say all
+constexpr int start_ms_max = 10'000;           // for the helper to fork and exec
 constexpr int report_ms_max = 5'000;  // for a supervisor to tell that its command was killed
-
-struct Pair {
-    Fd ours, theirs;
-};
-
-Result<Pair> packet_pair() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        return fail(system_error("make a socket pair", errno));
-    return Pair{.ours = Fd(ends[0]), .theirs = Fd(ends[1])};
-}
 
 /// The request as a memfd; see agent_protocol.h.
 Result<Fd> encode(const Launch& launch) {
@@ -64,23 +55,6 @@ Result<Fd> encode(const Launch& launch) {
     if (!request) return fail(system_error("make a request", errno));
     BERTH_TRY(write_all(request.get(), bytes));
     return request;
-}
-
-bool send_descriptors(int connection, const std::array<int, request_descriptors>& descriptors) {
-    char byte = 0;
-    iovec data{.iov_base = &byte, .iov_len = 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * request_descriptors)> control{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int) * request_descriptors);
-    std::memcpy(CMSG_DATA(rights), descriptors.data(), sizeof(descriptors));
-    return ::sendmsg(connection, &message, MSG_NOSIGNAL) == 1;
 }
 
 struct Received {
@@ -187,12 +161,12 @@ Result<Fd> AgentLink::send(std::string_view id, const Fd& request, const Streams
     const std::array descriptors{request.get(), streams.input, streams.output, streams.errors,
                                  reports.theirs.get()};
     const std::lock_guard lock(link->mutex);
-    if (link->connection && send_descriptors(link->connection.get(), descriptors))
+    if (link->connection && send_packet(link->connection.get(), any_byte, descriptors))
         return std::move(reports.ours);
     auto connection = BERTH_TRY(packet_pair());  // there was no helper, or it has ended
     BERTH_TRY(engine_.inject(id, program_, connection.theirs));
     connection.theirs.reset();
-    if (!send_descriptors(connection.ours.get(), descriptors))
+    if (!send_packet(connection.ours.get(), any_byte, descriptors))
         return fail(ErrorCode::unavailable, "berth's helper in the container ended at once");
     link->connection = std::move(connection.ours);
     return std::move(reports.ours);

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of berthd: nothing half made is left, nothing acknowledged is lost, nothing running stops."""
 import http.client
+import os
+import signal
 import time
+from pathlib import Path
 
 from support.host import IMAGES, HostCase, main, program, run_in_thread
 from support.machine import wait_until
@@ -62,6 +65,21 @@ class Crash(HostCase):
                 self.assertEqual((self.host.init_pid("bob"), self.host.rpc("container_get", {"name": "bob"})), before)
                 self.assertEqual(self.host.output("bob", "pgrep", "-cf", "[s]leep 17320"), "1\n")
                 self.assertEqual(self.host.exec("bob", "sh", "-c", "sleep 60", timeout_seconds=1)["timed_out"], True)
+
+    def test_the_process_that_starts_containers_may_be_killed(self):
+        children = Path(f"/proc/{self.host.daemon.pid}/task/{self.host.daemon.pid}/children")
+
+        def launchers():
+            pids = children.read_text().split()
+            return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "berth-launcher"]
+
+        [launcher] = launchers()
+        os.kill(int(launcher), signal.SIGKILL)
+        wait_until(lambda: ") Z " in Path(f"/proc/{launcher}/stat").read_text(), "it has ended")
+        self.host.create("eve")
+        self.addCleanup(self.host.delete, "eve")
+        self.assertEqual(self.host.output("eve", "echo", "here"), "here\n")
+        self.assertEqual((len(launchers()), launcher in launchers()), (1, False))
 
     def test_a_container_that_ended_meanwhile_is_stopped_and_starts_again(self):
         self.host.create("cyd")

@@ -3,7 +3,6 @@
 
 #include "base/files.h"
 #include "base/rollback.h"
-#include "host/engine/lxc/compat_filter.h"
 #include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
 #include "host/engine/lxc/limit_settings.h"
@@ -14,10 +13,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <lxc/attach_options.h>
 #include <lxc/lxccontainer.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -56,30 +53,16 @@ std::string last_complaint(const fs::path& log) {
     return std::string(reason == std::string_view::npos ? last : last.substr(reason + 3));
 }
 
+/// What the launcher said, with what liblxc said of it.
+Error explained(const Error& error, std::string_view what, const fs::path& log) {
+    if (error.code != ErrorCode::unavailable) return error;
+    return make_error(error.code,
+                      fmt::format("{}: {}: {}", what, error.message, last_complaint(log)));
+}
+
 bool is_id(std::string_view text) {
     return text.size() == id_characters &&
            text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-/// What the child of attach() needs; it may make system calls and nothing else.
-struct Injection {
-    int program;
-    int connection;
-};
-
-int become_program(void* payload) {
-    const auto* injection = static_cast<const Injection*>(payload);
-    // A second fork makes the container's init the parent, so that init reaps the program and a
-    // restart of berthd leaves nobody waiting for it.
-    const pid_t pid = ::fork();
-    if (pid != 0) ::_exit(pid < 0 ? 1 : 0);
-    constexpr int connection_fd = 3;
-    if (::dup2(injection->connection, connection_fd) < 0 || !refuse_32bit_families()) ::_exit(1);
-    std::array<char, 12> name{"berth-agent"};
-    std::array<char*, 2> argv{name.data(), nullptr};
-    std::array<char*, 1> environment{nullptr};
-    (void)::fexecve(injection->program, argv.data(), environment.data());
-    ::_exit(1);
 }
 
 /// Pids of liblxc monitors, by the title that they give themselves right after the fork.
@@ -97,32 +80,6 @@ std::vector<pid_t> monitors(const std::string& lxc_path, std::string_view id) {
             found.push_back(pid);
     }
     return found;
-}
-
-/// Starts the container from a process of its own: liblxc moves whoever calls start() into the
-/// monitor's cgroup, and there berthd would be counted, held and killed with the container.
-bool start_in_child(lxc_container* container) {
-    (void)container->want_daemonize(container, true);
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        // The monitor keeps this name: whoever ends all that is called berthd means no container.
-        (void)::prctl(PR_SET_NAME, "berth-monitor");
-        // What the monitor may no longer do, it does not do.
-        ::_exit(refuse_32bit_families() && container->start(container, 0, nullptr) ? 0 : 1);
-    }
-    int status = -1;
-    while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return pid > 0 && status == 0;
-}
-
-Result<> configure(lxc_container* container, const LxcConfig& config) {
-    for (const auto& [key, value] : config) {
-        if (!container->set_config_item(container, key.c_str(), value.c_str()))
-            return fail(ErrorCode::unsupported,
-                        fmt::format("this liblxc does not understand {} = {}", key, value));
-    }
-    return {};
 }
 
 /// Kills the processes and waits until each has ended, or a moment has passed.
@@ -151,7 +108,9 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(make_directories(options.state_dir / "containers", 0711));
     BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
-    return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups)));
+    auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc"));
+    return std::unique_ptr<LxcEngine>(
+        new LxcEngine(std::move(options), std::move(cgroups), std::move(launcher)));
 }
 
 std::string LxcEngine::version() const {
@@ -187,12 +146,10 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .log = log,
                                               .cgroup = options_.cgroup},
                                              cgroups_));
+    if (const auto started = launcher_->start(spec.id, config); !started)
+        return fail(explained(started.error(), "the container did not start", log));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
-    BERTH_TRY(configure(container.get(), config));
-    if (!start_in_child(container.get()))
-        return fail(ErrorCode::unavailable,
-                    fmt::format("the container did not start: {}", last_complaint(log)));
     remember(spec.id, container.get());
     return net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
                              spec.network.ipv4);
@@ -371,28 +328,10 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 }
 
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
-    const Handle container = open(id);
-    if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
-    BERTH_TRY(configure(container.get(), process_limit_config()));
-    const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    Injection injection{.program = program.get(), .connection = connection.get()};
-    lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
-    options.env_policy = LXC_ATTACH_CLEAR_ENV;
-    options.stdin_fd = nothing.get();
-    options.stdout_fd = nothing.get();
-    options.stderr_fd = nothing.get();
-    std::array<char, 2> root{"/"};
-    options.initial_cwd = root.data();
-    pid_t pid = -1;
-    if (container->attach(container.get(), become_program, &injection, &options, &pid) != 0)
-        return fail(ErrorCode::unavailable, fmt::format("could not enter the container: {}",
-                                                        last_complaint(directory(id) / "lxc.log")));
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (status != 0)
-        return fail(ErrorCode::unavailable, "berth's helper did not start in the container");
-    return {};
+    const auto entered = launcher_->enter(id, process_limit_config(), program, connection);
+    if (entered) return {};
+    return fail(explained(entered.error(), "berth's helper did not start in the container",
+                          directory(id) / "lxc.log"));
 }
 
 void LxcEngine::remove_shared() {

@@ -5,6 +5,7 @@
 
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/launcher.h"
 #include "host/engine/lxc/lxc_config.h"
 
 #include <filesystem>
@@ -24,7 +25,7 @@ struct LxcOptions {
 
 class LxcEngine final : public ContainerEngine {
 public:
-    /// Writes the seccomp profile and probes the cgroups.
+    /// Writes the seccomp profile, probes the cgroups and starts the launcher, which forks.
     [[nodiscard]] static Result<std::unique_ptr<LxcEngine>> make(LxcOptions options);
 
     [[nodiscard]] std::string version() const override;
@@ -53,8 +54,10 @@ public:
     void remove_shared();
 
 private:
-    LxcEngine(LxcOptions options, Cgroups cgroups)
-        : options_(std::move(options)), cgroups_(std::move(cgroups)) {}
+    LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher)
+        : options_(std::move(options)),
+          cgroups_(std::move(cgroups)),
+          launcher_(std::move(launcher)) {}
     struct Release {
         void operator()(lxc_container* container) const noexcept;
     };
@@ -76,6 +79,7 @@ private:
 
     LxcOptions options_;
     Cgroups cgroups_;
+    std::unique_ptr<Launcher> launcher_;
     std::mutex mutex_;
     /// Each init that was seen running. One that has ended stays until the next start, so that
     /// what liblxc starts in its place, when something inside reboots, is not taken for running.

@@ -26,26 +26,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t holder_stack_bytes = 64UL * 1024;
+
 Error failed(std::string_view doing) {
     return system_error(doing, errno);
 }
 
+/// Waits to be killed, and not for a pipe to close: children that other threads make at the same
+/// time would hold each other's pipes open, for ever. Only system calls here, and no memory of its
+/// own but the stack.
+int hold_namespace(void* parent) {
+    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (::getppid() == *static_cast<const pid_t*>(parent)) (void)::pause();
+    ::_exit(0);
+}
+
 /// A user namespace with one id map, held open by its descriptor alone. Only a process can carry a
-/// new namespace to where its map can be written, so one is made and let go.
+/// new namespace to where its map can be written, so one is made and let go. It shares our memory:
+/// to copy that would hold up every thread.
 Result<Fd> user_namespace(std::int64_t from, std::int64_t to) {
-    clone_args arguments{};
-    arguments.flags = CLONE_NEWUSER;
-    arguments.exit_signal = SIGCHLD;
-    const pid_t parent = ::getpid();
-    const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof(arguments)));
+    alignas(16) std::array<std::byte, holder_stack_bytes> stack;
+    pid_t parent = ::getpid();
+    const pid_t pid = ::clone(hold_namespace, stack.data() + stack.size(),
+                              CLONE_NEWUSER | CLONE_VM | SIGCHLD, &parent);
     if (pid < 0) return fail(failed("make a user namespace"));
-    if (pid == 0) {  // only system calls here: the parent has threads
-        // It waits to be killed, and not for a pipe to close: children that other threads make at
-        // the same time would hold each other's pipes open, for ever.
-        (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        while (::getppid() == parent) (void)::pause();
-        ::_exit(0);
-    }
     const std::string map = fmt::format("{} {} {}", from, to, ids_per_container);
     auto mapped = write_kernel_file(fmt::format("/proc/{}/uid_map", pid), map);
     if (mapped) mapped = write_kernel_file(fmt::format("/proc/{}/gid_map", pid), map);

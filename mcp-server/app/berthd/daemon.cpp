@@ -87,17 +87,17 @@ struct Host {
     explicit Host(const DaemonOptions& wanted) : options(wanted), images(image_dir(wanted)) {}
     DaemonOptions options;
     SystemClock clock;
+    std::unique_ptr<engine::LxcEngine> engine;  // first: its launcher needs no database
     std::unique_ptr<store::Database> database;
-    std::unique_ptr<engine::LxcEngine> engine;
     std::unique_ptr<net::HostNetwork> network;
     image::ImageStore images;
 };
 
 Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet) {
     auto host = std::make_unique<Host>(options);
-    host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
     host->engine = BERTH_TRY(
         engine::LxcEngine::make({.state_dir = options.state_dir, .cgroup = options.cgroup}));
+    host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
     host->network = std::make_unique<net::HostNetwork>(net::NetworkOptions{
         .bridge = options.bridge, .subnet = subnet, .state_dir = options.state_dir});
     return host;
