@@ -8,6 +8,7 @@
 #include "base/http_socket.h"
 #include "base/http_watcher.h"
 #include "base/log.h"
+#include "base/turns.h"
 
 #include <fmt/format.h>
 #include <httplib.h>
@@ -211,6 +212,7 @@ private:
     void serve(int socket) {
         http::Connection connection(socket, options_, stopping_.get_token());
         serving = &connection;
+        go_first();
         bool close = false;
         while (!close && !stopping_.stop_requested() && connection.await_request()) {
             bool peer_wants_to_close = false;

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
+#include "base/turns.h"
 #include "host/operation/digest.h"
 #include "host/operation/shapes.h"
 
@@ -193,6 +194,7 @@ Result<> Operations::start(const std::shared_ptr<Run>& run, const ToolSpec& tool
     try {
         working_.emplace(run, std::jthread([this, run, &tool, work = std::move(work),
                                             inside = std::move(inside)]() mutable {
+                             go_in_turn();
                              auto outcome = guarded(tool, work, inside);
                              work = nullptr;  // what it holds goes before anybody hears of the end
                              finish(run, std::move(outcome));

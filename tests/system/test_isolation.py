@@ -116,6 +116,11 @@ class Isolation(HostCase):
 
     # Identity
 
+    def test_those_who_keep_containers_come_before_them(self):
+        weights = [Path(path, name) for path in self.host.cgroups() for name in ("cpu.shares", "cpu.weight")
+                   if Path(path).name == self.host.cgroup and Path(path, name).exists()]
+        self.assertIn([weight.read_text().strip() for weight in weights], [["256"], ["25"]])
+
     def test_root_inside_is_nobody_outside(self):
         for box in (self.ada, self.bob):
             pid = self.host.init_pid(box["name"])

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/rollback.h"
+#include "host/engine/lxc/cpu_weight.h"
 #include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
 #include "host/engine/lxc/limit_settings.h"
@@ -105,6 +106,7 @@ void LxcEngine::Release::operator()(lxc_container* container) const noexcept {
 Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     auto cgroups = BERTH_TRY(Cgroups::probe());
     raise_kernel_ceilings();
+    weigh_containers(cgroups, options.cgroup);
     BERTH_TRY(make_directories(options.state_dir / "containers", 0711));
     BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
