@@ -23,7 +23,7 @@ HttpResponse many_bytes(const HttpRequest& request) {
     const std::string body(std::stoul(request.query), 'x');
     if (request.path == "/missing") return json_response(404, body);
     if (request.path == "/whole") return json_response(200, body);
-    CHECK(request.exchange->begin(200, {}));
+    must(request.exchange->begin(200, {}));
     (void)request.exchange->write(body);  // the client may have enough before its end
     return {};
 }
@@ -67,8 +67,8 @@ TEST_CASE("whoever has read enough breaks an answer off") {
     std::binary_semaphore left{0};
     const auto server = serve([&](const HttpRequest& request) -> HttpResponse {
         if (request.path == "/plain") return json_response(200, "{}");
-        CHECK(request.exchange->begin(200, {}));
-        CHECK(request.exchange->write("enough"));
+        must(request.exchange->begin(200, {}));
+        must(request.exchange->write("enough"));
         wait_for_stop(request.exchange->gone());
         left.release();
         return {};

@@ -12,11 +12,18 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
 namespace berth::test {
+
+/// CHECK for threads of the server's: Catch2 counts in one thread alone. The client sees it as a
+/// 500 or as an answer cut short.
+inline void must(bool holds) {
+    if (!holds) throw std::logic_error("what a handler expects does not hold");
+}
 
 inline std::string json_error(int status, std::string_view message) {
     return R"({"status":)" + std::to_string(status) + R"(,"why":")" + std::string(message) + "\"}";

@@ -22,8 +22,8 @@ const HttpHeaders plain = {{"content-type", "text/plain"}};
 
 /// Sends the head and one piece, and expects both to be taken.
 void begin(const HttpRequest& request, std::string_view piece) {
-    CHECK(request.exchange->begin(200, plain));
-    CHECK(request.exchange->write(piece));
+    must(request.exchange->begin(200, plain));
+    must(request.exchange->write(piece));
 }
 
 /// Reads until `text` has come.
@@ -46,8 +46,8 @@ TEST_CASE("pieces arrive while the handler still runs") {
     const auto handler = [&](const HttpRequest& request) -> HttpResponse {
         begin(request, "one");
         arrived.acquire();
-        CHECK(request.exchange->write(""));
-        CHECK(request.exchange->write("two"));
+        must(request.exchange->write(""));
+        must(request.exchange->write("two"));
         return {.status = 404, .body = "not sent"};
     };
     const auto tcp = serve(handler);
@@ -75,9 +75,9 @@ TEST_CASE("pieces arrive while the handler still runs") {
 TEST_CASE("a connection goes on after a streamed answer, unless the client wants it closed") {
     const auto server = serve([](const HttpRequest& request) -> HttpResponse {
         if (request.path == "/plain") return json_response(200, "{}");
-        CHECK(request.exchange->begin(201, {{"x-bad", "a\r\nSet-Cookie: b"}, {"x-good", "c"}}));
-        CHECK_FALSE(request.exchange->begin(200, plain));
-        CHECK(request.exchange->write("hello, pieces"));
+        must(request.exchange->begin(201, {{"x-bad", "a\r\nSet-Cookie: b"}, {"x-good", "c"}}));
+        must(!request.exchange->begin(200, plain));
+        must(request.exchange->write("hello, pieces"));
         return {};
     });
     CHECK(raw(*server, "GET /s HTTP/1.1\r\nConnection: close\r\n\r\n") ==
@@ -161,7 +161,7 @@ TEST_CASE("a client that never reads does not hold a handler for ever") {
     std::binary_semaphore done{0};
     const std::string piece(256 * 1024, 'x');
     const auto fill_up = [&](const HttpRequest& request) -> HttpResponse {
-        CHECK(request.exchange->begin(200, plain));
+        must(request.exchange->begin(200, plain));
         while (request.exchange->write(piece)) {
         }
         done.release();
@@ -185,7 +185,7 @@ TEST_CASE("a client that never reads does not hold a handler for ever") {
         std::latch begun{1};
         const auto server = serve(
             [&](const HttpRequest& request) -> HttpResponse {
-                CHECK(request.exchange->begin(200, plain));
+                must(request.exchange->begin(200, plain));
                 const std::jthread ender([&] {
                     begun.wait();
                     request.exchange->end();
@@ -205,7 +205,7 @@ TEST_CASE("a client that never reads does not hold a handler for ever") {
 TEST_CASE("many threads write to one answer, each piece in one place") {
     constexpr int writers = 8, pieces = 200;
     const auto server = serve([&](const HttpRequest& request) -> HttpResponse {
-        CHECK(request.exchange->begin(200, plain));
+        must(request.exchange->begin(200, plain));
         std::vector<std::jthread> threads;
         for (int writer = 0; writer < writers; ++writer) {
             threads.emplace_back([&, line = std::string(50, static_cast<char>('a' + writer))] {

@@ -58,7 +58,7 @@ TEST_CASE("a request and its answer cross TCP and unix sockets") {
     CHECK(seen.peer_uid.has_value() == is_unix);
     if (is_unix) CHECK(seen.peer_uid == ::getuid());
     if (!is_unix) CHECK(seen.remote.starts_with("127.0.0.1:"));
-    struct stat found{};
+    struct stat found {};
     REQUIRE(::stat(path.c_str(), &found) == 0);
     CHECK((found.st_mode & 0777) == 0620);
 }
