@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <list>
 #include <memory>
+#include <semaphore>
 #include <stop_token>
 
 namespace berth::mcp {
@@ -44,16 +45,8 @@ public:
           workers_({}, [this] { wake(); }) {}
 
     bool run() {
-        while (!broken_) {
-            const bool read_more = take_lines();
-            std::array<pollfd, 3> polled{{{signals_.get(), POLLIN, 0},
-                                          {wake_.get(), POLLIN, 0},
-                                          {read_more ? input_.get() : -1, POLLIN, 0}}};
-            if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) break;
-            if (polled[0].revents != 0) break;
-            if (polled[1].revents != 0) drain_wakes();
-            if (polled[2].revents != 0 && !read_some()) break;
-        }
+        workers_.run([this] { read(); });
+        read_all_.acquire();
         const bool idle = end();
         (void)writer_.wait_written(write_max);
         return idle;
@@ -83,47 +76,81 @@ private:
         return idle;
     }
 
-    /// Takes each whole line; false when there is no room for more calls.
-    bool take_lines() {
-        while (workers_.has_room()) {
-            auto line = lines_.next();
-            if (!line) return true;
-            take(*line);
+    /// What is to happen after some lines have been taken.
+    enum class Next : std::uint8_t { read_more, make_room, another_reads, end };
+
+    /// One thread reads at a time. When a call comes that may wait, another one goes on reading,
+    /// and this one does the call: so a call is not handed from thread to thread, which takes as
+    /// long as all the rest of it.
+    void read() {
+        for (;;) {
+            Next next = take_lines();
+            if (next == Next::read_more || next == Next::make_room) next = wait_for_more(next);
+            if (next == Next::another_reads) return;
+            if (next == Next::end) return read_all_.release();
         }
-        return false;
     }
 
-    /// False at the end of the input, whose last line may lack its newline.
-    bool read_some() {
+    Next wait_for_more(Next wish) {
+        std::array<pollfd, 3> polled{{{signals_.get(), POLLIN, 0},
+                                      {wake_.get(), POLLIN, 0},
+                                      {wish == Next::read_more ? input_.get() : -1, POLLIN, 0}}};
+        if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return Next::end;
+        if (polled[0].revents != 0 || broken_) return Next::end;
+        if (polled[1].revents != 0) drain_wakes();
+        return polled[2].revents != 0 ? read_some() : Next::read_more;
+    }
+
+    /// Takes each whole line, as long as there is room for more calls.
+    Next take_lines() {
+        while (workers_.has_room()) {
+            auto line = lines_.next();
+            if (!line) return Next::read_more;
+            if (take(*line)) return Next::another_reads;
+        }
+        return Next::make_room;
+    }
+
+    /// Next::end at the end of the input, whose last line may lack its newline.
+    Next read_some() {
         const ssize_t got = ::read(input_.get(), chunk_.data(), chunk_.size());
-        if (got < 0 && errno == EINTR) return true;
+        if (got < 0 && errno == EINTR) return Next::read_more;
         lines_.append(got > 0 ? std::string_view(chunk_.data(), static_cast<std::size_t>(got))
                               : "\n");
-        if (got > 0) return true;
-        (void)take_lines();
-        return false;
+        if (got > 0) return Next::read_more;
+        return take_lines() == Next::another_reads ? Next::another_reads : Next::end;
     }
 
     /// On the reading thread: what waits for nothing is answered at once and in order; the rest is
     /// known to the session before the next line, which may cancel it.
-    void take(const Line& line) {
+    /// True when another thread reads now.
+    bool take(const Line& line) {
         if (line.too_long) {
             writer_.put(jsonrpc::error_text(
                 std::nullopt,
                 {.code = jsonrpc::invalid_request,
                  .message = fmt::format("a line has at most {} bytes", line_bytes_max)}));
-            return;
+            return false;
         }
-        if (line.text.find_first_not_of(" \t\r") == std::string::npos) return;
+        if (line.text.find_first_not_of(" \t\r") == std::string::npos) return false;
         auto payload = std::make_shared<Parsed>(jsonrpc::parse(line.text));
         auto running = known(*payload);
-        if (*payload && Dispatcher::may_wait(**payload)) {
-            workers_.run([this, payload, running = std::move(running)]() mutable {
-                answer(*payload, std::move(running));
-            });
-        } else {
+        if (!*payload || !Dispatcher::may_wait(**payload)) {
             answer(*payload, std::move(running));
+            close_cancelled_listens();
+            return false;
         }
+        if (workers_.run_at_once([this] { read(); })) {
+            answer(*payload, std::move(running));
+            return true;
+        }
+        workers_.run([this, payload, running = std::move(running)]() mutable {
+            answer(*payload, std::move(running));
+        });
+        return false;
+    }
+
+    void close_cancelled_listens() {
         std::erase_if(listens_, [](const OpenListen& one) {
             return one.running->cancelled().stop_requested();
         });
@@ -196,6 +223,7 @@ private:
     LineBuffer lines_{line_bytes_max};
     std::stop_source ending_;
     std::atomic<bool> broken_ = false;
+    std::binary_semaphore read_all_{0};
     std::shared_ptr<Session> session_ = std::make_shared<Session>();
     std::list<OpenListen> listens_;  // of the reading thread
     LineWriter writer_;

@@ -23,12 +23,26 @@ bool Workers::has_room() const {
 void Workers::run(std::function<void()> job) {
     {
         const std::scoped_lock lock(mutex_);
-        waiting_.push_back(std::move(job));
-        ++jobs_;
-        if (jobs_ > threads_.size() && threads_.size() < limits_.threads)
-            threads_.emplace_back([this] { work(); });
+        add(std::move(job));
     }
     work_.notify_one();
+}
+
+bool Workers::run_at_once(std::function<void()> job) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (jobs_ >= limits_.threads) return false;
+        add(std::move(job));
+    }
+    work_.notify_one();
+    return true;
+}
+
+void Workers::add(std::function<void()> job) {
+    waiting_.push_back(std::move(job));
+    ++jobs_;
+    if (jobs_ > threads_.size() && threads_.size() < limits_.threads)
+        threads_.emplace_back([this] { work(); });
 }
 
 bool Workers::wait_idle(std::chrono::milliseconds time) {

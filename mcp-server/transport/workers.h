@@ -14,8 +14,8 @@
 namespace berth::mcp {
 
 struct WorkerLimits {
-    std::size_t threads = 64;
-    std::size_t jobs = 1024;  // waiting and running
+    std::size_t threads = 65;  // one of them reads
+    std::size_t jobs = 1025;   // waiting and running
 };
 
 class Workers {
@@ -30,10 +30,14 @@ public:
     [[nodiscard]] bool has_room() const;
     /// Only when has_room().
     void run(std::function<void()> job);
+    /// Only when has_room(). False, and nothing happens, when the job would have to wait for another
+    /// one to end.
+    [[nodiscard]] bool run_at_once(std::function<void()> job);
     /// True when every job was done within the time.
     [[nodiscard]] bool wait_idle(std::chrono::milliseconds time);
 
 private:
+    void add(std::function<void()> job);
     void work();
 
     WorkerLimits limits_;
