@@ -338,6 +338,15 @@ Result<std::vector<View>> ContainerService::list() {
     return views;
 }
 
+Result<exec::KeptOutputs::Part> ContainerService::read_output(const ContainerName& name,
+                                                              const OutputId& id,
+                                                              std::int64_t offset,
+                                                              std::size_t bytes_max) {
+    const auto row = find(name.to_string());
+    if (!row) return fail(Error(row.error()).at("/container"));
+    return rooms_.executor.outputs().read(row->id, id.to_string(), offset, bytes_max);
+}
+
 Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled) {
     const auto row = find_usable(name);

@@ -174,6 +174,11 @@ public:
         const std::function<Result<>(const engine::Spec&)>& work);
     /// What create() is asked for to get a copy of that container, without its ports and its files.
     [[nodiscard]] Result<CreateWish> wish_like(const ContainerName& name);
+    /// A part of an output that was too long for run()'s answer; see KeptOutputs::read().
+    [[nodiscard]] Result<exec::KeptOutputs::Part> read_output(const ContainerName& name,
+                                                              const OutputId& id,
+                                                              std::int64_t offset,
+                                                              std::size_t bytes_max);
     [[nodiscard]] Result<exec::Outcome> run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled);
 

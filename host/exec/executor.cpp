@@ -2,6 +2,7 @@
 #include "host/exec/executor.h"
 
 #include "base/files.h"
+#include "base/log.h"
 #include "host/exec/process_tree.h"
 
 #include <fcntl.h>
@@ -40,17 +41,51 @@ std::string signal_name(int number) {
     return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
 }
 
+/// One stream: what an answer holds of it, and all of it when that is less.
+class Stream {
+public:
+    Stream(std::size_t bytes_max, const KeptOutputs& outputs, std::string_view container)
+        : answer_(bytes_max, [this, &outputs, id = std::string(container)](std::string_view bytes) {
+              if (!asked_) {
+                  auto begun = outputs.begin(id);
+                  if (begun)
+                      kept_.emplace(*std::move(begun));
+                  else
+                      log::warning("an output is not kept", {{"why", begun.error().message}});
+              }
+              asked_ = true;
+              if (kept_) kept_->add(bytes);
+          }) {}
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    void add(std::string_view bytes) { answer_.add(bytes); }
+    [[nodiscard]] Output output() const {
+        Output output = answer_.output();
+        if (!kept_) return output;
+        output.kept_as = kept_->id();
+        output.kept_bytes = kept_->bytes();
+        return output;
+    }
+
+private:
+    OutputBuffer answer_;
+    bool asked_ = false;
+    std::optional<KeptOutputs::Growing> kept_;
+};
+
 /// One command's streams, pumped until it ends.
 class Pump {
 public:
-    Pump(const Running& command, Fd input, Fd output, Fd errors, const Request& request)
+    Pump(const Running& command, Fd input, Fd output, Fd errors, const Request& request,
+         const KeptOutputs& outputs, std::string_view container)
         : command_(command),
           input_(std::move(input)),
           output_(std::move(output)),
           errors_(std::move(errors)),
           rest_(request.input),
-          output_kept_(request.output_bytes_max),
-          errors_kept_(request.output_bytes_max) {
+          output_kept_(request.output_bytes_max, outputs, container),
+          errors_kept_(request.output_bytes_max, outputs, container) {
         if (rest_.empty()) input_.reset();
     }
 
@@ -87,7 +122,7 @@ public:
     [[nodiscard]] Output errors() const { return errors_kept_.output(); }
 
 private:
-    static bool take(Fd& from, OutputBuffer& into) {
+    static bool take(Fd& from, Stream& into) {
         std::array<char, 65536>
             chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): read(2) fills it
         if (!from) return false;
@@ -106,7 +141,7 @@ private:
     const Running& command_;
     Fd input_, output_, errors_;
     std::string_view rest_;
-    OutputBuffer output_kept_, errors_kept_;
+    Stream output_kept_, errors_kept_;
 };
 
 }  // namespace
@@ -129,7 +164,7 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     const std::stop_callback on_cancel(cancelled,
                                        [&wake] { (void)::eventfd_write(wake.get(), 1); });
     Pump pump(command, std::move(input.write_end), std::move(output.read_end),
-              std::move(errors.read_end), request);
+              std::move(errors.read_end), request, outputs_, id);
     Outcome outcome;
     if (!pump.until(begun + request.timeout, wake.get())) {
         outcome.timed_out = !cancelled.stop_requested();

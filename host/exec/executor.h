@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/exec/agent_link.h"
+#include "host/exec/kept_outputs.h"
 #include "host/exec/output_buffer.h"
 
 #include <chrono>
@@ -16,7 +17,7 @@ struct Request {
     Launch launch;
     std::string input = {};
     std::chrono::milliseconds timeout = std::chrono::seconds(60);
-    std::size_t output_bytes_max = 16384;  // of each stream
+    std::size_t output_bytes_max = 16384;  // of each stream; all of a longer one is kept
 };
 
 struct Outcome {
@@ -30,15 +31,19 @@ struct Outcome {
 
 class Executor {
 public:
-    explicit Executor(AgentLink& agents) : agents_(agents) {}
+    Executor(AgentLink& agents, KeptOutputs outputs)
+        : agents_(agents), outputs_(std::move(outputs)) {}
 
     /// Returns when the command itself has ended; what it left running in the background goes on.
     /// On the time limit, or when `cancelled`, the command and all it started are killed.
     [[nodiscard]] Result<Outcome> run(std::string_view id, const Request& request,
                                       const std::stop_token& cancelled = {});
 
+    [[nodiscard]] const KeptOutputs& outputs() const { return outputs_; }
+
 private:
     AgentLink& agents_;
+    KeptOutputs outputs_;
 };
 
 }  // namespace berth::exec

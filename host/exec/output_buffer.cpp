@@ -8,6 +8,8 @@
 namespace berth::exec {
 namespace {
 
+constexpr std::size_t character_bytes_max = 4;
+
 bool continues(char byte) {
     return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
 }
@@ -33,6 +35,16 @@ std::size_t sequence_length(std::string_view text) {
 
 }  // namespace
 
+std::size_t unfinished_bytes(std::string_view bytes) {
+    for (std::size_t cut = 1; cut < character_bytes_max && cut <= bytes.size(); ++cut) {
+        const auto last = static_cast<unsigned char>(bytes[bytes.size() - cut]);
+        if (continues(bytes[bytes.size() - cut])) continue;
+        const bool whole = last < 0xc0 || sequence_length(bytes.substr(bytes.size() - cut)) != 0;
+        return whole ? 0 : cut;
+    }
+    return 0;
+}
+
 std::string to_utf8(std::string_view bytes, bool& lossy) {
     std::string out;
     out.reserve(bytes.size());
@@ -50,7 +62,13 @@ std::string to_utf8(std::string_view bytes, bool& lossy) {
 }
 
 void OutputBuffer::add(std::string_view bytes) {
+    const auto fits = static_cast<std::int64_t>(head_max_ + tail_max_);
+    const bool had_fitted = count_ <= fits;
     count_ += static_cast<std::int64_t>(bytes.size());
+    if (spill_ && count_ > fits) {
+        if (had_fitted) spill_(head_ + tail_);
+        spill_(bytes);
+    }
     const std::size_t room = std::min(head_max_ - head_.size(), bytes.size());
     head_ += bytes.substr(0, room);
     bytes.remove_prefix(room);
@@ -71,17 +89,10 @@ Output OutputBuffer::output() const {
         return out;
     }
     // The cut is ours, so it never falls inside a character.
-    constexpr std::size_t character_bytes_max = 4;
     for (std::size_t cut = 0;
          cut < character_bytes_max - 1 && !tail.empty() && continues(tail.front()); ++cut)
         tail.remove_prefix(1);
-    for (std::size_t cut = 1; cut < character_bytes_max && cut <= head.size(); ++cut) {
-        const auto last = static_cast<unsigned char>(head[head.size() - cut]);
-        if (continues(head[head.size() - cut])) continue;
-        const bool whole = last < 0xc0 || sequence_length(head.substr(head.size() - cut)) != 0;
-        if (!whole) head.remove_suffix(cut);
-        break;
-    }
+    head.remove_suffix(unfinished_bytes(head));
     out.omitted_bytes = count_ - kept();
     out.text = fmt::format("{}\n[… {} bytes left out …]\n{}", to_utf8(head, out.lossy),
                            out.omitted_bytes, to_utf8(tail, out.lossy));

@@ -50,6 +50,31 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
                                  .stderr = to_stream(outcome.errors)};
 }
 
+/// Text where the part is text, cut between two characters, and base64 otherwise.
+Result<OutputRead::Output> read(container::ContainerService& containers,
+                                const OutputRead::Input& in) {
+    auto part = BERTH_TRY(containers.read_output(in.container, in.output_id, in.offset,
+                                                 static_cast<std::size_t>(in.bytes_max)));
+    const auto next = [&] { return in.offset + static_cast<std::int64_t>(part.bytes.size()); };
+    std::string_view bytes = part.bytes;
+    if (next() < part.total) bytes.remove_suffix(exec::unfinished_bytes(bytes));
+    bool lossy = false;
+    OutputRead::Output out{.content = exec::to_utf8(bytes, lossy),
+                           .encoding = OutputRead::Output::Encoding::utf_8,
+                           .bytes = 0,
+                           .next_offset = {},
+                           .total_bytes = part.total};
+    if (lossy) {
+        out.content = encode_base64(part.bytes);
+        out.encoding = OutputRead::Output::Encoding::base64;
+    } else {
+        part.bytes.resize(bytes.size());
+    }
+    out.bytes = static_cast<std::int64_t>(part.bytes.size());
+    if (next() < part.total) out.next_offset = next();
+    return out;
+}
+
 /// What a call may answer (DESIGN: 32 KiB of text), with room for the rest of the answer.
 constexpr std::size_t journal_bytes_max = std::size_t{28} * 1024;
 constexpr std::size_t journal_line_bytes_max = 4096;
@@ -114,6 +139,8 @@ void bind_container_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerLogs>([&containers](const ContainerLogs::Input& in, const Call& call) {
         return logs(containers, in, call);
     });
+    registry.bind<OutputRead>(
+        [&containers](const OutputRead::Input& in, const Call&) { return read(containers, in); });
     registry.bind<ContainerStart>(
         [&containers](const ContainerStart::Input& in,
                       const Call& call) -> Result<ContainerSummary> {

@@ -132,10 +132,14 @@ ContainerSummary to_summary(const container::View& view) {
 }
 
 OutputStream to_stream(const exec::Output& output) {
-    return {.text = output.text,
-            .bytes = output.bytes,
-            .omitted_bytes = output.omitted_bytes,
-            .lossy = output.lossy};
+    OutputStream stream{.text = output.text,
+                        .bytes = output.bytes,
+                        .omitted_bytes = output.omitted_bytes,
+                        .lossy = output.lossy};
+    if (output.kept_as.empty()) return stream;
+    stream.output_id = OutputId::parse(output.kept_as).value();
+    stream.kept_bytes = output.kept_bytes;
+    return stream;
 }
 
 container::PortWish to_wish(std::int64_t container_port, std::optional<std::int64_t> host_port,

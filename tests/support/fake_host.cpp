@@ -241,7 +241,8 @@ FakeHost::FakeHost()
 void FakeHost::join() {
     database = must(store::Database::open(directory.path() / "berth.db"));
     agents = must(exec::AgentLink::make(engine, BERTH_AGENT));
-    executor = std::make_unique<exec::Executor>(*agents);
+    executor = std::make_unique<exec::Executor>(
+        *agents, exec::KeptOutputs(directory.path() / "containers"));
     const net::AddressPlan plan(must(net::Subnet::parse("10.86.0.0/24")),
                                 {.first = 20000, .last = 20999}, 1'000'000);
     layers = std::make_unique<snapshot::LayerStore>(*database, engine, clock, directory.path());

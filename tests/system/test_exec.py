@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """container_exec: what goes in arrives, what comes out is exact, and nothing outlives its time."""
+import base64
 import re
 import signal
 import time
@@ -108,6 +109,42 @@ class Exec(HostCase):
     def test_output_at_the_limit_is_whole(self):
         out = self.run_in("sh", "-c", "head -c 1024 /dev/zero | tr '\\0' x", output_bytes_max=1024)["stdout"]
         self.assertEqual(out, {"text": "x" * 1024, "bytes": 1024, "omitted_bytes": 0, "lossy": False})
+
+    def test_what_was_left_out_is_read_byte_for_byte(self):
+        out = self.host.exec("ada", "seq", "1", "2000000", output_bytes_max=1024)["stdout"]
+        whole = "".join(f"{number}\n" for number in range(1, 2000001)).encode()
+        self.assertEqual((out["bytes"], out["kept_bytes"]), (len(whole), len(whole)))
+        output = {"container": "ada", "output_id": out["output_id"]}
+        read, part = b"", {"next_offset": 0}
+        while "next_offset" in part:
+            part = self.host.rpc("output_read", {**output, "offset": part["next_offset"]})
+            self.assertEqual((part["encoding"], part["bytes"]), ("utf-8", len(part["content"])))
+            read += part["content"].encode()
+        self.assertTrue(read == whole, f"{len(read)} bytes are others than the {len(whole)} written")
+        self.refused("invalid_argument", "/offset", "output_read", {**output, "offset": len(whole) + 1})
+
+    def test_an_output_that_is_no_text_is_read_byte_for_byte_too(self):
+        argv = ["python3", "-c", "import sys; sys.stdout.buffer.write(bytes(range(256)) * 40 + '€'.encode() * 9000)"]
+        out = self.host.exec("ada", *argv)["stdout"]
+        read, encodings, part = b"", [], {"next_offset": 0}
+        while "next_offset" in part:
+            part = self.host.rpc("output_read", {"container": "ada", "output_id": out["output_id"],
+                                                 "offset": part["next_offset"], "bytes_max": 10240})
+            content = part["content"].encode()
+            read += base64.b64decode(content) if part["encoding"] == "base64" else content
+            encodings.append(part["encoding"])
+        self.assertTrue(read == bytes(range(256)) * 40 + "€".encode() * 9000)
+        self.assertEqual(encodings, ["base64", "utf-8", "utf-8", "utf-8"])
+
+    def test_outputs_go_with_their_container_and_survive_a_crash(self):
+        self.host.create("brief")
+        out = self.host.exec("brief", "seq", "1", "20000")["stdout"]
+        self.host.restart(crash=True)
+        wanted = {"container": "brief", "output_id": out["output_id"]}
+        self.assertEqual(self.host.rpc("output_read", wanted)["total_bytes"], out["bytes"])
+        self.refused("not_found", "/output_id", "output_read", {**wanted, "container": "ada"})
+        self.host.delete("brief")
+        self.refused("not_found", "/container", "output_read", wanted)
 
     def test_bytes_that_are_no_text_are_counted_and_marked(self):
         out = self.run_in("printf", "\\377\\376ok")["stdout"]

@@ -21,6 +21,7 @@ ARGUMENTS = {
     "container_get": {"name": "nobody"},
     "container_list": {},
     "container_logs": NOBODY,
+    "output_read": {"container": "nobody", "output_id": 32 * "0"},
     "container_pause": {"name": "nobody"},
     "container_resume": {"name": "nobody"},
     "container_start": {"name": "nobody"},

@@ -130,6 +130,15 @@ std::string OperationIdRule::check(std::string_view text) {
     return "must be an operation's id: op_ and 26 of a-z and 0-9";
 }
 
+std::string OutputIdRule::check(std::string_view text) {
+    constexpr std::size_t digits = 32;
+    if (text.size() == digits &&
+        text.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+        return "";
+    }
+    return "must be an output's id: 32 of 0-9 and a-f, as container_exec gave it";
+}
+
 std::string LabelRule::check(std::string_view text) {
     const auto key = text.substr(0, text.find('='));
     if (key.size() == text.size() || key.empty() || key.size() > label_key_characters_max ||

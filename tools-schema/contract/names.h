@@ -51,6 +51,9 @@ struct RequestIdRule {
 struct OperationIdRule {
     static std::string check(std::string_view text);
 };
+struct OutputIdRule {
+    static std::string check(std::string_view text);
+};
 struct SnapshotNameRule {
     static std::string check(std::string_view text);
 };
@@ -78,6 +81,8 @@ using EnvAssignment = Name<EnvAssignmentRule>;
 using RequestId = Name<RequestIdRule>;
 /// "op_" and 26 of a-z and 0-9.
 using OperationId = Name<OperationIdRule>;
+/// 32 of 0-9 and a-f.
+using OutputId = Name<OutputIdRule>;
 /// A snapshot by name: as an image's.
 using SnapshotName = Name<SnapshotNameRule>;
 /// "key=value": a key of 1 to 63 of a-z, 0-9, '.', '_' and '-' that starts with a letter; a value

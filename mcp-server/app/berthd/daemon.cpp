@@ -113,7 +113,7 @@ void on_signal(int) {
 Result<> catch_signals() {
     stop_event = Fd(::eventfd(0, EFD_CLOEXEC));
     if (!stop_event) return fail(system_error("make an event", errno));
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     for (const int number : {SIGTERM, SIGINT}) (void)::sigaction(number, &action, nullptr);
@@ -157,7 +157,7 @@ Result<> serve(const DaemonOptions& wanted) {
     const auto host = BERTH_TRY(make_host(options, subnet));
     BERTH_TRY(host->network->bring_up());
     const auto agents = BERTH_TRY(exec::AgentLink::make(*host->engine, options.agent));
-    exec::Executor executor(*agents);
+    exec::Executor executor(*agents, exec::KeptOutputs(fs::path(options.state_dir) / "containers"));
     const auto logins = BERTH_TRY(ssh::LoginService::start(*agents));
     events::Events events;
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);

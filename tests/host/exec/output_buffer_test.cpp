@@ -35,6 +35,19 @@ TEST_CASE("of a long stream the head and the tail are kept, and the counts are e
                              " bytes left out …]\n7\n998\n999\n");
 }
 
+TEST_CASE("what spills over is all of a long stream, and nothing of a short one", "[exec]") {
+    const std::size_t length = GENERATE(0U, 9U, 10U, 11U, 12U, 1000U);
+    const std::size_t chunk = GENERATE(1U, 7U, 10U, 11U, 5000U);
+    std::string text;
+    for (std::size_t at = 0; at < length; ++at) text += static_cast<char>('a' + at % 26);
+    std::string spilled;
+    OutputBuffer buffer(10, [&spilled](std::string_view bytes) { spilled += bytes; });
+    for (std::string_view rest = text; !rest.empty();
+         rest.remove_prefix(std::min(chunk, rest.size())))
+        buffer.add(rest.substr(0, chunk));
+    CHECK(spilled == (length > 10 ? text : ""));
+}
+
 TEST_CASE("the cut never falls inside a character", "[exec]") {
     std::string text;
     for (int count = 0; count < 100; ++count) text += "€";
