@@ -17,6 +17,11 @@ namespace berth::mcp {
 [[nodiscard]] Result<Json> call_for(const Asked& asked, Invoker& invoker, std::string_view tool,
                                     const Json& arguments);
 
+/// warning_list, in full. It is for whoever may call system_info too, which is offered by default:
+/// what is wrong with a host is a part of what it is.
+[[nodiscard]] bool may_see_warnings(const Asked& asked);
+[[nodiscard]] Result<Json> warnings_for(const Asked& asked, Invoker& invoker, bool acknowledged);
+
 struct ContainerPage {
     std::vector<std::string> names = {};  // by name
     bool more = false;

@@ -128,6 +128,8 @@ public:
     FakeNetwork network;
     FakeLogins logins;
     std::unique_ptr<store::Database> database;
+    std::atomic<int> next_warning = 0;  // numbered, so that tests know their ids
+    std::unique_ptr<warning::Warnings> warnings;
     image::ImageStore images;
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;

@@ -54,6 +54,11 @@ public:
         };
     }
 
+    /// warning_list of these.
+    void has_warnings(Json warnings) {
+        gives("warning_list", {{"warnings", warnings}, {"total", warnings.size()}});
+    }
+
     Result<Json> invoke(std::string_view tool, const Json& arguments, const Call& call) override {
         {
             const std::scoped_lock lock(mutex_);
