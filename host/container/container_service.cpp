@@ -171,7 +171,11 @@ Result<> ContainerService::apply_forwards() {
                             .ipv4 = address->second,
                             .container_port = port.container_port});
     }
-    BERTH_TRY(rooms_.network.apply(forwards));
+    const bool found_changed = BERTH_TRY(rooms_.network.apply(forwards));
+    if (found_changed) {
+        warning::tell_repaired(rooms_.warnings, std::string(warning::network_entity),
+                               "the forwards were not as berthd had left them; they are again");
+    }
     rooms_.warnings.resolve(warning::reconcile_failed, warning::network_entity);
     return {};
 }

@@ -35,6 +35,11 @@ Result<Json> warnings_for(const Asked& asked, Invoker& invoker, bool acknowledge
         asked.call);
 }
 
+Result<Json> warning_for(const Asked& asked, Invoker& invoker, const std::string& id) {
+    if (!may_see_warnings(asked)) return denied("warning_get");
+    return invoker.invoke("warning_get", {{"id", id}}, asked.call);
+}
+
 Result<ContainerPage> container_names(const Asked& asked, Invoker& invoker,
                                       const std::string& after, std::size_t limit) {
     // One more than wanted tells whether there are more.

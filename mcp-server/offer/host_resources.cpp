@@ -177,7 +177,7 @@ Result<Json> HostResources::contents_of(const std::string& uri, const Asked& ask
         return contents(uri, json_type, to_text(warnings_of(list)));
     }
     if (const auto id = warning_id(uri)) {
-        return contents(uri, json_type, to_text(BERTH_TRY(one_warning(*id, asked))));
+        return contents(uri, json_type, to_text(BERTH_TRY(warning_for(asked, invoker_, *id))));
     }
     const auto one = of_container(uri);
     if (!one) {
@@ -193,16 +193,6 @@ Result<Json> HostResources::contents_of(const std::string& uri, const Asked& ask
     const Json log = BERTH_TRY(call_for(asked, invoker_, "container_logs",
                                         {{"container", one->name}, {"lines", log_lines_max}}));
     return contents(uri, text_type, log_text(log));
-}
-
-Result<Json> HostResources::one_warning(const std::string& id, const Asked& asked) {
-    // From the list, because whoever may read that need not have the tool for one.
-    const Json list = BERTH_TRY(warnings_for(asked, invoker_, true));
-    for (const Json& warning : list.value("warnings", Json::array())) {
-        if (text_member(warning, "id") == id) return warning;
-    }
-    return fail(make_error(ErrorCode::not_found, fmt::format("there is no warning '{}'", id))
-                    .next("read warning://host, or call warning_list"));
 }
 
 DataAnswer HostResources::read(const std::string& uri, const Asked& asked) {

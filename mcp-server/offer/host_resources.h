@@ -36,7 +36,6 @@ public:
 
 private:
     [[nodiscard]] Result<Json> contents_of(const std::string& uri, const Asked& asked);
-    [[nodiscard]] Result<Json> one_warning(const std::string& id, const Asked& asked);
 
     Invoker& invoker_;
 };

@@ -182,10 +182,10 @@ Result<> FakeEngine::inject(std::string_view id, const Fd& program, const Fd& co
     return {};
 }
 
-Result<> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
+Result<bool> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
     if (refuse) return fail(ErrorCode::unavailable, "made to fail");
     applied = forwards;
-    return {};
+    return std::exchange(found_changed, false);
 }
 
 Result<> FakeNetwork::check_free(const std::string&, std::int64_t host_port) {

@@ -112,6 +112,15 @@ class Warnings(HostCase):
         self.assertEqual("resolved", self.status("drift", "container/cyd"))
         self.assertEqual([], self.host.rpc("container_list", {})["containers"])
 
+    def test_forwards_that_somebody_has_emptied_are_drift(self):
+        self.host.create("dot", start=False, ports=[{"container_port": 80}])
+        self.addCleanup(self.host.delete, "dot")
+        port = self.host.rpc("port_list", {"container": "dot"})["ports"][0]["host_port"]
+        self.host.machine.run(["nft", "flush", "map", "inet", "berth", "forwards"])
+        self.assertIsNone(self.one("drift", "network"))
+        self.host.rpc("port_remove", {"host_port": port})
+        self.assertEqual("resolved", self.status("drift", "network"))
+
     def test_warnings_are_resources_that_can_be_watched(self):
         server = self.host.start_mcp_http(PORT)
         self.addCleanup(server.wait, 10)

@@ -84,6 +84,15 @@ TEST_CASE("forwards that cannot be written are a critical warning until they are
     CHECK(status_of(host, warning::reconcile_failed, "network") == WarningStatus::resolved);
 }
 
+TEST_CASE("forwards that somebody else had changed are drift that is over", "[reconcile]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.registry->invoke("container_create", {{"name", "web"}, {"start", false}}, {}));
+    host.network.found_changed = true;
+    REQUIRE(host.registry->invoke("port_add", {{"container", "web"}, {"container_port", 80}}, {}));
+    CHECK(status_of(host, warning::drift, "network") == WarningStatus::resolved);
+}
+
 TEST_CASE("what is told of a container that is gone is over at the next start", "[reconcile]") {
     if (!privileged()) return;
     FakeHost host;
