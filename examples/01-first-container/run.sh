@@ -55,6 +55,7 @@ while True:
 port=$(get "$(berth port add example-cli 80 --json)" 'it["host_port"]')
 test "$(curl --silent --retry 10 --retry-connrefused "http://127.0.0.1:$port/")" = hello
 berth container list
+berth warning list  # what berthd has noticed to be wrong with this host, and what to do about it
 
 say "a login by its name"
 answer=$(berth ssh config example-cli --json)

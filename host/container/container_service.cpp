@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "host/ssh/guest_files.h"
 #include "host/ssh/keys.h"
+#include "host/warning/kinds.h"
 
 #include <fmt/format.h>
 
@@ -170,7 +171,13 @@ Result<> ContainerService::apply_forwards() {
                             .ipv4 = address->second,
                             .container_port = port.container_port});
     }
-    return rooms_.network.apply(forwards);
+    const bool found_changed = BERTH_TRY(rooms_.network.apply(forwards));
+    if (found_changed) {
+        warning::tell_repaired(rooms_.warnings, std::string(warning::network_entity),
+                               "the forwards were not as berthd had left them; they are again");
+    }
+    rooms_.warnings.resolve(warning::reconcile_failed, warning::network_entity);
+    return {};
 }
 
 Result<> ContainerService::publish_keys(const store::Container& row) {
@@ -236,6 +243,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     rooms_.network.release(row.ipv4);
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
+    rooms_.warnings.resolve_all(warning::container_entity(row.name));
     rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");
     return apply_forwards();
@@ -273,7 +281,14 @@ Result<> ContainerService::start_held(const store::Container& row, const Waiting
                         .in(fmt::format("start container '{}'", row.name)));
     }
     undo.keep();
+    made_right(row);
     return {};
+}
+
+void ContainerService::made_right(const store::Container& row) {
+    const auto entity = warning::container_entity(row.name);
+    rooms_.warnings.resolve(warning::container_not_started, entity);
+    rooms_.warnings.resolve(warning::reconcile_failed, entity);
 }
 
 Result<View> ContainerService::start(const ContainerName& name, const Waiting& waiting) {
@@ -298,6 +313,7 @@ Result<> ContainerService::stop_held(const store::Container& row, int timeout_se
     BERTH_TRY(containers_.set_wanted_running(row.id, false));
     rooms_.logins.close(row.id);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
+    made_right(row);
     rooms_.agents.forget(row.id);
     rooms_.events.container(row.name, "stopped");
     return {};

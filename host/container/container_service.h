@@ -18,6 +18,7 @@
 #include "host/store/containers.h"
 #include "host/store/ports.h"
 #include "host/store/ssh_keys.h"
+#include "host/warning/warnings.h"
 #include "tools-schema/contract/names.h"
 
 #include <chrono>
@@ -116,6 +117,7 @@ struct Rooms {
     const Clock& clock;
     events::Events& events;
     snapshot::LayerStore& layers;
+    warning::Warnings& warnings;
 };
 
 /// Names a container's configuration as it is; another one after every update().
@@ -137,6 +139,8 @@ public:
 
     /// Makes the machine agree with the store, once, before the first call: half-made and
     /// half-deleted containers go, running ones are found again, forwards and SSH ports are there.
+    /// What was amiss is a warning, and so is what could not be put right. It fails where going on
+    /// might give what somebody still uses to somebody else.
     [[nodiscard]] Result<> reconcile();
 
     /// Returns when the container answers exec and SSH (or, without start, when it could be
@@ -223,6 +227,8 @@ private:
     [[nodiscard]] Result<std::optional<store::Container>> same(const store::Container& seen);
     [[nodiscard]] Result<> start_held(const store::Container& row, const Waiting& waiting);
     [[nodiscard]] Result<> stop_held(const store::Container& row, int timeout_seconds);
+    /// It was started or stopped, so whatever had failed before is over.
+    void made_right(const store::Container& row);
     [[nodiscard]] Result<store::Container> changed(store::Container row,
                                                    const UpdateWish& wish) const;
     void note_use(const store::Container& row);
@@ -253,6 +259,9 @@ private:
                                  const std::function<Result<>()>& attempt);
     [[nodiscard]] Result<> take_down(const store::Container& row);
     [[nodiscard]] Result<> apply_forwards();
+    /// During reconcile(): ends what was left half-way; gives one that runs its keys and SSH entry.
+    void end_half_way(const store::Container& row);
+    void find_again(const store::Container& row);
     [[nodiscard]] Result<> publish_keys(const store::Container& row);
 
     ServiceOptions options_;

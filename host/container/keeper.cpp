@@ -2,7 +2,9 @@
 #include "host/container/keeper.h"
 
 #include "base/log.h"
+#include "host/warning/kinds.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -22,13 +24,25 @@ bool readable(const Fd& fd) {
     return ::poll(&polled, 1, 0) > 0;
 }
 
+void tell_not_started(warning::Warnings& warnings, const store::Container& row,
+                      const Error& error) {
+    warnings.raise({.type = warning::container_not_started,
+                    .severity = warning::Severity::error,
+                    .entity = warning::container_entity(row.name),
+                    .message = fmt::format("container '{}' is to run and could not be started: {}",
+                                           row.name, error.message),
+                    .next = fmt::format("{}; it is tried again, or call container_stop",
+                                        error.hint.empty() ? "remove the cause" : error.hint)});
+}
+
 }  // namespace
 
 Keeper::Keeper(ContainerService& containers, engine::ContainerEngine& engine, const Clock& clock,
-               EventSource& events, std::size_t workers)
+               EventSource& events, warning::Warnings& warnings, std::size_t workers)
     : containers_(containers),
       engine_(engine),
       clock_(clock),
+      warnings_(warnings),
       inline_(workers == 0),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       subscription_(events.subscribe([this](const Json& event) { hear(event); })),
@@ -145,7 +159,10 @@ void Keeper::consider(const std::string& name) {
         return;
     }
     Kept& kept = kept_[name];
-    if (kept.id != (*row)->id) kept = {.id = (*row)->id};
+    if (kept.id != (*row)->id) {
+        const auto flapping = warnings_.entities(std::string(warning::container_flapping));
+        kept = {.id = (*row)->id, .flapping = flapping.contains(warning::container_entity(name))};
+    }
     if (kept.at_work) return;
     const bool running = engine_.running(kept.id);
     const auto now = clock_.steady();
@@ -170,20 +187,47 @@ void Keeper::consider(const std::string& name) {
         if (auto watch = engine_.watch(kept.id)) kept.watch = *std::move(watch);
         kept.up_since = now;
     }
+    forgive(**row, kept);
     const bool may_idle = running && (*row)->life.idle_stop_seconds > 0;
     const auto last_use = may_idle ? containers_.last_use(**row) : schedule::Time();
     act(**row, kept, schedule::next_for(**row, running, last_use, clock_.wall()));
 }
 
+void Keeper::blame(const std::string& name, Kept& kept) {
+    if (kept.backoff.attempts() < schedule::flapping_attempts) return;
+    kept.flapping = true;
+    warnings_.raise(
+        {.type = warning::container_flapping,
+         .severity = warning::Severity::error,
+         .entity = warning::container_entity(name),
+         .message =
+             fmt::format("container '{}' keeps ending: it was to be started again {} times "
+                         "without having been up for {} minutes",
+                         name, kept.backoff.attempts(), schedule::restart_forgiven_after.count()),
+         .next = "call container_logs while it runs to see what ends it, or container_stop"});
+}
+
+void Keeper::forgive(const store::Container& row, Kept& kept) {
+    const bool recovered =
+        kept.watch && clock_.steady() - kept.up_since >= schedule::restart_forgiven_after;
+    if (!kept.flapping || (row.wanted_running && !recovered)) return;
+    kept.flapping = false;
+    warnings_.resolve(warning::container_flapping, warning::container_entity(row.name));
+}
+
 void Keeper::act(const store::Container& row, Kept& kept, const schedule::Next& next) {
     const auto now = clock_.steady();
     kept.look_at = next.look_in == schedule::never ? Steady::max() : now + next.look_in;
+    if (kept.flapping && kept.watch)
+        kept.look_at = std::min(kept.look_at, kept.up_since + schedule::restart_forgiven_after);
     const auto simple = [this, &row, &kept](auto method) {
         submit(row, kept, [this, row, method](const std::stop_token&) {
             const auto done = (containers_.*method)(row);
             if (!done)
-                log::warning("a container could not be kept as it is wanted",
-                             {{"container", row.name}, {"cause", done.error().message}});
+                warning::tell_not_repaired(
+                    warnings_, warning::Severity::error, warning::container_entity(row.name),
+                    fmt::format("container '{}' could not be kept as it is wanted", row.name),
+                    done.error());
             return done ? Outcome::fine : Outcome::failed;
         });
     };
@@ -201,10 +245,9 @@ void Keeper::act(const store::Container& row, Kept& kept, const schedule::Next& 
             }
             return submit(row, kept, [this, row](const std::stop_token& stopping) {
                 const auto started = containers_.start_again(row, stopping);
-                if (!started)
-                    log::warning("a container that is to run could not be started",
-                                 {{"container", row.name}, {"cause", started.error().message}});
-                return started ? Outcome::fine : Outcome::not_started;
+                if (started) return Outcome::fine;
+                if (!stopping.stop_requested()) tell_not_started(warnings_, row, started.error());
+                return Outcome::not_started;
             });
     }
 }
@@ -230,6 +273,7 @@ void Keeper::apply(const Done& done) {
     kept.at_work = false;
     const auto now = clock_.steady();
     kept.look_at = now;
+    if (done.outcome == Outcome::again) blame(done.name, kept);
     if (done.outcome == Outcome::failed) kept.look_at = now + retry_after;
     if (done.outcome == Outcome::again_now) kept.start_not_before = now;
     if (done.outcome == Outcome::not_started) kept.start_not_before = now + kept.backoff.next(0ms);

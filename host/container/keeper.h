@@ -29,7 +29,7 @@ class Keeper {
 public:
     /// Without workers everything is done by whoever calls look().
     Keeper(ContainerService& containers, engine::ContainerEngine& engine, const Clock& clock,
-           EventSource& events, std::size_t workers = keeper_workers);
+           EventSource& events, warning::Warnings& warnings, std::size_t workers = keeper_workers);
     Keeper(const Keeper&) = delete;
     Keeper& operator=(const Keeper&) = delete;
     ~Keeper();
@@ -57,6 +57,7 @@ private:
         Steady start_not_before = {};
         Steady look_at = Steady::max();
         schedule::Backoff backoff = {};
+        bool flapping = false;  // and a warning says so
     };
     struct Job {
         std::string name;
@@ -77,11 +78,15 @@ private:
     [[nodiscard]] std::set<std::string> names_to_look_at();
     void consider(const std::string& name);
     void act(const store::Container& row, Kept& kept, const schedule::Next& next);
+    /// Raises that warning when this end was one too many, and resolves it when it is over.
+    void blame(const std::string& name, Kept& kept);
+    void forgive(const store::Container& row, Kept& kept);
     void submit(const store::Container& row, Kept& kept, Work work);
 
     ContainerService& containers_;
     engine::ContainerEngine& engine_;
     const Clock& clock_;
+    warning::Warnings& warnings_;
     const bool inline_;
     Fd wake_;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // After a start of berthd, whatever ended the last one: the store says what should be, the machine
-// says what is, and this makes them agree.
+// says what is, and this makes them agree. What was amiss is told as warnings.
 #include "base/log.h"
 #include "host/container/container_service.h"
+#include "host/warning/kinds.h"
 
 #include <fmt/format.h>
 
@@ -10,38 +11,80 @@
 
 namespace berth::container {
 
+using warning::Severity;
+
 Result<> ContainerService::reconcile() {
     std::set<std::string> kept;
+    std::set<std::string> entities;
     for (const auto& row : BERTH_TRY(containers_.list())) {
-        if (row.phase == store::Phase::ready) {
-            kept.insert(row.id);
-            continue;
-        }
-        log::info("reconcile: a container was left half-way and is removed",
-                  {{"container", row.name}, {"id", row.id}});
-        BERTH_TRY(rooms_.engine.destroy(row.id));
-        rooms_.network.release(row.ipv4);
-        BERTH_TRY(containers_.remove(row.id));
+        kept.insert(row.id);
+        entities.insert(warning::container_entity(row.name));
+        if (row.phase != store::Phase::ready) end_half_way(row);
+    }
+    for (const auto& entity : rooms_.warnings.entities()) {
+        const bool gone =
+            entity.starts_with(warning::container_entities) && !entities.contains(entity);
+        if (gone) rooms_.warnings.resolve_all(entity);
     }
     for (const auto& id : BERTH_TRY(rooms_.engine.leftovers())) {
         if (kept.contains(id)) continue;
-        log::info("reconcile: remains without a container are removed", {{"id", id}});
-        BERTH_TRY(rooms_.engine.destroy(id));
+        const auto entity = fmt::format("remains/{}", id);
+        if (const auto removed = rooms_.engine.destroy(id); !removed) {
+            // No row holds its uids and its address, so the next container might get them.
+            warning::tell_not_repaired(
+                rooms_.warnings, Severity::critical, entity,
+                fmt::format("remains of '{}' belong to no container and cannot be removed", id),
+                removed.error());
+            return removed;
+        }
+        warning::tell_repaired(rooms_.warnings, entity,
+                               fmt::format("remains of '{}' belonged to no container", id));
     }
     rooms_.layers.collect();
-    BERTH_TRY(apply_forwards());
+    if (const auto applied = apply_forwards(); !applied) {
+        warning::tell_not_repaired(
+            rooms_.warnings, Severity::critical, std::string(warning::network_entity),
+            "the forwards cannot be written, so no port leads anywhere", applied.error());
+    }
     for (const auto& row : BERTH_TRY(containers_.list())) {
-        if (!rooms_.engine.running(row.id)) continue;  // the Keeper starts those that are wanted
-        BERTH_TRY(publish_keys(row));
-        if (rooms_.engine.frozen(row.id)) continue;
-        if (auto opened = rooms_.logins.open(row.id, row.ssh_port); !opened) {
-            log::warning("reconcile: a container has no SSH entry",
-                         {{"container", row.name}, {"cause", opened.error().message}});
-        }
-        log::info("reconcile: a running container was found again",
-                  {{"container", row.name}, {"id", row.id}});
+        // The Keeper starts those that are wanted and do not run.
+        if (rooms_.engine.running(row.id)) find_again(row);
     }
     return {};
+}
+
+void ContainerService::end_half_way(const store::Container& row) {
+    auto removed = rooms_.engine.destroy(row.id);
+    if (removed) {
+        rooms_.network.release(row.ipv4);
+        removed = containers_.remove(row.id);
+    }
+    const auto entity = warning::container_entity(row.name);
+    if (removed) {
+        return warning::tell_repaired(
+            rooms_.warnings, entity,
+            fmt::format("container '{}' ({}) was left half-way and was removed", row.name, row.id));
+    }
+    // Its row stays, and with it its uids and its address.
+    warning::tell_not_repaired(
+        rooms_.warnings, Severity::error, entity,
+        fmt::format("container '{}' was left half-way and cannot be removed", row.name),
+        removed.error());
+}
+
+void ContainerService::find_again(const store::Container& row) {
+    auto entry = publish_keys(row);
+    if (entry && !rooms_.engine.frozen(row.id)) entry = rooms_.logins.open(row.id, row.ssh_port);
+    const auto entity = warning::container_entity(row.name);
+    if (entry) {
+        rooms_.warnings.resolve(warning::reconcile_failed, entity);
+    } else {
+        warning::tell_not_repaired(rooms_.warnings, Severity::error, entity,
+                                   fmt::format("container '{}' has no SSH entry", row.name),
+                                   entry.error());
+    }
+    log::info("reconcile: a running container was found again",
+              {{"container", row.name}, {"id", row.id}});
 }
 
 }  // namespace berth::container

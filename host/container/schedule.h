@@ -17,6 +17,8 @@ inline constexpr std::chrono::seconds restart_delay_min{1};
 inline constexpr std::chrono::minutes restart_delay_max{5};
 /// Whoever was up for so long has recovered: the next delay is the shortest again.
 inline constexpr std::chrono::minutes restart_forgiven_after{10};
+/// Whoever had to be started again so often, and was never up for so long, is flapping.
+inline constexpr int flapping_attempts = 3;
 
 [[nodiscard]] Time to_time(std::int64_t milliseconds_since_1970);
 
@@ -44,6 +46,9 @@ class Backoff {
 public:
     /// The next delay for something that was up for `uptime`: doubled each time, up to the longest.
     [[nodiscard]] milliseconds next(milliseconds uptime);
+
+    /// How many delays there were since the shortest.
+    [[nodiscard]] int attempts() const { return attempts_; }
 
 private:
     int attempts_ = 0;

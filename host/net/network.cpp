@@ -39,17 +39,19 @@ Result<> HostNetwork::tear_down() {
     return delete_link(options_.bridge);
 }
 
-Result<> HostNetwork::apply(const std::vector<Forward>& forwards) {
+Result<bool> HostNetwork::apply(const std::vector<Forward>& forwards) {
     const std::lock_guard lock(mutex_);
+    bool found_changed = false;
     if (applied_) {
         const auto change = difference(*applied_, forwards);
-        if (change.size() == 0) return {};
+        if (change.size() == 0) return false;
         if (change.size() <= map_change_elements_max) {
             const auto changed = change_elements(change);
             if (changed) {
                 applied_ = forwards;
-                return {};
+                return false;
             }
+            found_changed = true;
             log::warning(
                 "network: forwards could not be changed one by one; the table is written anew",
                 {{"cause", changed.error().message}});
@@ -58,7 +60,7 @@ Result<> HostNetwork::apply(const std::vector<Forward>& forwards) {
     BERTH_TRY(apply_firewall(
         {.bridge = options_.bridge, .subnet = options_.subnet.to_string(), .forwards = forwards}));
     applied_ = forwards;
-    return {};
+    return found_changed;
 }
 
 Result<> HostNetwork::check_free(const std::string& protocol, std::int64_t host_port) {

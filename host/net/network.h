@@ -21,8 +21,8 @@ public:
     Network& operator=(const Network&) = delete;
     virtual ~Network() = default;
 
-    /// Makes the forwards exactly these.
-    [[nodiscard]] virtual Result<> apply(const std::vector<Forward>& forwards) = 0;
+    /// Makes the forwards exactly these; true when somebody else was found to have changed them.
+    [[nodiscard]] virtual Result<bool> apply(const std::vector<Forward>& forwards) = 0;
     /// busy when a service of the host itself uses that port.
     [[nodiscard]] virtual Result<> check_free(const std::string& protocol,
                                               std::int64_t host_port) = 0;
@@ -49,7 +49,7 @@ public:
 
     /// The first time by the whole table, whatever was there; from then on by what has changed,
     /// and by the whole table again when the kernel's map is found to be another than we left.
-    [[nodiscard]] Result<> apply(const std::vector<Forward>& forwards) override;
+    [[nodiscard]] Result<bool> apply(const std::vector<Forward>& forwards) override;
     [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
     void release(const std::string& ipv4) override;
 

@@ -132,7 +132,26 @@ CREATE TABLE snapshots (
 CREATE INDEX snapshots_by_layer ON snapshots (layer_id);
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels, lifecycle, layers_and_snapshots};
+constexpr std::string_view warnings = R"(
+-- What was noticed to be wrong. Severity and status are numbers, so that they sort.
+CREATE TABLE warnings (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    type        TEXT    NOT NULL,
+    severity    INTEGER NOT NULL CHECK (severity BETWEEN 0 AND 3),  -- info to critical
+    entity      TEXT    NOT NULL,
+    count       INTEGER NOT NULL,
+    first_seen  TEXT    NOT NULL,
+    last_seen   TEXT    NOT NULL,
+    message     TEXT    NOT NULL,
+    next        TEXT    NOT NULL,
+    status      INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),  -- new, acknowledged, resolved
+    resolved_at TEXT    NOT NULL CHECK ((resolved_at != '') = (status = 2)),
+    UNIQUE (type, entity)
+) STRICT;
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels, lifecycle, layers_and_snapshots,
+                           warnings};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "host/engine/lxc/cgroups.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
+#include "host/warning/warnings.h"
 #include "tools-schema/registry/tool_registry.h"
 #include "tools/types.h"
 
@@ -34,6 +35,8 @@ void bind_snapshot_tools(ToolRegistry& registry, snapshot::SnapshotService& snap
 void bind_ssh_tools(ToolRegistry& registry, container::ContainerService& containers);
 void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root);
 void bind_system_tools(ToolRegistry& registry, container::ContainerService& containers,
-                       const image::ImageStore& images, HostFacts facts);
+                       const image::ImageStore& images, warning::Warnings& warnings,
+                       HostFacts facts);
+void bind_warning_tools(ToolRegistry& registry, warning::Warnings& warnings);
 
 }  // namespace berth::tools

@@ -72,7 +72,8 @@ std::string kernel_release() {
 }
 
 Result<SystemInfo::Output> info(container::ContainerService& containers,
-                                const image::ImageStore& images, const HostFacts& facts) {
+                                const image::ImageStore& images, warning::Warnings& warnings,
+                                const HostFacts& facts) {
     const auto views = BERTH_TRY(containers.list());
     std::vector<Image> found;
     for (const auto& image : BERTH_TRY(images.list())) {
@@ -90,7 +91,8 @@ Result<SystemInfo::Output> info(container::ContainerService& containers,
         .containers = static_cast<std::int64_t>(views.size()),
         .running = std::ranges::count(views, container::State::running, &container::View::state),
         .images = std::move(found),
-        .features = facts.features};
+        .features = facts.features,
+        .warnings = BERTH_TRY(warnings.count_new())};
 }
 
 }  // namespace
@@ -108,11 +110,12 @@ void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root) {
 }
 
 void bind_system_tools(ToolRegistry& registry, container::ContainerService& containers,
-                       const image::ImageStore& images, HostFacts facts) {
-    registry.bind<SystemInfo>(
-        [&containers, &images, facts = std::move(facts)](const SystemInfo::Input&, const Call&) {
-            return info(containers, images, facts);
-        });
+                       const image::ImageStore& images, warning::Warnings& warnings,
+                       HostFacts facts) {
+    registry.bind<SystemInfo>([&containers, &images, &warnings, facts = std::move(facts)](
+                                  const SystemInfo::Input&, const Call&) {
+        return info(containers, images, warnings, facts);
+    });
 }
 
 }  // namespace berth::tools

@@ -4,6 +4,8 @@
 #include "mcp-server/cli/text.h"
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
 namespace berth::cli {
 namespace {
@@ -25,18 +27,27 @@ Widths widths_of(const std::vector<Row>& rows) {
     return widths;
 }
 
-std::size_t line_width(const Widths& widths, std::size_t widest) {
-    std::size_t sum = widths.empty() ? 0 : gap * (widths.size() - 1);
-    for (const auto width : widths) sum += std::min(width, widest);
-    return sum;
+/// The widths when no cell is wider than `widest`, but ids, which somebody types back, are whole.
+Widths cut(Widths widths, const Row& headings, std::size_t widest) {
+    for (std::size_t i = 0; i < headings.size(); ++i) {
+        if (headings[i].text != "ID") widths[i] = std::min(widths[i], widest);
+    }
+    return widths;
 }
 
-/// How wide a cell may be so that every line fits; 0 when that would be too little.
-std::size_t widest_that_fits(const Widths& widths, std::size_t columns) {
-    std::size_t widest = widths.empty() ? 0 : std::ranges::max(widths);
-    if (columns == 0) return widest;
-    while (widest >= cut_width_min && line_width(widths, widest) > columns) --widest;
-    return line_width(widths, widest) > columns ? 0 : widest;
+std::size_t line_width(const Widths& widths) {
+    return std::accumulate(widths.begin(), widths.end(), gap * (widths.size() - 1));
+}
+
+/// The widths with which every line fits; nothing when too little would be left of a cell.
+std::optional<Widths> widths_that_fit(const Widths& widths, const Row& headings,
+                                      std::size_t columns) {
+    if (columns == 0 || line_width(widths) <= columns) return widths;
+    for (auto widest = std::ranges::max(widths); widest >= cut_width_min; --widest) {
+        auto narrow = cut(widths, headings, widest);
+        if (line_width(narrow) <= columns) return narrow;
+    }
+    return std::nullopt;
 }
 
 std::string lines(const std::vector<Row>& rows, const Widths& widths, const Look& look) {
@@ -74,11 +85,10 @@ std::string align(const std::vector<Row>& rows, const Look& look) {
 }
 
 std::string table(const std::vector<Row>& rows, const Look& look) {
-    auto widths = widths_of(rows);
-    const auto widest = widest_that_fits(widths, look.columns);
-    if (widest == 0 && !widths.empty()) return records(rows, look);
-    for (auto& width : widths) width = std::min(width, widest);
-    return lines(rows, widths, look);
+    const auto widths = widths_of(rows);
+    if (widths.empty()) return "";
+    const auto fitting = widths_that_fit(widths, rows.front(), look.columns);
+    return fitting ? lines(rows, *fitting, look) : records(rows, look);
 }
 
 }  // namespace berth::cli

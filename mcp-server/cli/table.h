@@ -19,7 +19,8 @@ using Row = std::vector<Cell>;
 [[nodiscard]] std::string align(const std::vector<Row>& rows, const Look& look);
 
 /// The same under a first row of headings. On a terminal that is too narrow the widest cells are
-/// cut with "…"; when it is too narrow even for that, each row becomes lines of heading and value.
+/// cut with "…", but ids are not; when it is too narrow even for that, each row becomes lines of
+/// heading and value.
 [[nodiscard]] std::string table(const std::vector<Row>& rows, const Look& look);
 
 }  // namespace berth::cli

@@ -17,6 +17,14 @@ namespace berth::mcp {
 [[nodiscard]] Result<Json> call_for(const Asked& asked, Invoker& invoker, std::string_view tool,
                                     const Json& arguments);
 
+/// Warnings are for whoever may call system_info too, which is offered by default: what is wrong
+/// with a host is a part of what it is.
+[[nodiscard]] bool may_see_warnings(const Asked& asked);
+/// All of them in full, as warning_list answers.
+[[nodiscard]] Result<Json> warnings_for(const Asked& asked, Invoker& invoker, bool acknowledged);
+/// One of them, as warning_get answers.
+[[nodiscard]] Result<Json> warning_for(const Asked& asked, Invoker& invoker, const std::string& id);
+
 struct ContainerPage {
     std::vector<std::string> names = {};  // by name
     bool more = false;

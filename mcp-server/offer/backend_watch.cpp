@@ -69,6 +69,9 @@ void BackendWatch::heard(const Json& event, const std::stop_token& stop) {
         hub_.resource_updated(host_uri);  // it counts containers
     } else if (kind == "operation") {
         operation_changed(text_member(event, "id"), stop);
+    } else if (kind == "warning") {
+        hub_.resource_updated(std::string(warning_scheme) + text_member(event, "id"));
+        host_changed();  // host://system counts them
     } else if (kind == "missed") {
         all_changed(stop);
     }
@@ -87,6 +90,10 @@ void BackendWatch::host_changed() {
 void BackendWatch::all_changed(const std::stop_token& stop) {
     hub_.resources_changed();
     host_changed();
+    if (const auto list = warnings_for(looking(stop), invoker_, true)) {
+        for (const Json& warning : list->value("warnings", Json::array()))
+            hub_.resource_updated(std::string(warning_scheme) + text_member(warning, "id"));
+    }
     ContainerPage page{.more = true};
     std::string after;
     while (page.more && !stop.stop_requested()) {

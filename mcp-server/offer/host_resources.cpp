@@ -32,6 +32,13 @@ std::optional<OfContainer> of_container(std::string_view uri) {
     return std::nullopt;
 }
 
+/// Nothing for a URI that can be none of a warning's.
+std::optional<std::string> warning_id(std::string_view uri) {
+    if (!uri.starts_with(warning_scheme)) return std::nullopt;
+    const auto id = WarningId::parse(uri.substr(warning_scheme.size()));
+    return id ? std::optional(id->to_string()) : std::nullopt;
+}
+
 Json entry(std::string uri, std::string name, std::string title, const char* description,
            const char* type) {
     return {{"uri", std::move(uri)},
@@ -44,7 +51,9 @@ Json entry(std::string uri, std::string name, std::string title, const char* des
 constexpr const char* host_says =
     "Versions, images, network, and which kernel features are there or missing.";
 constexpr const char* warnings_say =
-    "What is missing or degraded on this host and what to do about it; [] when all is well.";
+    "What is wrong, missing or degraded on this host and what to do about it; [] when all is well.";
+constexpr const char* warning_says =
+    "One warning in full: what it is about, since when, how often.";
 constexpr const char* container_says =
     "One container in full: state, address, limits, SSH entry, forwarded ports.";
 constexpr const char* log_says =
@@ -89,10 +98,10 @@ std::string log_text(const Json& log) {
 
 }  // namespace
 
-Json warnings_of(const Result<Json>& system_info) {
+Json warnings_of(const Result<Json>& warning_list) {
     Json warnings = Json::array();
-    if (!system_info) {
-        const Error& error = system_info.error();
+    if (!warning_list) {
+        const Error& error = warning_list.error();
         warnings.push_back({{"type", "host_unreachable"},
                             {"severity", "error"},
                             {"entity", host_uri},
@@ -100,17 +109,8 @@ Json warnings_of(const Result<Json>& system_info) {
                             {"next", error.hint}});
         return warnings;
     }
-    for (const Json& feature : system_info->value("features", Json::array())) {
-        if (feature.value("available", true)) continue;
-        const std::string name = text_member(feature, "name");
-        warnings.push_back(
-            {{"type", "feature_missing"},
-             {"severity", "warning"},
-             {"entity", "feature:" + name},
-             {"message", fmt::format("{} is missing: {}", name, text_member(feature, "effect"))},
-             {"next", fmt::format("if you need it, have the operator provide {} and restart "
-                                  "berthd; system_info shows what this host has",
-                                  name)}});
+    for (const Json& warning : warning_list->value("warnings", Json::array())) {
+        if (text_member(warning, "status") != "resolved") warnings.push_back(warning);
     }
     return warnings;
 }
@@ -123,10 +123,12 @@ std::expected<ResourcePage, Refusal> HostResources::list(const std::optional<std
         const auto name = read_cursor(*cursor);
         if (!name) return invalid_params("unknown cursor", {{"cursor", *cursor}});
         after = *name;
-    } else if (asked.client.may_call("system_info")) {
-        page.resources.push_back(entry(host_uri, "system", "This host", host_says, json_type));
-        page.resources.push_back(
-            entry(warning_uri, "warnings", "Warnings", warnings_say, json_type));
+    } else {
+        if (asked.client.may_call("system_info"))
+            page.resources.push_back(entry(host_uri, "system", "This host", host_says, json_type));
+        if (may_see_warnings(asked))
+            page.resources.push_back(
+                entry(warning_uri, "warnings", "Warnings", warnings_say, json_type));
     }
     if (!asked.client.may_call("container_list")) return page;
     const auto containers = container_names(asked, invoker_, after, containers_per_page);
@@ -154,6 +156,11 @@ const Json& HostResources::templates() const {
          {"title", "A container's log"},
          {"description", log_says},
          {"mimeType", text_type}},
+        {{"uriTemplate", "warning://{id}"},
+         {"name", "warning"},
+         {"title", "A warning"},
+         {"description", warning_says},
+         {"mimeType", json_type}},
     });
     return all;
 }
@@ -165,10 +172,12 @@ Result<Json> HostResources::contents_of(const std::string& uri, const Asked& ask
         return contents(uri, json_type, to_text(host));
     }
     if (uri == warning_uri) {
-        const auto host =
-            call_for(asked, invoker_, "system_info", {{"response_format", "detailed"}});
-        if (!host && host.error().code == ErrorCode::denied) return fail(host.error());
-        return contents(uri, json_type, to_text(warnings_of(host)));
+        const auto list = warnings_for(asked, invoker_, false);
+        if (!list && list.error().code == ErrorCode::denied) return fail(list.error());
+        return contents(uri, json_type, to_text(warnings_of(list)));
+    }
+    if (const auto id = warning_id(uri)) {
+        return contents(uri, json_type, to_text(BERTH_TRY(warning_for(asked, invoker_, *id))));
     }
     const auto one = of_container(uri);
     if (!one) {
@@ -193,7 +202,8 @@ DataAnswer HostResources::read(const std::string& uri, const Asked& asked) {
 }
 
 bool HostResources::can_watch(const std::string& uri) const {
-    return uri == host_uri || uri == warning_uri || of_container(uri).has_value();
+    return uri == host_uri || uri == warning_uri || warning_id(uri) ||
+           of_container(uri).has_value();
 }
 
 }  // namespace berth::mcp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a client can read of a host without calling a tool: host://system, warning://host, and for
-// each container container://NAME and log://NAME. All of it comes from berthd, when it is read.
+// What a client can read of a host without calling a tool: host://system, warning://host and
+// warning://ID, and for each container container://NAME and log://NAME. All of it comes from
+// berthd, when it is read.
 #pragma once
 
 #include "mcp-server/protocol/offer.h"
@@ -15,6 +16,7 @@ namespace berth::mcp {
 
 inline constexpr const char* host_uri = "host://system";
 inline constexpr const char* warning_uri = "warning://host";
+inline constexpr std::string_view warning_scheme = "warning://";
 inline constexpr std::string_view container_scheme = "container://";
 inline constexpr std::string_view log_scheme = "log://";
 
@@ -38,8 +40,8 @@ private:
     Invoker& invoker_;
 };
 
-/// What is wrong with the host as system_info tells it, or with reaching it: an array of
-/// {"type", "severity", "entity", "message", "next"}.
-[[nodiscard]] Json warnings_of(const Result<Json>& system_info);
+/// What is wrong with the host as warning_list tells it, without what is over, or with reaching it:
+/// an array of what has at least {"type", "severity", "entity", "message", "next"}.
+[[nodiscard]] Json warnings_of(const Result<Json>& warning_list);
 
 }  // namespace berth::mcp

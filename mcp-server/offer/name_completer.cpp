@@ -27,10 +27,8 @@ std::vector<std::string> all_containers(const Asked& asked, Invoker& invoker) {
 }
 
 /// The member `key` of each object in the list `list` of what a tool answers.
-std::vector<std::string> members(const Asked& asked, Invoker& invoker, const char* tool,
-                                 const char* list, const char* key) {
+std::vector<std::string> members(const Result<Json>& answer, const char* list, const char* key) {
     std::vector<std::string> out;
-    const auto answer = call_for(asked, invoker, tool, Json::object());
     if (!answer) return out;
     for (const Json& item : answer->value(list, Json::array())) {
         out.push_back(text_member(item, key));
@@ -41,8 +39,11 @@ std::vector<std::string> members(const Asked& asked, Invoker& invoker, const cha
 std::vector<std::string> candidates(const std::string& argument, const Asked& asked,
                                     Invoker& invoker) {
     if (argument == "container" || argument == "name") return all_containers(asked, invoker);
-    if (argument == "image") return members(asked, invoker, "system_info", "images", "name");
-    if (argument == "gpu") return members(asked, invoker, "gpu_list", "gpus", "address");
+    if (argument == "image")
+        return members(call_for(asked, invoker, "system_info", Json::object()), "images", "name");
+    if (argument == "gpu")
+        return members(call_for(asked, invoker, "gpu_list", Json::object()), "gpus", "address");
+    if (argument == "id") return members(warnings_for(asked, invoker, true), "warnings", "id");
     return {};
 }
 

@@ -19,6 +19,7 @@ ARROWS = {
     "base": ("tools-schema/contract",),
     "host": ("tools-schema/contract", "base", "host"),
     "host/events": ("tools-schema", "base"),
+    "host/warning": ("tools-schema", "base", "host/store", "host/events"),
     "host/operation": ("tools-schema", "base", "host"),
     "host/tools": ("tools-schema", "base", "host"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),

@@ -29,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     check<RequestId>(text);
     check<OperationId>(text);
     check<SnapshotName>(text);
+    check<WarningId>(text);
     check<Label>(text);
     check<UnitName>(text);
     const auto key = SshPublicKey::parse(text);

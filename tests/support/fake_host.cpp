@@ -182,10 +182,10 @@ Result<> FakeEngine::inject(std::string_view id, const Fd& program, const Fd& co
     return {};
 }
 
-Result<> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
+Result<bool> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
     if (refuse) return fail(ErrorCode::unavailable, "made to fail");
     applied = forwards;
-    return {};
+    return std::exchange(found_changed, false);
 }
 
 Result<> FakeNetwork::check_free(const std::string&, std::int64_t host_port) {
@@ -240,6 +240,9 @@ FakeHost::FakeHost()
 
 void FakeHost::join() {
     database = must(store::Database::open(directory.path() / "berth.db"));
+    warnings = std::make_unique<warning::Warnings>(
+        *database, clock, events,
+        warning::Options{.make_id = [this] { return fmt::format("wn_{:026}", next_warning++); }});
     agents = must(exec::AgentLink::make(engine, BERTH_AGENT));
     executor = std::make_unique<exec::Executor>(
         *agents, exec::KeptOutputs(directory.path() / "containers"));
@@ -261,9 +264,11 @@ void FakeHost::join() {
                          .logins = logins,
                          .clock = clock,
                          .events = events,
-                         .layers = *layers});
+                         .layers = *layers,
+                         .warnings = *warnings});
     must(containers->reconcile());
-    keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, 0);
+    keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, *warnings,
+                                                 std::size_t{0});
     snapshots =
         std::make_unique<snapshot::SnapshotService>(*containers, *layers, *database, engine);
     operations = std::make_unique<operation::Operations>(
@@ -280,7 +285,8 @@ void FakeHost::join() {
     tools::bind_snapshot_tools(*registry, *snapshots, *containers);
     tools::bind_ssh_tools(*registry, *containers);
     tools::bind_gpu_tools(*registry, sysfs.root());
-    tools::bind_system_tools(*registry, *containers, images,
+    tools::bind_warning_tools(*registry, *warnings);
+    tools::bind_system_tools(*registry, *containers, images, *warnings,
                              {.version = "test",
                               .engine = "fake",
                               .bridge = "berth0",
@@ -297,6 +303,7 @@ void FakeHost::restart() {
     layers.reset();
     executor.reset();
     agents.reset();
+    warnings.reset();
     database.reset();
     logins.listening.clear();
     join();

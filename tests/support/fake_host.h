@@ -79,11 +79,12 @@ private:
 
 class FakeNetwork final : public net::Network {
 public:
-    [[nodiscard]] Result<> apply(const std::vector<net::Forward>& forwards) override;
+    [[nodiscard]] Result<bool> apply(const std::vector<net::Forward>& forwards) override;
     [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
     std::vector<net::Forward> applied;
     std::set<std::int64_t> used_by_host;
     bool refuse = false;
+    bool found_changed = false;  // by the next apply()
 };
 
 class FakeLogins final : public ssh::Logins {
@@ -128,6 +129,8 @@ public:
     FakeNetwork network;
     FakeLogins logins;
     std::unique_ptr<store::Database> database;
+    std::atomic<int> next_warning = 0;  // numbered, so that tests know their ids
+    std::unique_ptr<warning::Warnings> warnings;
     image::ImageStore images;
     std::unique_ptr<exec::AgentLink> agents;
     std::unique_ptr<exec::Executor> executor;

@@ -19,7 +19,9 @@ VALID = {"container_create": {"name": "new"}, "container_get": {"name": "web"}, 
          "ssh_key_add": {"container": "web", "public_key": KEY}, "container_fork": {"container": "web", "names": ["ada"]},
          "snapshot_create": {"container": "web"}, "snapshot_delete": {"container": "web", "snapshot": "clean"},
          "snapshot_restore": {"container": "web", "snapshot": "clean"}, "container_pause": {"name": "web"},
-         "container_resume": {"name": "web"}, "output_read": {"container": "web", "output_id": 32 * "0"}, "container_update": {"name": "web"}}
+         "container_resume": {"name": "web"}, "container_update": {"name": "web"},
+         "output_read": {"container": "web", "output_id": 32 * "0"},
+         "warning_get": {"id": "wn_" + 26 * "0"}, "warning_update": {"id": "wn_" + 26 * "0", "action": "delete"}}
 
 
 def resolved(schema):
@@ -132,6 +134,7 @@ class BadInput(HostCase):
                  ("invalid_argument", "/ssh_keys/0", "container_create", {"name": "new", "ssh_keys": ["x" * 50]}),
                  ("already_exists", "/host_port", "port_add", {"container": "web", "container_port": 81, "host_port": 8000}),
                  ("not_found", "/host_port", "port_remove", {"host_port": 8000, "protocol": "udp"}),
+                 ("not_found", "/id", "warning_get", {"id": "wn_" + 26 * "0"}),
                  ("busy", "/name", "container_delete", {"name": "web"}))
         for code, field, tool, arguments in cases:
             self.expect(code, field, tool, arguments)

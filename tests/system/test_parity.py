@@ -11,12 +11,12 @@ NAMES = sorted(path.stem for path in (SOURCE / "tools-schema/tools").glob("*.jso
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGmPzHYQVJGQBHSQoDDhgXVzBhX5PrvOAnmGqNSVQ1sY t"
 NOBODY = {"container": "nobody"}
 OPERATION = "op_" + "0" * 26
+WARNING = "wn_" + "0" * 26
 # Arguments that every host answers alike: with a result for what only reads, with not_found for the rest.
 ARGUMENTS = {
     "container_create": {"name": "ada", "image": "no-such-image"},
     "container_delete": {"name": "nobody"},
     "container_exec": {**NOBODY, "argv": ["true"]},
-    "container_fork": {**NOBODY, "count": 1},
     "container_fork": {**NOBODY, "names": ["ada"]},
     "container_get": {"name": "nobody"},
     "container_list": {},
@@ -37,14 +37,13 @@ ARGUMENTS = {
     "snapshot_create": NOBODY,
     "snapshot_delete": {**NOBODY, "snapshot": "s1"},
     "snapshot_list": {},
-    "snapshot_restore": {**NOBODY, "snapshot": "s1"},
-    "snapshot_create": NOBODY,
-    "snapshot_delete": {**NOBODY, "snapshot": "clean"},
-    "snapshot_list": {},
     "snapshot_restore": {**NOBODY, "snapshot": "clean"},
     "ssh_config": {},
     "ssh_key_add": {**NOBODY, "public_key": KEY},
     "system_info": {},
+    "warning_get": {"id": WARNING},
+    "warning_list": {},
+    "warning_update": {"id": WARNING, "action": "delete"},
 }
 CHANGES_BY_ITSELF = ("uptime_seconds", "free_bytes", "memory_free_bytes", "load")
 

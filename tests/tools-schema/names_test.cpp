@@ -99,6 +99,14 @@ TEST_CASE("an operation's id says what it is", "[names]") {
                                "xx_00000000000000000000000001", "op_00000000000000000000000001\n"});
 }
 
+TEST_CASE("a warning's id says what it is", "[names]") {
+    same_verdict<WarningId>("WarningId",
+                            {"wn_00000000000000000000000001", "wn_abcdefghijklmnopqrstuvwxyz"},
+                            {"", "wn_", "wn_0000000000000000000000001", "host",
+                             "wn_000000000000000000000000001", "wn_0000000000000000000000000A",
+                             "op_00000000000000000000000001", "wn_00000000000000000000000001\n"});
+}
+
 TEST_CASE("a label is key=value, printable", "[names]") {
     const std::string key(63, 'k');
     same_verdict<Label>(

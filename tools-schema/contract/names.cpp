@@ -66,6 +66,13 @@ std::optional<std::size_t> printable_characters(std::string_view text) {
     return count;
 }
 
+/// 26 of a-z and 0-9 behind a prefix: 130 bits as base32.
+bool is_random_id(std::string_view text, std::string_view prefix) {
+    constexpr std::size_t characters = 26;
+    return text.starts_with(prefix) && text.size() == prefix.size() + characters &&
+           all_of(text.substr(prefix.size()), "");
+}
+
 /// The number that `digits` lower-case hexadecimal digits at `at` spell; nothing for anything else.
 std::optional<unsigned> hex_at(std::string_view text, std::size_t at, std::size_t digits) {
     const auto part = text.substr(at, digits);
@@ -121,13 +128,11 @@ std::string AbsolutePathRule::check(std::string_view text) {
 }
 
 std::string OperationIdRule::check(std::string_view text) {
-    constexpr std::string_view prefix = "op_";
-    constexpr std::size_t characters = 26;  // 130 bits as base32
-    if (text.starts_with(prefix) && text.size() == prefix.size() + characters &&
-        all_of(text.substr(prefix.size()), "")) {
-        return "";
-    }
-    return "must be an operation's id: op_ and 26 of a-z and 0-9";
+    return is_random_id(text, "op_") ? "" : "must be an operation's id: op_ and 26 of a-z and 0-9";
+}
+
+std::string WarningIdRule::check(std::string_view text) {
+    return is_random_id(text, "wn_") ? "" : "must be a warning's id: wn_ and 26 of a-z and 0-9";
 }
 
 std::string OutputIdRule::check(std::string_view text) {

@@ -57,6 +57,9 @@ struct OutputIdRule {
 struct SnapshotNameRule {
     static std::string check(std::string_view text);
 };
+struct WarningIdRule {
+    static std::string check(std::string_view text);
+};
 struct LabelRule {
     static std::string check(std::string_view text);
 };
@@ -85,6 +88,8 @@ using OperationId = Name<OperationIdRule>;
 using OutputId = Name<OutputIdRule>;
 /// A snapshot by name: as an image's.
 using SnapshotName = Name<SnapshotNameRule>;
+/// "wn_" and 26 of a-z and 0-9.
+using WarningId = Name<WarningIdRule>;
 /// "key=value": a key of 1 to 63 of a-z, 0-9, '.', '_' and '-' that starts with a letter; a value
 /// of at most 255 characters of UTF-8, none of them a control character.
 using Label = Name<LabelRule>;

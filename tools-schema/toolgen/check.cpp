@@ -28,12 +28,12 @@ const std::vector<Keys>& keys_by_type() {
     static const std::vector<Keys> keys{
         {"object",
          {"type", "description", "properties", "required", "additionalProperties", "x-any"}},
-        {"array", {"type", "description", "items", "minItems", "maxItems"}},
+        {"array", {"type", "description", "deprecated", "items", "minItems", "maxItems"}},
         {"string",
-         {"type", "description", "default", "enum", "const", "minLength", "maxLength", "pattern",
-          "x-cpp"}},
-        {"integer", {"type", "description", "default", "minimum", "maximum"}},
-        {"boolean", {"type", "description", "default"}},
+         {"type", "description", "deprecated", "default", "enum", "const", "minLength", "maxLength",
+          "pattern", "x-cpp"}},
+        {"integer", {"type", "description", "deprecated", "default", "minimum", "maximum"}},
+        {"boolean", {"type", "description", "deprecated", "default"}},
     };
     return keys;
 }
@@ -90,6 +90,7 @@ private:
                    const std::vector<std::string_view>& keys, bool all = false);
     void check_schema(const Json& schema, const std::string& at, Place place);
     void check_reference(const Json& schema, const std::string& at, Place place);
+    void check_deprecated(const Json& schema, const std::string& at, Place place);
     void check_numbers(const Json& schema, const std::string& at);
     void check_object(const Json& schema, const std::string& at, Place place);
     void check_array(const Json& schema, const std::string& at, Place place);
@@ -138,6 +139,7 @@ void Checker::check_schema(const Json& schema, const std::string& at, Place plac
                       "must be one of object, array, string, integer, boolean");
     }
     if (!only_keys(schema, at, keys->allowed)) return;
+    check_deprecated(schema, at, place);
     if ((place == Place::property || place == Place::named) &&
         text_of(schema, "description").empty()) {
         refuse(pointer_to(at, "description"), "is missing");
@@ -151,7 +153,8 @@ void Checker::check_schema(const Json& schema, const std::string& at, Place plac
 }
 
 void Checker::check_reference(const Json& schema, const std::string& at, Place place) {
-    if (!only_keys(schema, at, {"$ref", "default", "description"})) return;
+    if (!only_keys(schema, at, {"$ref", "default", "description", "deprecated"})) return;
+    check_deprecated(schema, at, place);
     const auto name = reference_name(schema);
     if (name.empty() || !types_.contains(name)) {
         return refuse(pointer_to(at, "$ref"),
@@ -164,6 +167,17 @@ void Checker::check_reference(const Json& schema, const std::string& at, Place p
         refuse(at, "must be of type object");
     }
     if (schema.contains("default")) check_fallback(resolved(schema, types_), at);
+}
+
+/// What will go says what to use instead, because that is the next step of whoever is warned.
+void Checker::check_deprecated(const Json& schema, const std::string& at, Place place) {
+    if (!schema.contains("deprecated")) return;
+    const auto here = pointer_to(at, "deprecated");
+    if (schema["deprecated"] != true) refuse(here, "is true or left out");
+    if (place != Place::property) refuse(here, "is only for properties");
+    if (!text_of(schema, "description").starts_with("Use ")) {
+        refuse(here, "needs a description that begins with 'Use ' and what to use instead");
+    }
 }
 
 void Checker::check_numbers(const Json& schema, const std::string& at) {

@@ -133,7 +133,9 @@ std::string pascal_case(const std::string& snake) {
 }
 
 std::string enumerator(const std::string& word) {
-    std::string text = word.empty() || std::isdigit(word.front()) != 0 ? "e_" : "";
+    const bool taken =
+        word.empty() || std::isdigit(word.front()) != 0 || word == "new" || word == "delete";
+    std::string text = taken ? "e_" : "";
     for (const char c : word) text += std::isalnum(c) != 0 ? c : '_';
     return text;
 }

@@ -58,7 +58,7 @@ struct Model {
 [[nodiscard]] std::string pascal_case(const std::string& snake);
 
 /// A wire word as an enumerator: other characters become '_', and a leading digit gets "e_" in
-/// front ("3d" is e_3d).
+/// front ("3d" is e_3d), as has what C++ keeps to itself ("new" is e_new).
 [[nodiscard]] std::string enumerator(const std::string& word);
 
 }  // namespace berth::toolgen

@@ -11,8 +11,10 @@
 #include "host/image/debian_builder.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
+#include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
+#include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
@@ -160,6 +162,10 @@ Result<> serve(const DaemonOptions& wanted) {
     exec::Executor executor(*agents, exec::KeptOutputs(fs::path(options.state_dir) / "containers"));
     const auto logins = BERTH_TRY(ssh::LoginService::start(*agents));
     events::Events events;
+    warning::Warnings warnings(*host->database, host->clock, events);
+    const warning::RunMark mark(fs::path(options.state_dir) / "running", warnings);
+    const auto facts = facts_of(*host);
+    tell_features(facts.features, warnings);
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
     BERTH_TRY(layers.recover());
     container::ContainerService containers(
@@ -174,7 +180,8 @@ Result<> serve(const DaemonOptions& wanted) {
          .logins = *logins,
          .clock = host->clock,
          .events = events,
-         .layers = layers});
+         .layers = layers,
+         .warnings = warnings});
     BERTH_TRY(containers.reconcile());
     snapshot::SnapshotService snapshots(containers, layers, *host->database, *host->engine);
 
@@ -189,18 +196,20 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_snapshot_tools(registry, snapshots, containers);
     tools::bind_ssh_tools(registry, containers);
     tools::bind_gpu_tools(registry, options.sysfs_root);
-    tools::bind_system_tools(registry, containers, host->images, facts_of(*host));
+    tools::bind_system_tools(registry, containers, host->images, warnings, facts);
+    tools::bind_warning_tools(registry, warnings);
+    tools::Deprecations watched(registry, warnings);
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
-        [&registry, &events](const HttpRequest& request) {
+        [&watched, &events](const HttpRequest& request) {
             if (request.path == events_path) return answer_events(request, events);
-            return answer_rpc(request, registry, {.trust_caller = true});
+            return answer_rpc(request, watched, {.trust_caller = true});
         },
         {.connections_max = callers_max, .error_body = rpc_error_body}));
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},
                         {"version", BERTH_VERSION}});
-    container::Keeper keeper(containers, *host->engine, host->clock, events);
+    container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
     wait_for_signal();
     log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});

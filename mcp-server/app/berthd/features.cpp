@@ -3,14 +3,43 @@
 
 #include "base/fd.h"
 #include "base/files.h"
+#include "host/warning/kinds.h"
 
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+
 namespace berth::app {
 namespace {
+
+using warning::Severity;
+
+/// How bad it is that a host lacks one of these, and what to do about it.
+struct Missing {
+    std::string_view feature;
+    Severity severity;
+    std::string_view next;
+};
+constexpr std::array missing_features{
+    Missing{"cgroup.memory", Severity::critical, "mount the memory controller, and restart berthd"},
+    Missing{"cgroup.cpu", Severity::critical, "mount the cpu controller, and restart berthd"},
+    Missing{"cgroup.pids", Severity::critical, "mount the pids controller, and restart berthd"},
+    Missing{"overlay.layers_by_descriptor", Severity::info, "nothing; Linux 6.13 or newer has it"},
+    Missing{"apparmor", Severity::warning,
+            "boot the kernel with AppArmor if containers' users are not trusted"},
+    Missing{"disk_quota", Severity::warning,
+            "keep an eye on the disk: one container can fill it for all"},
+    Missing{"ipv6", Severity::info, "nothing, unless SSH entries are wanted on IPv6"},
+};
+
+/// What stands in for a quota is weaker than what was asked for; the others are only missing.
+std::string_view type_of(std::string_view feature) {
+    return feature == "disk_quota" ? warning::quota_fallback : warning::feature_missing;
+}
 
 bool apparmor() {
     const auto enabled = read_file("/sys/module/apparmor/parameters/enabled");
@@ -62,6 +91,27 @@ std::vector<tools::Feature> probe_features(const engine::Cgroups& cgroups) {
              six ? "SSH entries listen on IPv6 too; containers and port forwards have IPv4 only"
                  : "everything is IPv4"});
     return features;
+}
+
+void tell_features(const std::vector<tools::Feature>& features, warning::Warnings& warnings) {
+    for (const auto& feature : features) {
+        const auto entity = fmt::format("feature/{}", feature.name);
+        const auto type = type_of(feature.name);
+        if (feature.available) {
+            warnings.resolve(type, entity);
+            continue;
+        }
+        const auto* const known =
+            std::ranges::find(missing_features, feature.name, &Missing::feature);
+        const bool found = known != missing_features.end();
+        warnings.raise({.type = type,
+                        .severity = found ? known->severity : Severity::warning,
+                        .entity = entity,
+                        .message = fmt::format("{} is missing: {}", feature.name, feature.effect),
+                        .next = found ? std::string(known->next)
+                                      : fmt::format("have the operator provide {} if you need it",
+                                                    feature.name)});
+    }
 }
 
 }  // namespace berth::app

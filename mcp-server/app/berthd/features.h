@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this kernel offers and lacks, and what follows from it: for system_info.
+// What this kernel offers and lacks, and what follows from it: for system_info, and as warnings.
 #pragma once
 
 #include "host/engine/lxc/cgroups.h"
+#include "host/warning/warnings.h"
 #include "tools/types.h"
 
 #include <vector>
@@ -10,5 +11,8 @@
 namespace berth::app {
 
 [[nodiscard]] std::vector<tools::Feature> probe_features(const engine::Cgroups& cgroups);
+
+/// Raises a warning for each that is missing, and resolves those of the others.
+void tell_features(const std::vector<tools::Feature>& features, warning::Warnings& warnings);
 
 }  // namespace berth::app

@@ -3,6 +3,7 @@
 // time that the test says it is.
 #include "host/container/keeper.h"
 
+#include "host/warning/kinds.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/privilege.h"
@@ -48,8 +49,27 @@ void settle(FakeHost& host) {
 /// As after an event, which comes by another thread when it comes.
 void look_at_all(FakeHost& host) {
     host.keeper = std::make_unique<Keeper>(*host.containers, host.engine, host.clock, host.events,
-                                           std::size_t{0});
+                                           *host.warnings, std::size_t{0});
     settle(host);
+}
+
+/// The warning of that type about `ada`, if there ever was one.
+std::optional<store::Warning> warning_of(FakeHost& host, std::string_view type) {
+    const auto found = host.warnings
+                           ->list({.type = std::string(type),
+                                   .entity = warning::container_entity("ada"),
+                                   .acknowledged = true})
+                           .value();
+    return found.warnings.empty() ? std::nullopt : std::optional(found.warnings.front());
+}
+
+/// Ends `ada`, and lets the keeper start it again; its delays are shorter than this by far.
+void end_and_come_back(FakeHost& host, engine::Ending how = engine::Ending::failed) {
+    host.engine.end_by_itself(seen(host, "ada").row.id, how);
+    settle(host);
+    host.clock.advance(30s);
+    settle(host);
+    REQUIRE(seen(host, "ada").state == State::running);
 }
 
 }  // namespace
@@ -112,6 +132,70 @@ TEST_CASE("one that keeps ending is started ever more seldom", "[keeper]") {
     CHECK(seen(host, "ada").state == State::running);
 }
 
+TEST_CASE("one that keeps ending is a warning, until it has stayed up", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = store::Restart::always})));
+    settle(host);
+    for (const int ends : {1, 2, 3, 4}) {
+        CHECK(warning_of(host, warning::container_flapping).has_value() == ends > 3);
+        end_and_come_back(host);
+    }
+    const auto flapping = warning_of(host, warning::container_flapping).value();
+    CHECK(flapping.severity == store::Severity::error);
+    CHECK(flapping.status == store::WarningStatus::fresh);
+    CHECK(flapping.count == 2);
+    CHECK(flapping.message.contains("'ada'"));
+    const auto status = [&] { return warning_of(host, warning::container_flapping)->status; };
+    SECTION("by the clock") {
+        host.clock.advance(9min);
+        settle(host);
+        CHECK(status() == store::WarningStatus::fresh);
+        host.clock.advance(1min);
+        settle(host);
+        CHECK(status() == store::WarningStatus::resolved);
+        end_and_come_back(host);
+        CHECK(status() == store::WarningStatus::resolved);
+    }
+    SECTION("also when berthd was restarted meanwhile") {
+        host.restart();
+        settle(host);
+        CHECK(status() == store::WarningStatus::fresh);
+        host.clock.advance(10min);
+        settle(host);
+        CHECK(status() == store::WarningStatus::resolved);
+    }
+    SECTION("or is not to run any more") {
+        REQUIRE(host.containers->stop(name("ada"), 0));
+        look_at_all(host);
+        CHECK(status() == store::WarningStatus::resolved);
+    }
+    SECTION("or is gone") {
+        REQUIRE(host.containers->remove(name("ada"), true));
+        CHECK(status() == store::WarningStatus::resolved);
+    }
+    SECTION("and acknowledged, it is counted and not listed") {
+        REQUIRE(host.warnings->acknowledge(flapping.id));
+        end_and_come_back(host);
+        CHECK(status() == store::WarningStatus::acknowledged);
+        CHECK(warning_of(host, warning::container_flapping)->count == 3);
+        CHECK(host.warnings->list({}).value().total == 0);
+    }
+}
+
+TEST_CASE("one that ends now and then, or reboots, is not flapping", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = store::Restart::always})));
+    settle(host);
+    const bool reboots = GENERATE(false, true);
+    for (int end = 0; end < 5; ++end) {
+        if (!reboots) host.clock.advance(10min);
+        end_and_come_back(host, reboots ? engine::Ending::rebooted : engine::Ending::failed);
+    }
+    CHECK_FALSE(warning_of(host, warning::container_flapping));
+}
+
 TEST_CASE("what was stopped by a call stays stopped", "[keeper]") {
     if (!privileged()) return;
     FakeHost host;
@@ -149,7 +233,7 @@ TEST_CASE("after a reboot of the host those that were running are back, with all
     CHECK(seen(host, "bob").state == State::stopped);
 }
 
-TEST_CASE("a start that fails is tried again later", "[keeper]") {
+TEST_CASE("a start that fails is a warning and is tried again later", "[keeper]") {
     if (!privileged()) return;
     FakeHost host;
     REQUIRE(host.containers->create(wish("ada")));
@@ -158,9 +242,20 @@ TEST_CASE("a start that fails is tried again later", "[keeper]") {
     host.restart();
     settle(host);
     CHECK(seen(host, "ada").state == State::stopped);
-    host.clock.advance(1s);
-    settle(host);
-    CHECK(seen(host, "ada").state == State::running);
+    const auto failed = warning_of(host, warning::container_not_started);
+    REQUIRE(failed);
+    CHECK(failed->status == store::WarningStatus::fresh);
+    CHECK(failed->message.contains("made to fail"));
+    SECTION("until it succeeds") {
+        host.clock.advance(1s);
+        settle(host);
+        CHECK(seen(host, "ada").state == State::running);
+    }
+    SECTION("unless it is not wanted any more") {
+        REQUIRE(host.containers->stop(name("ada"), 0));
+    }
+    CHECK(warning_of(host, warning::container_not_started)->status ==
+          store::WarningStatus::resolved);
 }
 
 TEST_CASE("a container goes when its time is over, unless it is protected", "[keeper]") {
@@ -271,7 +366,7 @@ TEST_CASE("with its threads the keeper notices an end without being told", "[kee
     host.engine.on_call = [&](std::string_view call) {
         if (call == "watch") std::call_once(once, [&] { watched.set_value(); });
     };
-    Keeper keeper(*host.containers, host.engine, host.clock, host.events);
+    Keeper keeper(*host.containers, host.engine, host.clock, host.events, *host.warnings);
     keeper.start();
     watched.get_future().wait();
     host.engine.end_by_itself(seen(host, "ada").row.id, engine::Ending::clean);

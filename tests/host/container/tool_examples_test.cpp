@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every example in tools-schema/tools/*.json is called on a host that has one container, `web`,
 // with port 8000 leading to its port 80, and for the tools of operations a command that works in
-// the background as op_…01, and for those of snapshots a snapshot `clean`. What an example says is
-// what happens, or this fails.
+// the background as op_…01, for those of snapshots a snapshot `clean`, and for those of warnings
+// one about it, wn_…00. What an example says is what happens, or this fails.
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/privilege.h"
@@ -51,6 +51,13 @@ void call_example(const ToolSpec& tool, const Json& example) {
         host.directory.write(std::filesystem::path("containers") / row->value().id / "output" /
                                  "00000000000000000000000000000001",
                              std::string(5000, 'x'));
+    }
+    if (tool.name.starts_with("warning_")) {
+        host.warnings->raise({.type = "container_flapping",
+                              .severity = warning::Severity::error,
+                              .entity = "container/web",
+                              .message = "it keeps ending",
+                              .next = "read its log"});
     }
     const auto answer = host.registry->invoke(tool.name, example.at("arguments"), {});
     if (example.contains("result")) {

@@ -15,8 +15,11 @@ namespace {
 constexpr std::string_view key =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ada";
 
+constexpr std::string_view warning_id = "wn_00000000000000000000000000";
+constexpr std::string_view over_id = "wn_00000000000000000000000001";
+
 /// A call that works, on a host with the container `web`, its port 80 at 8000, and the stopped
-/// container `off`.
+/// container `off`, a warning about it, and one about `web` that is over.
 const std::map<std::string, Json, std::less<>> working{
     {"container_create", {{"name", "ada"}, {"ports", {{{"container_port", 80}}}}}},
     {"container_delete", {{"name", "web"}, {"force", true}}},
@@ -33,6 +36,7 @@ const std::map<std::string, Json, std::less<>> working{
     {"port_add", {{"container", "web"}, {"container_port", 81}}},
     {"port_remove", {{"host_port", 8000}}},
     {"ssh_key_add", {{"container", "web"}, {"public_key", key}}},
+    {"warning_update", {{"id", warning_id}, {"action", "delete"}}},
 };
 
 struct Case {
@@ -70,6 +74,8 @@ std::vector<Case> refused() {
         {"port_add", {{"container", "web"}, {"container_port", 81}, {"host_port", 20000}}},
         {"port_remove", {{"host_port", 8001}}},
         {"ssh_key_add", {{"container", "nosuch"}, {"public_key", key}}},
+        {"warning_update", {{"id", "wn_99999999999999999999999999"}, {"action", "delete"}}},
+        {"warning_update", {{"id", over_id}, {"action", "acknowledge"}}},
     };
 }
 
@@ -86,13 +92,17 @@ void furnish(FakeHost& host) {
     REQUIRE(
         host.registry->invoke("snapshot_create", {{"container", "off"}, {"name", "clean"}}, {}));
     host.network.used_by_host = {9090};
+    for (const auto* entity : {"container/off", "container/web"}) {
+        host.warnings->raise({.type = "made_up", .entity = entity, .message = "", .next = ""});
+    }
+    host.warnings->resolve("made_up", "container/web");
 }
 
 /// All that a call could change: every table, and what runs.
 std::string picture(FakeHost& host) {
     std::string out;
     for (const auto* table : {"containers", "ports", "ssh_keys", "last_slot", "operations",
-                              "requests", "layers", "snapshots"}) {
+                              "requests", "layers", "snapshots", "warnings"}) {
         const auto rows = host.database->read(std::string("SELECT * FROM ") + table).value();
         for (const auto& row : rows) {
             for (const auto& value : row)

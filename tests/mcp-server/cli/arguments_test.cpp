@@ -100,6 +100,13 @@ const std::vector<Line>& lines() {
          "ssh_key_add",
          R"({"container":"web","public_key":"ssh-ed25519 A"})"},
         {{"system", "info"}, "system_info", "{}"},
+        {{"warning", "get", "wn_1"}, "warning_get", R"({"id":"wn_1"})"},
+        {{"warning", "list", "--acknowledged", "--entity", "host"},
+         "warning_list",
+         R"({"entity":"host","acknowledged":true})"},
+        {{"warning", "update", "wn_1", "delete"},
+         "warning_update",
+         R"({"id":"wn_1","action":"delete"})"},
         {{"system", "info", "--args", R"({"verbose":true})"}, "system_info", R"({"verbose":true})"},
     };
     return all;

@@ -94,6 +94,16 @@ TEST_CASE("a table that is too wide is cut on a terminal and nowhere else", "[re
     }
 }
 
+TEST_CASE("an id is never cut, because somebody types it back", "[render]") {
+    const auto result = Json::parse(
+        R"({"l": [{"id": "wn_0123456789abcdef", "note": "something is wrong with it"}]})");
+    CHECK(render(result, {.terminal = true, .columns = 32}) ==
+          "ID                   NOTE\n"
+          "wn_0123456789abcdef  something …\n");
+    CHECK(render(result, {.terminal = true, .columns = 28}) ==
+          "ID    wn_0123456789abcdef\nNOTE  something is wrong with it\n");
+}
+
 TEST_CASE("columns are aligned by what is seen, not by bytes", "[render]") {
     CHECK(rendered(R"({"l": [{"a": "世界", "b": 1}, {"a": "ü", "b": 2}]})") ==
           "A     B\n世界  1\nü     2\n");

@@ -59,8 +59,8 @@ struct Fixture {
     Heard heard;
     std::unique_ptr<Hub::Subscription> subscription =
         hub.subscribe({.resources = true,
-                       .uris = {"host://system", "warning://host", "container://ada", "log://ada",
-                                "container://bob"},
+                       .uris = {"host://system", "warning://host", "warning://wn_1",
+                                "container://ada", "log://ada", "container://bob"},
                        .tasks = {"op_1"}},
                       std::nullopt, [this](const std::string& message) { heard.add(message); });
 
@@ -112,10 +112,21 @@ TEST_CASE("a change of an operation is told with the task as it is then") {
     test.heard.wait_for("task op_1 completed");
 }
 
+TEST_CASE("a change of a warning is an update of it, of all of them, and of the host") {
+    Fixture test;
+    const auto watch =
+        test.watch(Fixture::events({{{"kind", "warning"}, {"id", "wn_1"}, {"change", "raised"}}}));
+    test.heard.wait_for("warning://wn_1");
+    test.heard.wait_for("warning://host", 2);  // the first is the connection's
+    test.heard.wait_for("host://system", 2);
+}
+
 TEST_CASE("events that berthd gave up count as a change of everything") {
     Fixture test;
+    test.host.has_warnings({{{"id", "wn_1"}}});
     const auto watch = test.watch(Fixture::events({{{"kind", "missed"}}}));
     test.heard.wait_for(list_changed, 2);
+    test.heard.wait_for("warning://wn_1", 2);
 }
 
 TEST_CASE("events that say nothing it knows change nothing") {

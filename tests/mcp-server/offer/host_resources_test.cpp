@@ -11,6 +11,9 @@ using namespace berth::mcp;
 
 namespace {
 
+const std::string one_id = "wn_" + std::string(26, '1');
+const std::string other_id = "wn_" + std::string(26, '2');
+
 std::vector<std::string> uris_of(const ResourcePage& page) {
     std::vector<std::string> uris;
     for (const Json& resource : page.resources) uris.push_back(resource["uri"]);
@@ -138,6 +141,7 @@ TEST_CASE("reading a resource gives what the tool of its kind answers") {
     const Json cut = content_of(resources.read("log://ada", plain_request()));
     CHECK(cut["text"].get<std::string>().starts_with("[older lines"));
 
+    host.has_warnings(Json::array());
     CHECK(Json::parse(content_of(resources.read("warning://host", plain_request()))["text"]
                           .get<std::string>()) == Json::array());
 }
@@ -147,8 +151,9 @@ TEST_CASE("what is no resource is not found, and no name reaches berthd unchecke
     host.has_containers({"ada"});
     HostResources resources(host);
     const std::string uri =
-        GENERATE("", "host://", "host://other", "container://", "container://../etc",
-                 "container://Ada", "log://a/b", "container:ada", "http://ada", "container://ada ");
+        GENERATE("", "host://", "host://other", "warning://", "warning://hosts", "warning://wn_1",
+                 "container://", "container://../etc", "container://Ada", "log://a/b",
+                 "container:ada", "http://ada", "container://ada ");
     const auto error = error_of(resources.read(uri, plain_request()));
     CHECK(error.code == ErrorCode::not_found);
     CHECK_FALSE(error.hint.empty());
@@ -165,17 +170,36 @@ TEST_CASE("a container that is not there is not found") {
     CHECK(resources.can_watch("container://bob"));  // it may come
 }
 
-TEST_CASE("each feature the host lacks is a warning with a next step") {
-    const Json warnings = warnings_of(Json{
-        {"features",
-         {{{"name", "ipv6"}, {"available", true}, {"effect", "all is well"}},
-          {{"name", "disk_quota"}, {"available", false}, {"effect", "files are not limited"}}}}});
-    REQUIRE(warnings.size() == 1);
-    CHECK(warnings[0]["type"] == "feature_missing");
-    CHECK(warnings[0]["severity"] == "warning");
-    CHECK(warnings[0]["entity"] == "feature:disk_quota");
-    CHECK(warnings[0]["message"] == "disk_quota is missing: files are not limited");
-    CHECK(warnings[0]["next"].get<std::string>().contains("disk_quota"));
+TEST_CASE("the warnings of the host are those of warning_list that are not over") {
+    ToldHost host;
+    host.has_warnings({{{"id", one_id}, {"status", "new"}, {"entity", "host"}},
+                       {{"id", other_id}, {"status", "resolved"}, {"entity", "host"}}});
+    HostResources resources(host);
+    const auto read = Json::parse(
+        content_of(resources.read("warning://host", plain_request()))["text"].get<std::string>());
+    REQUIRE(read.size() == 1);
+    CHECK(read[0]["id"] == one_id);
+    CHECK(host.invoked().back().arguments["response_format"] == "detailed");
+    CHECK(host.invoked().back().arguments["acknowledged"] == false);
+}
+
+TEST_CASE("one warning is read by its id, whatever its status") {
+    ToldHost host;
+    host.has_warnings(
+        {{{"id", one_id}, {"status", "acknowledged"}}, {{"id", other_id}, {"status", "resolved"}}});
+    HostResources resources(host);
+    const std::string id = GENERATE(one_id, other_id);
+    const Json content = content_of(resources.read("warning://" + id, plain_request()));
+    CHECK(content["mimeType"] == "application/json");
+    CHECK(Json::parse(content["text"].get<std::string>())["id"] == id);
+    CHECK(resources.can_watch("warning://" + id));
+
+    const auto gone = "warning://wn_" + std::string(26, '9');
+    CHECK(error_of(resources.read(gone, plain_request())).code == ErrorCode::not_found);
+    CHECK(resources.can_watch(gone));
+    host.down = true;
+    CHECK(error_of(resources.read("warning://" + id, plain_request())).code ==
+          ErrorCode::unavailable);
 }
 
 TEST_CASE("a client reads and lists only what it may also call") {
@@ -188,16 +212,23 @@ TEST_CASE("a client reads and lists only what it may also call") {
     asked.client.tools = only({"system_info"});
     auto page = resources.list(std::nullopt, asked);
     REQUIRE(page);
-    CHECK(page->resources.size() == 2);
+    CHECK(uris_of(*page) == std::vector<std::string>{"host://system", "warning://host"});
+    host.has_warnings(Json::array());
+    CHECK(resources.read("warning://host", asked));
     for (const auto* uri : {"container://ada", "log://ada"}) {
         CHECK(error_of(resources.read(uri, asked)).code == ErrorCode::denied);
     }
+
+    asked.client.tools = only({"warning_list"});
+    CHECK(uris_of(*resources.list(std::nullopt, asked)) ==
+          std::vector<std::string>{"warning://host"});
 
     asked.client.tools = only({"container_list"});
     page = resources.list(std::nullopt, asked);
     REQUIRE(page);
     CHECK(uris_of(*page) == std::vector<std::string>{"container://ada", "log://ada"});
-    for (const auto* uri : {"host://system", "warning://host"}) {
+    for (const auto& uri :
+         std::vector<std::string>{"host://system", "warning://host", "warning://" + one_id}) {
         CHECK(error_of(resources.read(uri, asked)).code == ErrorCode::denied);
     }
 }
@@ -205,7 +236,8 @@ TEST_CASE("a client reads and lists only what it may also call") {
 TEST_CASE("the templates name each kind of resource that has a name") {
     ToldHost host;
     const HostResources resources(host);
-    REQUIRE(resources.templates().size() == 2);
+    REQUIRE(resources.templates().size() == 3);
     CHECK(resources.templates()[0]["uriTemplate"] == "container://{name}");
     CHECK(resources.templates()[1]["uriTemplate"] == "log://{name}");
+    CHECK(resources.templates()[2]["uriTemplate"] == "warning://{id}");
 }

@@ -39,6 +39,7 @@ struct Fixture {
         host.has_containers({"ada", "adam", "bob", "canada"});
         host.gives("system_info", {{"images", {{{"name", "debian-12"}}, {{"name", "alpine"}}}}});
         host.gives("gpu_list", {{"gpus", {{{"address", "0000:41:00.0"}}}}});
+        host.has_warnings({{{"id", "wn_1"}}, {{"id", "wn_2"}}});
     }
 
     std::expected<Completion, Fault> of_prompt(const char* prompt, const std::string& argument,
@@ -74,6 +75,7 @@ TEST_CASE("each kind of name is completed from what the host has") {
     CHECK(test.of_prompt("check", "port", "")->values.empty());
     CHECK(test.of_template("container://{name}", "name", "b")->values == Names{"bob"});
     CHECK(test.of_template("log://{name}", "name", "b")->values == Names{"bob"});
+    CHECK(test.of_template("warning://{id}", "id", "")->values == Names{"wn_1", "wn_2"});
 }
 
 TEST_CASE("more names than one answer of berthd has are all counted") {
@@ -116,4 +118,5 @@ TEST_CASE("what cannot be looked up has no completions") {
         CHECK(completion->values.empty());
         CHECK(completion->total == 0);
     }
+    CHECK(test.of_template("warning://{id}", "id", "")->values.empty());
 }

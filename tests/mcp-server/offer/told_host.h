@@ -54,6 +54,17 @@ public:
         };
     }
 
+    /// warning_list and warning_get of these.
+    void has_warnings(Json warnings) {
+        gives("warning_list", {{"warnings", warnings}, {"total", warnings.size()}});
+        tools["warning_get"] = [warnings](const Json& arguments, const Call&) -> Result<Json> {
+            for (const Json& one : warnings) {
+                if (arguments.at("id") == one.at("id")) return one;
+            }
+            return fail(ErrorCode::not_found, "no such warning");
+        };
+    }
+
     Result<Json> invoke(std::string_view tool, const Json& arguments, const Call& call) override {
         {
             const std::scoped_lock lock(mutex_);

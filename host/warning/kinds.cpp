@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/warning/kinds.h"
+
+#include <fmt/format.h>
+
+namespace berth::warning {
+
+std::string container_entity(std::string_view name) {
+    return fmt::format("{}{}", container_entities, name);
+}
+
+void tell_repaired(Warnings& warnings, const std::string& entity, std::string message) {
+    warnings.raise({.type = drift,
+                    .entity = entity,
+                    .message = std::move(message),
+                    .next = "nothing: it was put right"});
+    warnings.resolve(drift, entity);
+    warnings.resolve(reconcile_failed, entity);
+}
+
+void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity,
+                       std::string_view doing, const Error& error) {
+    warnings.raise({.type = reconcile_failed,
+                    .severity = severity,
+                    .entity = std::move(entity),
+                    .message = fmt::format("{}: {}", doing, error.message),
+                    .next = fmt::format("{}; it is tried again, at the latest when berthd starts",
+                                        error.hint.empty() ? "remove the cause" : error.hint)});
+}
+
+void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
+                         std::string next) {
+    warnings.raise({.type = quota_fallback,
+                    .entity = container_entity(name),
+                    .message = std::move(message),
+                    .next = std::move(next)});
+}
+
+void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,
+                     std::string_view instead) {
+    warnings.raise(
+        {.type = deprecated_option,
+         .entity = fmt::format("{}/{}", owner, option),
+         .message = fmt::format("'{}' of {} was used, which will be removed", option, owner),
+         .next = std::string(instead)});
+}
+
+}  // namespace berth::warning

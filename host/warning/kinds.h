@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kinds of warnings by name, what they are about, and how those are raised that several rooms
+// have to tell. docs/warnings.md has them all.
+#pragma once
+
+#include "host/warning/warnings.h"
+
+#include <string>
+#include <string_view>
+
+namespace berth::warning {
+
+inline constexpr std::string_view container_flapping = "container_flapping";
+inline constexpr std::string_view container_not_started = "container_not_started";
+inline constexpr std::string_view service_ended = "service_ended";
+inline constexpr std::string_view drift = "drift";
+inline constexpr std::string_view reconcile_failed = "reconcile_failed";
+inline constexpr std::string_view quota_fallback = "quota_fallback";
+inline constexpr std::string_view feature_missing = "feature_missing";
+inline constexpr std::string_view deprecated_option = "deprecated_option";
+
+inline constexpr std::string_view container_entities = "container/";
+inline constexpr std::string_view network_entity = "network";
+
+/// "container/ada"
+[[nodiscard]] std::string container_entity(std::string_view name);
+
+/// Something was not as it should be, and is now: a warning that is over at once.
+void tell_repaired(Warnings& warnings, const std::string& entity, std::string message);
+
+/// Something is not as it should be and could not be put right: `doing` says what, `error` why. It
+/// is over by resolve(reconcile_failed, entity).
+void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity,
+                       std::string_view doing, const Error& error);
+
+/// A container's disk limit cannot be kept as it was asked for: `message` says what holds instead,
+/// and `next` what would keep it. It is over by resolve(quota_fallback, container_entity(name)),
+/// and when the container is deleted.
+void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
+                         std::string next);
+
+/// Somebody used `option` of `owner` ("tool/container_create"), which will go: `instead` says what
+/// to use. Nobody resolves it: whoever has changed the call deletes it.
+void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,
+                     std::string_view instead);
+
+}  // namespace berth::warning
