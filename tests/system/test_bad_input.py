@@ -19,7 +19,8 @@ VALID = {"container_create": {"name": "new"}, "container_get": {"name": "web"}, 
          "ssh_key_add": {"container": "web", "public_key": KEY}, "container_fork": {"container": "web", "names": ["ada"]},
          "snapshot_create": {"container": "web"}, "snapshot_delete": {"container": "web", "snapshot": "clean"},
          "snapshot_restore": {"container": "web", "snapshot": "clean"}, "container_pause": {"name": "web"},
-         "container_resume": {"name": "web"}, "container_update": {"name": "web"}}
+         "container_resume": {"name": "web"}, "container_update": {"name": "web"},
+         "container_usage": {"name": "web"}}
 
 
 def resolved(schema):

@@ -2,13 +2,13 @@
 // What this kernel offers and lacks, and what follows from it: for system_info.
 #pragma once
 
-#include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/lxc_engine.h"
 #include "tools/types.h"
 
 #include <vector>
 
 namespace berth::app {
 
-[[nodiscard]] std::vector<tools::Feature> probe_features(const engine::Cgroups& cgroups);
+[[nodiscard]] std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine);
 
 }  // namespace berth::app

@@ -31,19 +31,19 @@ TEST_CASE("an update changes what it names and nothing else", "[update]") {
     FakeHost host;
     const auto before = made(host);
     const auto after = host.containers
-                           ->update(name("ada"), {.memory_bytes = 1 << 27,
+                           ->update(name("ada"), {.limits = {.memory_bytes = 1 << 27},
                                                   .labels = {{"team", "db"}},
                                                   .labels_removed = {"tier"},
                                                   .restart = store::Restart::always})
                            .value();
-    CHECK(after.row.memory_bytes == 1 << 27);
-    CHECK(after.row.cpu_percent == 100);
+    CHECK(after.row.limits.memory_bytes == 1 << 27);
+    CHECK(after.row.limits.cpu_percent == 100);
     CHECK(after.row.labels == store::Labels{{"team", "db"}});
     CHECK(after.row.life.restart == store::Restart::always);
     CHECK(after.row.ipv4 == before.row.ipv4);
     CHECK(host.engine.limits.at(before.row.id).memory_bytes == 1 << 27);
     CHECK(host.engine.limits.at(before.row.id).processes == 100);
-    CHECK(host.containers->get(name("ada")).value().row.memory_bytes == 1 << 27);
+    CHECK(host.containers->get(name("ada")).value().row.limits.memory_bytes == 1 << 27);
 }
 
 TEST_CASE("an update with an etag of before is refused, and names another etag when done",
@@ -52,14 +52,16 @@ TEST_CASE("an update with an etag of before is refused, and names another etag w
     FakeHost host;
     const auto before = made(host);
     const auto etag = etag_of(before.row);
-    const auto after = host.containers->update(name("ada"), {.etag = etag, .processes = 200});
+    const auto after =
+        host.containers->update(name("ada"), {.etag = etag, .limits = {.processes = 200}});
     REQUIRE(after);
     CHECK(etag_of(after->row) != etag);
-    const auto refused = host.containers->update(name("ada"), {.etag = etag, .processes = 300});
+    const auto refused =
+        host.containers->update(name("ada"), {.etag = etag, .limits = {.processes = 300}});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::busy);
     CHECK(refused.error().field == "/etag");
-    CHECK(host.containers->get(name("ada")).value().row.processes == 200);
+    CHECK(host.containers->get(name("ada")).value().row.limits.processes == 200);
     CHECK(host.containers->rehearse_update(name("ada"), {.etag = etag}).error().code ==
           ErrorCode::busy);
 }
@@ -69,10 +71,10 @@ TEST_CASE("an update that the kernel refuses changes nothing", "[update]") {
     FakeHost host;
     const auto before = made(host);
     host.engine.fail_next("limit");
-    REQUIRE_FALSE(
-        host.containers->update(name("ada"), {.memory_bytes = 1 << 25, .labels = {{"a", "b"}}}));
+    REQUIRE_FALSE(host.containers->update(
+        name("ada"), {.limits = {.memory_bytes = 1 << 25}, .labels = {{"a", "b"}}}));
     const auto after = host.containers->get(name("ada")).value();
-    CHECK(after.row.memory_bytes == before.row.memory_bytes);
+    CHECK(after.row.limits.memory_bytes == before.row.limits.memory_bytes);
     CHECK(after.row.labels == before.row.labels);
     CHECK(etag_of(after.row) == etag_of(before.row));
 }
