@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What a container may use at most: each limit is proved by using more."""
+import contextlib
+import http.client
 import subprocess
+import time
 from pathlib import Path
 
-from support.host import HostCase, main
+from support.host import HostCase, main, run_in_thread
 from support.machine import OUTSIDE_ADDRESS, die_with_parent, wait_until
 
 MIB = 1 << 20
+CUTS = 6
 
 # Burns one CPU for so many seconds and says which part of one it got.
 BURN = """
@@ -274,6 +278,48 @@ class Limits(HostCase):
         for seconds in (self.stream_in("ada", 8 * MIB), self.stream_out("ada", 8 * MIB)):
             self.assertGreater(8 * MIB / seconds, 4 * MIB)
         self.assertGreater(self.usage("ada")["running"]["sent_bytes"], 8 * MIB)
+
+    def test_a_disk_of_its_own_is_no_faster_either(self):
+        if not all(self.feature(name)["available"] for name in ("disk_quota", "disk_speed")):
+            self.skipTest("this machine lacks one of the two")
+        self.with_disk("ada", 64)
+        self.update("ada", io_bytes_per_second=4 * MIB)
+        for direction in ("write", "read"):
+            self.assertLess(12 * MIB / self.stream("ada", direction, 12), 1.3 * 4 * MIB, direction)
+
+    def test_what_is_killed_half_way_leaves_no_disk(self):
+        self.with_disk("warm", 64)
+        self.doCleanups()
+        before = wait_until(self.empty, "the host is empty")
+        begun = time.monotonic()
+        self.host.create("ada", disk_bytes=64 * MIB)
+        whole = time.monotonic() - begun
+        self.host.delete("ada")
+        for part in range(CUTS):
+            for doing, call in (("create", lambda: self.host.create("ada", disk_bytes=64 * MIB)),
+                                ("delete", lambda: self.host.delete("ada"))):
+                with self.subTest(part=part, doing=doing):
+                    if doing == "delete" and not self.there("ada"):
+                        self.host.create("ada", disk_bytes=64 * MIB)
+                    working = run_in_thread(call)
+                    time.sleep(whole * (part + 0.5) / CUTS)
+                    self.host.kill()
+                    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+                        working(30)
+                    self.host.start()
+                    if doing == "delete" and self.there("ada"):
+                        self.host.delete("ada")
+            if self.there("ada"):
+                self.host.delete("ada")
+            wait_until(lambda: self.empty() == before, "nothing of it is left")
+
+    def there(self, name):
+        return any(box["name"] == name for box in self.host.rpc("container_list", {})["containers"])
+
+    def empty(self):
+        """What the host looks like without containers."""
+        picture = {**self.host.picture(), "loops": self.loops()}
+        return picture if not picture["containers"] and not picture["owned"] else None
 
     def test_limits_that_nothing_could_live_with_are_refused(self):
         self.refused("invalid_argument", "/disk_bytes", "container_create", {"name": "ada", "disk_bytes": 1})

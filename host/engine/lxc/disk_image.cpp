@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t room_to_grow = 4;              // times the first limit
 constexpr std::int64_t made_for_bytes_min = 1 << 30;  // a small one may become an ordinary one
 constexpr std::int64_t own_share = 8;  // less than an eighth of a file is ext4's own tables
+constexpr mode_t root_only = 0700;
 constexpr std::int64_t stat_block_bytes = 512;
 constexpr int free_device_attempts_max = 64;  // others take loop devices too
 constexpr const char* mount_options = "discard,noinit_itable,errors=remount-ro";
@@ -123,7 +124,7 @@ bool DiskImage::mounted() const {
 }
 
 Result<> DiskImage::create(std::int64_t bytes) const {
-    BERTH_TRY(make_directories(path(), 0711));
+    BERTH_TRY(make_directories(path(), root_only));
     {
         const Fd image(::open(file().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         const auto room = std::max(bytes * room_to_grow, made_for_bytes_min);
@@ -146,6 +147,9 @@ Result<> DiskImage::mount() const {
     if (::mount(device_path(name).c_str(), path().c_str(), "ext4", MS_NODEV | MS_NOSUID,
                 mount_options) != 0)
         return fail(system_error("mount a container's disk", errno));
+    // Set-user-id programs lie here; containers see them through the overlay alone.
+    if (::chmod(path().c_str(), root_only) != 0)
+        return fail(system_error("close a container's disk to others", errno));
     return {};
 }
 

@@ -320,6 +320,11 @@ Result<> Rootfs::unmount() const {
     return {};
 }
 
+Result<> Rootfs::detach() const {
+    BERTH_TRY(unmount());
+    return unmount_all(disk_.path());
+}
+
 Result<> Rootfs::keep(const Root& root) const {
     std::vector<fs::path> others;
     std::error_code none;
@@ -336,8 +341,7 @@ Result<> Rootfs::keep(const Root& root) const {
 }
 
 Result<> Rootfs::destroy() const {
-    BERTH_TRY(unmount());
-    BERTH_TRY(unmount_all(disk_.path()));
+    BERTH_TRY(detach());
     return remove_tree(directory_);
 }
 

@@ -35,6 +35,8 @@ public:
                                  const Root& root = {}) const;
     /// Unmounts everything but the container's own disk. Can be repeated.
     [[nodiscard]] Result<> unmount() const;
+    /// Unmounts everything. Can be repeated.
+    [[nodiscard]] Result<> detach() const;
     /// Removes what other roots than `root` have been made of. Can be repeated.
     [[nodiscard]] Result<> keep(const Root& root) const;
     /// Writes, edits or removes a file of a fresh, mounted root.
