@@ -33,6 +33,11 @@ Result<> ContainerService::reconcile() {
     for (const auto& row : BERTH_TRY(containers_.list())) {
         if (!rooms_.engine.running(row.id)) continue;  // the Keeper starts those that are wanted
         BERTH_TRY(publish_keys(row));
+        // An end between two steps of a start or of a change has left others, or none.
+        if (auto held = rooms_.engine.limit(row.id, {}, limits_of(row)); !held) {
+            log::warning("reconcile: a container's limits could not be set again",
+                         {{"container", row.name}, {"cause", held.error().message}});
+        }
         if (rooms_.engine.frozen(row.id)) continue;
         if (auto opened = rooms_.logins.open(row.id, row.ssh_port); !opened) {
             log::warning("reconcile: a container has no SSH entry",

@@ -162,7 +162,7 @@ public:
     /// unsupported, at the limit's field, when this machine has no means to keep one of them.
     [[nodiscard]] virtual Result<> check(const Limits& limits) const = 0;
     /// Puts limits on a container that has those of `from`, on a running one at once: all, or on
-    /// an error none. `busy` when it uses more now.
+    /// an error none. `busy` when it uses more now. From no limits at all, each is set anew.
     [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& from,
                                          const Limits& to) = 0;
 

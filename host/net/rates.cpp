@@ -71,12 +71,11 @@ Result<> slow_down(const std::string& link, std::int64_t rate) {
                    NLM_F_CREATE | NLM_F_REPLACE, set);
 }
 
-/// Takes a queue away; one that is not there is fine.
-Result<> remove_queue(const std::string& link, std::uint32_t handle, std::uint32_t parent,
-                      const char* kind) {
+/// Takes a queue away, whoever made it; one that is not there is fine.
+Result<> remove_queue(const std::string& link, std::uint32_t parent, const char* kind) {
     auto removed =
         request(fmt::format("take a limit off '{}'", link), RTM_DELQDISC, 0,
-                [&](nlmsghdr* message) { (void)put_queue(message, link, handle, parent, kind); });
+                [&](nlmsghdr* message) { (void)put_queue(message, link, 0, parent, kind); });
     // The kernel says "invalid" of a parent without a queue, and "not found" of a queue.
     if (!removed && link_exists(link)) return {};
     return removed;
@@ -103,7 +102,7 @@ Result<> make_detour(const std::string& name) {
 
 /// Leads all that arrives at `port` through `detour`.
 Result<> lead(const std::string& port, const std::string& detour) {
-    BERTH_TRY(remove_queue(port, arriving, TC_H_INGRESS, "ingress"));
+    BERTH_TRY(remove_queue(port, TC_H_INGRESS, "ingress"));
     BERTH_TRY(request(fmt::format("watch what arrives at '{}'", port), RTM_NEWQDISC,
                       NLM_F_CREATE | NLM_F_EXCL, [&port](nlmsghdr* message) {
                           (void)put_queue(message, port, arriving, TC_H_INGRESS, "ingress");
@@ -143,9 +142,9 @@ Result<> limit_rates(const std::string& port, const std::string& detour, const R
     if (rates.receive > 0)
         BERTH_TRY(slow_down(port, rates.receive));
     else
-        BERTH_TRY(remove_queue(port, root_queue, TC_H_ROOT, "tbf"));
+        BERTH_TRY(remove_queue(port, TC_H_ROOT, "tbf"));
     if (rates.send == 0) {
-        BERTH_TRY(remove_queue(port, arriving, TC_H_INGRESS, "ingress"));
+        BERTH_TRY(remove_queue(port, TC_H_INGRESS, "ingress"));
         return link_exists(detour) ? delete_link(detour) : Result<>();
     }
     BERTH_TRY(make_detour(detour));

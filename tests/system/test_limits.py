@@ -321,6 +321,22 @@ class Limits(HostCase):
         picture = {**self.host.picture(), "loops": self.loops()}
         return picture if not picture["containers"] and not picture["owned"] else None
 
+    def test_limits_that_were_lost_are_set_again_when_berthd_starts(self):
+        box = self.make("ada", cpu_percent=50)
+        self.update("ada", **({"send_bytes_per_second": MIB} if self.feature("network_rate")["available"] else {}))
+        tops = [Path("/sys/fs/cgroup") / path / self.host.cgroup / box["id"] for path in ("cpu", ".")]
+        quota = next(path for top in tops for path in (top / "cpu.cfs_quota_us", top / "cpu.max") if path.exists())
+        before, links = quota.read_text(), self.host.machine.links()
+        self.host.kill()
+        quota.write_text("-1" if quota.name == "cpu.cfs_quota_us" else "max")
+        self.host.machine.run(["ip", "link", "delete", f"bi{box['id']}"], check=False)
+        self.host.machine.run(["tc", "qdisc", "add", "dev", f"bh{box['id']}", "root", "tbf", "rate", "8kbit", "burst",
+                               "2kb", "latency", "1s"])
+        self.host.start()
+        self.assertEqual((quota.read_text(), sorted(self.host.machine.links())), (before, sorted(links)))
+        shown = self.host.machine.run(["tc", "qdisc", "show", "dev", f"bh{box['id']}"]).stdout
+        self.assertNotIn("8Kbit", shown)
+
     def test_limits_that_nothing_could_live_with_are_refused(self):
         self.refused("invalid_argument", "/disk_bytes", "container_create", {"name": "ada", "disk_bytes": 1})
         self.make("ada")

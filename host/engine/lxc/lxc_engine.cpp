@@ -208,7 +208,9 @@ Result<> LxcEngine::start(const Spec& spec) {
     remember(spec.id, container.get());
     BERTH_TRY(net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
                                 spec.network.ipv4));
-    return limit_rates(spec.id, {}, spec.limits);
+    const auto& limits = spec.limits;  // a new link has none
+    const bool slow = limits.receive_bytes_per_second > 0 || limits.send_bytes_per_second > 0;
+    return slow ? limit_rates(spec.id, limits) : Result<>();
 }
 
 Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,

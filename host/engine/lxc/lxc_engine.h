@@ -85,8 +85,7 @@ private:
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
     [[nodiscard]] static Result<> prepare_disk(const Rootfs& rootfs, const Limits& limits);
-    [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& from,
-                                              const Limits& to);
+    [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& limits);
 
     struct Init {
         Fd handle;  // a pidfd

@@ -47,9 +47,8 @@ Result<> LxcEngine::prepare_disk(const Rootfs& rootfs, const Limits& limits) {
     return held;
 }
 
-Result<> LxcEngine::limit_rates(std::string_view id, const Limits& from, const Limits& to) {
-    if (rates_of(from) == rates_of(to)) return {};
-    return net::limit_rates(host_interface(id), detour_interface(id), rates_of(to));
+Result<> LxcEngine::limit_rates(std::string_view id, const Limits& limits) {
+    return net::limit_rates(host_interface(id), detour_interface(id), rates_of(limits));
 }
 
 Result<> LxcEngine::limit(std::string_view id, const Limits& from, const Limits& to) {
@@ -61,12 +60,11 @@ Result<> LxcEngine::limit(std::string_view id, const Limits& from, const Limits&
             [rootfs, from]() noexcept { (void)rootfs.disk().hold_to(from.disk_bytes); });
     }
     if (running(id)) {
-        const auto group = payload_group(options_.cgroup, id);
-        BERTH_TRY(apply_limits(to, cgroups_, disk_, group));
-        undo.on_failure(
-            [this, from, group]() noexcept { (void)apply_limits(from, cgroups_, disk_, group); });
-        undo.on_failure([id, from, to]() noexcept { (void)limit_rates(id, to, from); });
-        BERTH_TRY(limit_rates(id, from, to));
+        if (means_.rates) {
+            undo.on_failure([id, from]() noexcept { (void)limit_rates(id, from); });
+            BERTH_TRY(limit_rates(id, to));
+        }
+        BERTH_TRY(apply_limits(to, cgroups_, disk_, payload_group(options_.cgroup, id)));
     }
     undo.keep();
     return {};
