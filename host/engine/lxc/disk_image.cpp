@@ -153,6 +153,12 @@ Result<> DiskImage::mount() const {
     return {};
 }
 
+bool DiskImage::gave_up() const {
+    if (!mounted()) return false;
+    const Fd file(::open(path().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    return !file && (errno == EROFS || errno == EIO);
+}
+
 Result<> DiskImage::hold_to(std::int64_t bytes) const {
     struct stat image{};
     if (::stat(file().c_str(), &image) != 0)

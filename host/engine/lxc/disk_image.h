@@ -27,6 +27,9 @@ public:
     [[nodiscard]] Result<> create(std::int64_t bytes) const;
     /// Mounts it; nothing to do when it is mounted or not there.
     [[nodiscard]] Result<> mount() const;
+    /// Whether a mounted one takes no writes any more, as after the host's own disk was full;
+    /// mounted anew, it does.
+    [[nodiscard]] bool gave_up() const;
     /// Holds a mounted one to `bytes`, until it is unmounted. `busy` when more is used now,
     /// unsupported when it was made for less; both at /disk_bytes.
     [[nodiscard]] Result<> hold_to(std::int64_t bytes) const;

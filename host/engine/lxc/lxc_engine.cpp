@@ -184,8 +184,7 @@ Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds)
 
 Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
-    // A disk that gave up, because the host's own was full, takes writes again when mounted anew.
-    if (rootfs.disk().exists()) BERTH_TRY(rootfs.detach());
+    if (rootfs.disk().gave_up()) BERTH_TRY(rootfs.detach());
     BERTH_TRY(prepare_disk(rootfs, spec.limits));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));

@@ -3,15 +3,16 @@
 #include "host/engine/lxc/disk_image.h"
 
 #include "base/files.h"
-#include "base/rollback.h"
 #include "host/engine/lxc/disk_use.h"
 #include "tests/support/catch.h"
 #include "tests/support/privilege.h"
 #include "tests/support/temporary_directory.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -111,29 +112,22 @@ TEST_CASE("a disk that is there is closed to other users, and one that is not is
     CHECK(none.mount());
 }
 
-TEST_CASE("a disk that the host had no room for takes writes again when it is mounted anew",
+TEST_CASE("a disk that gave up is known, and takes writes again when it is mounted anew",
           "[disk]") {
     if (!works()) return;
-    const TemporaryDirectory small;
-    const auto resize = [&small](const char* options, unsigned long flags) {
-        return ::mount("tmpfs", small.path().c_str(), "tmpfs", flags, options) == 0;
-    };
-    Rollback unmount;
-    const auto later = [&unmount](const std::filesystem::path& point) {
-        unmount.on_failure([point]() noexcept { (void)::umount2(point.c_str(), MNT_DETACH); });
-    };
-    REQUIRE(resize("size=40m", 0));
-    later(small.path());
-    const DiskImage disk(small.path());
-    REQUIRE(disk.create(128 * mib));
-    REQUIRE(disk.mount());
-    later(disk.path());
-    REQUIRE(disk.hold_to(128 * mib));
-    CHECK(fill(disk.path() / "file", 100) == not_kept);
-    REQUIRE(::umount2(disk.path().c_str(), MNT_DETACH) == 0);
-    REQUIRE(resize("size=256m", MS_REMOUNT));
-    REQUIRE(disk.mount());
-    CHECK(fill(disk.path() / "other", 20) == 20);
+    const Made made;
+    REQUIRE(made.disk.mount());
+    CHECK_FALSE(made.disk.gave_up());
+    struct stat status{};
+    REQUIRE(::stat(made.disk.path().c_str(), &status) == 0);
+    const auto device = std::filesystem::canonical(
+        fmt::format("/sys/dev/block/{}:{}", major(status.st_dev), minor(status.st_dev)));
+    REQUIRE(write_kernel_file("/sys/fs/ext4" / device.filename() / "trigger_fs_error", "a test"));
+    CHECK(made.disk.gave_up());
+    made.unmount();
+    REQUIRE(made.disk.mount());
+    CHECK_FALSE(made.disk.gave_up());
+    CHECK(fill(made.disk.path() / "other", 20) == 20);
 }
 
 TEST_CASE("files are counted once, and what is a link or elsewhere is not", "[disk]") {
