@@ -21,19 +21,14 @@ while time.monotonic() - begun < float(sys.argv[1]): pass
 print((time.process_time() - used) / (time.monotonic() - begun))
 """
 
-# Outside: sends and takes whatever the other end takes and sends. ADDRESS BYTES; says its port.
+# Outside: sends so many bytes, and takes all until the other end is done. ADDRESS BYTES; says its port.
 PEER = """
 import socket, sys, threading
 listener = socket.create_server((sys.argv[1], 0))
 print(listener.getsockname()[1], flush=True)
 peer, _ = listener.accept()
-def send():
-    try: peer.sendall(bytes(int(sys.argv[2])))
-    except OSError: pass
-threading.Thread(target=send, daemon=True).start()
-try:
-    while peer.recv(65536): pass
-except OSError: pass
+threading.Thread(target=peer.sendall, args=(bytes(int(sys.argv[2])),), daemon=True).start()
+while peer.recv(65536): pass
 """
 
 # Inside: ADDRESS PORT BYTES; says how many seconds the STEPs took that move them.
@@ -43,6 +38,7 @@ s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 buffer, left, begun = bytearray(65536), int(sys.argv[3]), time.monotonic()
 while left > 0: left -= STEP
 s.shutdown(socket.SHUT_WR)
+while s.recv(1): pass  # until the peer has it all
 print(time.monotonic() - begun)
 """
 
@@ -215,9 +211,14 @@ class Limits(HostCase):
         wait_until(lambda: self.loops() == before, "no loop device is left")
 
     def loops(self):
-        """The loop devices that have a file of ours."""
-        return sorted(str(path) for path in Path("/sys/block").glob("loop*/loop/backing_file")
-                      if str(self.host.state) in path.read_text())
+        """The loop devices in use; nothing else on this machine takes or leaves any meanwhile."""
+        return sorted(path.parents[1].name for path in Path("/sys/block").glob("loop*/loop/backing_file"))
+
+    def test_a_disk_tells_nobody_whose_it_is(self):
+        box = self.with_disk("ada", 64)
+        self.make("bob")
+        seen = self.host.output("bob", "sh", "-c", "cat /sys/block/loop*/loop/backing_file /proc/mounts /proc/partitions")
+        self.assertNotIn(box["id"], seen)
 
     def test_the_use_of_a_stopped_container_is_known(self):
         box = self.make("ada")
@@ -239,13 +240,13 @@ class Limits(HostCase):
 
     def stream_in(self, name, bytes_):
         """How many seconds a container takes to get so many bytes from outside."""
-        return self.transfer(name, bytes_, "s.recv_into(buffer) or 1 / 0")
+        return self.transfer(name, bytes_, bytes_, "s.recv_into(buffer) or 1 / 0")
 
     def stream_out(self, name, bytes_):
-        return self.transfer(name, bytes_, "s.send(buffer)")
+        return self.transfer(name, bytes_, 0, "s.send(buffer)")
 
-    def transfer(self, name, bytes_, step):
-        peer = self.host.machine.enter_outside(["python3", "-c", PEER, OUTSIDE_ADDRESS, str(bytes_)])
+    def transfer(self, name, bytes_, sent, step):
+        peer = self.host.machine.enter_outside(["python3", "-c", PEER, OUTSIDE_ADDRESS, str(sent)])
         with subprocess.Popen(peer, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent) as server:
             try:
                 port = server.stdout.readline().strip()

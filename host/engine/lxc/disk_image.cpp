@@ -38,25 +38,41 @@ std::string device_path(std::string_view name) {
     return fmt::format("/dev/{}", name);
 }
 
+bool has(const Fd& device, const struct stat& file) {
+    loop_info64 info{};
+    return device && ::ioctl(device.get(), LOOP_GET_STATUS64, &info) == 0 &&
+           info.lo_device == file.st_dev && info.lo_inode == file.st_ino;
+}
+
 /// The loop device that has the file already; two for one file would destroy what is on it.
-std::string attached(const fs::path& file) {
+Fd attached(const struct stat& file, std::string& name) {
     std::error_code none;
-    for (const auto& device : fs::directory_iterator("/sys/block", none)) {
-        const auto behind = read_file(device.path() / "loop/backing_file");
-        if (behind && *behind == file.string() + "\n") return device.path().filename();
+    for (const auto& entry : fs::directory_iterator("/sys/block", none)) {
+        if (!fs::exists(entry.path() / "loop", none)) continue;  // it has no file
+        name = entry.path().filename();
+        Fd device(::open(device_path(name).c_str(), O_RDWR | O_CLOEXEC));
+        if (has(device, file)) return device;
     }
-    return "";
+    return Fd();
+}
+
+/// The file by a mount of its own, because a loop device tells everybody the path of its file, and
+/// in that stands the container's id.
+Fd open_nameless(const fs::path& file) {
+    const Fd alone(::open_tree(AT_FDCWD, file.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    return Fd(alone
+                  ? ::open(fmt::format("/proc/self/fd/{}", alone.get()).c_str(), O_RDWR | O_CLOEXEC)
+                  : -1);
 }
 
 /// A loop device for the file, which lets go of it with the last descriptor or mount.
 Result<Fd> attach(const fs::path& file, std::string& name) {
-    if (name = attached(file); !name.empty()) {
-        Fd device(::open(device_path(name).c_str(), O_RDWR | O_CLOEXEC));
-        if (device && attached(file) == name) return device;
-    }
     const Fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-    const Fd behind(::open(file.c_str(), O_RDWR | O_CLOEXEC));
-    if (!control || !behind) return fail(system_error("open a disk image", errno));
+    const Fd behind = open_nameless(file);
+    struct stat status{};
+    if (!control || !behind || ::fstat(behind.get(), &status) != 0)
+        return fail(system_error("open a disk image", errno));
+    if (Fd device = attached(status, name)) return device;
     loop_config config{};
     config.fd = static_cast<__u32>(behind.get());
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;

@@ -130,6 +130,25 @@ TEST_CASE("a disk that gave up is known, and takes writes again when it is mount
     CHECK(fill(made.disk.path() / "other", 20) == 20);
 }
 
+TEST_CASE("a disk that somebody still has open is never there twice", "[disk]") {
+    if (!works()) return;
+    const Made made;
+    const auto device = [&made] {
+        struct stat status{};
+        REQUIRE(::stat(made.disk.path().c_str(), &status) == 0);
+        return status.st_dev;
+    };
+    REQUIRE(made.disk.mount());
+    const auto before = device();
+    const Fd held(::open((made.disk.path() / "file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(held);
+    made.unmount();
+    REQUIRE(made.disk.mount());
+    CHECK(device() == before);
+    REQUIRE(::write(held.get(), "x", 1) == 1);
+    CHECK(read_file(made.disk.path() / "file").value() == "x");
+}
+
 TEST_CASE("files are counted once, and what is a link or elsewhere is not", "[disk]") {
     using namespace std::chrono_literals;
     const TemporaryDirectory directory;
