@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.host import HostCase, main, run_in_thread
+from support.host import HostCase, ToolError, main, run_in_thread
 from support.machine import OUTSIDE_ADDRESS, die_with_parent, wait_until
 
 MIB = 1 << 20
@@ -191,8 +191,7 @@ class Limits(HostCase):
         self.assertTrue(self.usage("ada")["disk"]["exact"])
         self.assertGreater(self.usage("ada")["disk"]["bytes"], 30 * MIB)
         self.host.stop()
-        for mount in sorted((line.split()[0] for line in self.host.machine.new_mounts()), key=len, reverse=True):
-            self.host.machine.run(["umount", mount])
+        self.unmount(self.host.state)
         self.assertEqual(self.loops(), before)
         self.host.start()
         self.assertGreater(self.usage("ada")["disk"]["bytes"], 30 * MIB)
@@ -210,9 +209,32 @@ class Limits(HostCase):
         self.doCleanups()
         wait_until(lambda: self.loops() == before, "no loop device is left")
 
+    def unmount(self, below):
+        """As a reboot does."""
+        points = (line.split()[0] for line in self.host.machine.new_mounts())
+        for point in sorted((point for point in points if point.startswith(str(below))), key=len, reverse=True):
+            self.host.machine.run(["umount", point])
+
     def loops(self):
         """The loop devices in use; nothing else on this machine takes or leaves any meanwhile."""
         return sorted(path.parents[1].name for path in Path("/sys/block").glob("loop*/loop/backing_file"))
+
+    def test_a_broken_disk_is_a_matter_of_its_container_alone(self):
+        box = self.with_disk("ada", 64)
+        self.make("bob")
+        self.host.rpc("container_stop", {"name": "ada", "timeout_seconds": 0})
+        self.host.stop()
+        own = self.host.state / "containers" / box["id"]
+        self.unmount(own)
+        with (own / "disk.img").open("r+b") as image:
+            image.write(bytes(MIB))
+        self.host.start()
+        self.assertEqual(self.host.output("bob", "echo", "well"), "well\n")
+        with self.assertRaises(ToolError) as caught:
+            self.host.rpc("container_start", {"name": "ada"})
+        self.assertIn("disk", caught.exception.message)
+        self.assertEqual(self.get("ada")["state"], "stopped")
+        self.assertFalse(self.usage("ada")["disk"]["exact"])
 
     def test_a_disk_tells_nobody_whose_it_is(self):
         box = self.with_disk("ada", 64)

@@ -161,8 +161,11 @@ Result<> DiskImage::mount() const {
     std::string name;
     const Fd device = BERTH_TRY(attach(file(), name));
     if (::mount(device_path(name).c_str(), path().c_str(), "ext4", MS_NODEV | MS_NOSUID,
-                mount_options) != 0)
-        return fail(system_error("mount a container's disk", errno));
+                mount_options) != 0) {
+        return fail(system_error("mount a container's disk", errno)
+                        .next("look at the kernel's log; a snapshot of the container can be forked "
+                              "into a new one"));
+    }
     // Set-user-id programs lie here; containers see them through the overlay alone.
     if (::chmod(path().c_str(), root_only) != 0)
         return fail(system_error("close a container's disk to others", errno));

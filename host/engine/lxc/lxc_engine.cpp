@@ -2,6 +2,7 @@
 #include "host/engine/lxc/lxc_engine.h"
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/rollback.h"
 #include "host/engine/lxc/compat_filter.h"
 #include "host/engine/lxc/init_ending.h"
@@ -228,7 +229,12 @@ Result<> LxcEngine::prepare_root(const Spec& spec) {
 
 Result<> LxcEngine::keep_root(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
-    BERTH_TRY(rootfs.disk().mount());
+    if (const auto mounted = rootfs.disk().mount(); !mounted) {
+        // One broken disk is no reason for the others' containers not to come up.
+        log::warning("a container's disk cannot be mounted",
+                     {{"id", spec.id}, {"cause", mounted.error().message}});
+        return {};
+    }
     return rootfs.keep(spec.root);
 }
 
