@@ -146,9 +146,7 @@ Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                         .hostname = row.name,
                         .base = image.rootfs,
                         .uid_base = row.uid_base,
-                        .limits = {.memory_bytes = row.memory_bytes,
-                                   .cpu_percent = row.cpu_percent,
-                                   .processes = row.processes},
+                        .limits = limits_of(row),
                         .network = {.bridge = options_.bridge,
                                     .mac = net::mac_of(row.ipv4),
                                     .ipv4 = row.ipv4,
@@ -251,6 +249,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
 
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
+    BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
     const auto host_key = BERTH_TRY(ssh::generate_host_key());
     auto row = row_of(wish, image, host_key.public_key);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
+#include "host/container/limits.h"
 #include "host/container/uses.h"
 #include "host/engine/container_engine.h"
 #include "host/events/events.h"
@@ -72,9 +73,7 @@ struct CreateWish {
 /// What is to be different; what is absent stays.
 struct UpdateWish {
     std::string etag = {};  // of the View that this was decided on; "": whatever it is now
-    std::optional<std::int64_t> memory_bytes = {};
-    std::optional<std::int64_t> cpu_percent = {};
-    std::optional<std::int64_t> processes = {};
+    LimitsWish limits = {};
     store::Labels labels = {};                     // set or changed
     std::vector<std::string> labels_removed = {};  // by key
     std::optional<store::Restart> restart = {};
@@ -158,6 +157,8 @@ public:
                                     const Waiting& waiting = {});
     [[nodiscard]] Result<> remove(const ContainerName& name, bool force,
                                   const Waiting& waiting = {});
+    /// What it uses now.
+    [[nodiscard]] Result<std::pair<View, engine::Usage>> usage(const ContainerName& name);
     /// Changes a container, a running one at once: all of the wish, or on an error none.
     [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,
                                       const Waiting& waiting = {});
@@ -238,6 +239,7 @@ private:
     [[nodiscard]] Result<engine::Spec> spec_of(const store::Container& row,
                                                const image::Image& image);
     [[nodiscard]] Result<image::Image> image_of(const CreateWish& wish);
+    [[nodiscard]] Result<> check_limits(const engine::Limits& limits) const;
     [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
 
     [[nodiscard]] store::Container row_of(const CreateWish& wish, const image::Image& image,

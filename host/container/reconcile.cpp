@@ -73,15 +73,20 @@ void ContainerService::end_half_way(const store::Container& row) {
 }
 
 void ContainerService::find_again(const store::Container& row) {
-    auto entry = publish_keys(row);
-    if (entry && !rooms_.engine.frozen(row.id)) entry = rooms_.logins.open(row.id, row.ssh_port);
+    std::string_view what = "has no SSH entry";
+    auto found = publish_keys(row);
+    if (found && !rooms_.engine.frozen(row.id)) found = rooms_.logins.open(row.id, row.ssh_port);
+    // An end between two steps of a start or of a change has left other limits, or none.
+    if (auto held = rooms_.engine.limit(row.id, {}, limits_of(row)); !held) {
+        what = "does not have all its limits";
+        found = std::move(held);
+    }
     const auto entity = warning::container_entity(row.name);
-    if (entry) {
+    if (found) {
         rooms_.warnings.resolve(warning::reconcile_failed, entity);
     } else {
         warning::tell_not_repaired(rooms_.warnings, Severity::error, entity,
-                                   fmt::format("container '{}' has no SSH entry", row.name),
-                                   entry.error());
+                                   fmt::format("container '{}' {}", row.name, what), found.error());
     }
     log::info("reconcile: a running container was found again",
               {{"container", row.name}, {"id", row.id}});

@@ -23,9 +23,7 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     row.wanted_running = wish.start;
     row.image = image.name;
     row.image_digest = image.digest;
-    row.memory_bytes = wish.limits.memory_bytes;
-    row.cpu_percent = wish.limits.cpu_percent;
-    row.processes = wish.limits.processes;
+    row.limits = to_store(wish.limits);
     row.host_key = std::move(host_key);
     row.created_at = to_rfc3339(rooms_.clock.wall());
     row.labels = wish.labels;
@@ -60,7 +58,13 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
     return {};
 }
 
+Result<> ContainerService::check_limits(const engine::Limits& limits) const {
+    BERTH_TRY(check_sizes(limits));
+    return rooms_.engine.check(limits);
+}
+
 Result<store::Container> ContainerService::rehearse_create(const CreateWish& wish) {
+    BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
     auto row = row_of(wish, image, "");
     BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish); }));

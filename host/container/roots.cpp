@@ -58,9 +58,7 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
     if (!row) return fail(Error(row.error()).at("/container"));
     CreateWish wish{.name = name,
                     .image = BERTH_TRY(ImageName::parse(row->image)),
-                    .limits = {.memory_bytes = row->memory_bytes,
-                               .cpu_percent = row->cpu_percent,
-                               .processes = row->processes},
+                    .limits = limits_of(*row),
                     .ports = {},
                     .ssh_keys = {},
                     .labels = row->labels,

@@ -10,17 +10,6 @@ namespace {
 
 constexpr std::size_t labels_per_container_max = 32;
 
-engine::Limits limits_of(const store::Container& row) {
-    return {.memory_bytes = row.memory_bytes,
-            .cpu_percent = row.cpu_percent,
-            .processes = row.processes};
-}
-
-bool same_limits(const store::Container& left, const store::Container& right) {
-    return left.memory_bytes == right.memory_bytes && left.cpu_percent == right.cpu_percent &&
-           left.processes == right.processes;
-}
-
 }  // namespace
 
 Error protected_error(const store::Container& row) {
@@ -53,9 +42,19 @@ Result<store::Container> ContainerService::changed(store::Container row,
                 .at("/etag")
                 .next("call container_get, and update with its etag if it still fits"));
     }
-    row.memory_bytes = wish.memory_bytes.value_or(row.memory_bytes);
-    row.cpu_percent = wish.cpu_percent.value_or(row.cpu_percent);
-    row.processes = wish.processes.value_or(row.processes);
+    const auto before = row.limits;
+    row.limits = changed_by(wish.limits, row.limits);
+    BERTH_TRY(check_limits(limits_of(row)));
+    if ((before.disk_bytes == 0) != (row.limits.disk_bytes == 0)) {
+        return fail(make_error(ErrorCode::unsupported,
+                               before.disk_bytes == 0
+                                   ? "a container gets a disk of its own only when it is created"
+                                   : "a container that has a disk of its own keeps it")
+                        .at("/disk_bytes")
+                        .next(before.disk_bytes == 0
+                                  ? "create another with disk_bytes"
+                                  : "ask for as many bytes as it may ever need"));
+    }
     for (const auto& key : wish.labels_removed) row.labels.erase(key);
     for (const auto& [key, value] : wish.labels) row.labels.insert_or_assign(key, value);
     if (row.labels.size() > labels_per_container_max) {
@@ -78,6 +77,13 @@ Result<store::Container> ContainerService::changed(store::Container row,
     return row;
 }
 
+Result<std::pair<View, engine::Usage>> ContainerService::usage(const ContainerName& name) {
+    const auto row = BERTH_TRY(find_ready(name));
+    const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
+    auto used = BERTH_TRY(rooms_.engine.usage(BERTH_TRY(spec_of(row, image))));
+    return std::pair(BERTH_TRY(view(row)), used);
+}
+
 Result<View> ContainerService::rehearse_update(const ContainerName& name, const UpdateWish& wish) {
     return view(BERTH_TRY(changed(BERTH_TRY(find_ready(name)), wish)));
 }
@@ -88,10 +94,11 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
     const auto before = BERTH_TRY(find_ready(name));
     const auto after = BERTH_TRY(changed(before, wish));
     Rollback undo;
-    if (!same_limits(before, after) && rooms_.engine.running(before.id)) {
-        BERTH_TRY(rooms_.engine.limit(before.id, limits_of(after)));
-        undo.on_failure(
-            [this, before]() noexcept { (void)rooms_.engine.limit(before.id, limits_of(before)); });
+    if (before.limits != after.limits) {
+        BERTH_TRY(rooms_.engine.limit(before.id, limits_of(before), limits_of(after)));
+        undo.on_failure([this, before, after]() noexcept {
+            (void)rooms_.engine.limit(before.id, limits_of(after), limits_of(before));
+        });
     }
     BERTH_TRY(containers_.update(after));
     undo.keep();

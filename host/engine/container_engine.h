@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -31,10 +32,40 @@ struct NetworkCard {
     std::string gateway;
 };
 
+/// What a container may use at most. From disk_bytes on, 0 is no limit of that kind.
 struct Limits {
     std::int64_t memory_bytes = 0;
     std::int64_t cpu_percent = 0;  // 100 is one CPU
     std::int64_t processes = 0;
+    std::int64_t swap_bytes = 0;           // beside the memory; 0: none at all
+    std::int64_t disk_bytes = 0;           // that the files it has changed take
+    std::int64_t io_bytes_per_second = 0;  // read from the disk, and as much written
+    std::int64_t io_operations_per_second = 0;
+    std::int64_t receive_bytes_per_second = 0;  // of its network card
+    std::int64_t send_bytes_per_second = 0;
+
+    [[nodiscard]] bool operator==(const Limits&) const = default;
+};
+
+struct DiskUse {
+    std::int64_t bytes = 0;
+    bool exact = true;  // false for an estimate
+};
+
+/// Of one that runs, since it was started.
+struct RunningUse {
+    std::int64_t memory_bytes = 0;  // with what the kernel caches for it
+    std::int64_t cpu_ms = 0;
+    std::int64_t processes = 0;
+    std::int64_t received_bytes = 0;
+    std::int64_t sent_bytes = 0;
+};
+
+/// What a container uses; of one that is stopped, of its disk alone.
+struct Usage {
+    DiskUse disk;
+    bool disk_limited = false;  // whether its files lie on a disk of their own
+    std::optional<RunningUse> running = {};
 };
 
 /// A file put into a fresh container before its first start, owned by its root.
@@ -128,9 +159,15 @@ public:
     /// How the init of that watch(), which has become readable, has ended.
     [[nodiscard]] virtual Ending ending(std::string_view id, const Fd& watch) = 0;
 
-    /// Puts limits on a running container at once: all, or on an error none. `busy` when it uses
-    /// more memory now.
-    [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& limits) = 0;
+    /// unsupported, at the limit's field, when this machine has no means to keep one of them.
+    [[nodiscard]] virtual Result<> check(const Limits& limits) const = 0;
+    /// Puts limits on a container that has those of `from`, on a running one at once: all, or on
+    /// an error none. `busy` when it uses more now. From no limits at all, each is set anew.
+    [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& from,
+                                         const Limits& to) = 0;
+
+    /// What it uses now; files are counted for a bounded time.
+    [[nodiscard]] virtual Result<Usage> usage(const Spec& spec) = 0;
 
     /// Halts every process of a running container where it is, or lets them go on. Both can be
     /// repeated; stop() and destroy() let go by themselves.

@@ -2,6 +2,7 @@
 #include "host/net/links.h"
 
 #include "base/files.h"
+#include "host/net/rtnetlink.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -17,37 +18,10 @@
 #include <bit>
 #include <cerrno>
 #include <filesystem>
-#include <functional>
 #include <memory>
 
 namespace berth::net {
 namespace {
-
-struct CloseSocket {
-    void operator()(mnl_socket* socket) const noexcept { (void)::mnl_socket_close(socket); }
-};
-
-/// Sends one request, built by `fill`, and waits for the kernel's acknowledgement.
-Result<> request(std::string_view doing, std::uint16_t type, std::uint16_t flags,
-                 const std::function<void(nlmsghdr*)>& fill) {
-    alignas(nlmsghdr) std::array<char, 8192> buffer{};
-    nlmsghdr* message = ::mnl_nlmsg_put_header(buffer.data());
-    message->nlmsg_type = type;
-    message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
-    message->nlmsg_seq = 1;
-    fill(message);
-    const std::unique_ptr<mnl_socket, CloseSocket> socket(
-        ::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!socket || ::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
-        ::mnl_socket_sendto(socket.get(), message, message->nlmsg_len) < 0)
-        return fail(system_error(doing, errno));
-    alignas(nlmsghdr) std::array<char, 8192> answer{};
-    const ssize_t got = ::mnl_socket_recvfrom(socket.get(), answer.data(), answer.size());
-    if (got < 0 || ::mnl_cb_run(answer.data(), static_cast<std::size_t>(got), 1,
-                                ::mnl_socket_get_portid(socket.get()), nullptr, nullptr) < 0)
-        return fail(system_error(doing, errno));
-    return {};
-}
 
 ifinfomsg* put_link(nlmsghdr* message) {
     auto* link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));

@@ -54,7 +54,8 @@ constexpr std::string_view select_containers =
     "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
     "memory_bytes, cpu_percent, processes, host_key, created_at, labels, "
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
-    "ended_how, restarts FROM containers";
+    "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
+    "receive_bytes_per_second, send_bytes_per_second FROM containers";
 
 Container to_container(const Row& row) {
     return {
@@ -68,9 +69,15 @@ Container to_container(const Row& row) {
         .uid_base = integer(row[7]),
         .ipv4 = text(row[8]),
         .ssh_port = integer(row[9]),
-        .memory_bytes = integer(row[10]),
-        .cpu_percent = integer(row[11]),
-        .processes = integer(row[12]),
+        .limits = {.memory_bytes = integer(row[10]),
+                   .cpu_percent = integer(row[11]),
+                   .processes = integer(row[12]),
+                   .swap_bytes = integer(row[26]),
+                   .disk_bytes = integer(row[27]),
+                   .io_bytes_per_second = integer(row[28]),
+                   .io_operations_per_second = integer(row[29]),
+                   .receive_bytes_per_second = integer(row[30]),
+                   .send_bytes_per_second = integer(row[31])},
         .host_key = text(row[13]),
         .created_at = text(row[14]),
         .labels = to_labels(text(row[15])),
@@ -115,8 +122,11 @@ Result<> Containers::insert(const Container& container) {
     auto inserted = database_.run(
         "INSERT INTO containers (id, name, phase, wanted_running, image, image_digest, slot, "
         "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at, "
-        "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
+        "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
+        "receive_bytes_per_second, send_bytes_per_second) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?)",
         {container.id,
          container.name,
          word(container.phase),
@@ -127,9 +137,9 @@ Result<> Containers::insert(const Container& container) {
          container.uid_base,
          container.ipv4,
          container.ssh_port,
-         container.memory_bytes,
-         container.cpu_percent,
-         container.processes,
+         container.limits.memory_bytes,
+         container.limits.cpu_percent,
+         container.limits.processes,
          container.host_key,
          container.created_at,
          to_column(container.labels),
@@ -138,7 +148,13 @@ Result<> Containers::insert(const Container& container) {
          container.life.expires_at,
          container.life.idle_stop_seconds,
          std::int64_t{std::to_underlying(container.life.after_stop)},
-         container.life.used_at});
+         container.life.used_at,
+         container.limits.swap_bytes,
+         container.limits.disk_bytes,
+         container.limits.io_bytes_per_second,
+         container.limits.io_operations_per_second,
+         container.limits.receive_bytes_per_second,
+         container.limits.send_bytes_per_second});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -173,13 +189,17 @@ Result<> Containers::update(const Container& container) {
     const auto changed = BERTH_TRY(database_.run(
         "UPDATE containers SET memory_bytes = ?, cpu_percent = ?, processes = ?, labels = ?, "
         "restart = ?, protected = ?, expires_at = ?, idle_stop_seconds = ?, after_stop = ?, "
+        "swap_bytes = ?, disk_bytes = ?, io_bytes_per_second = ?, io_operations_per_second = ?, "
+        "receive_bytes_per_second = ?, send_bytes_per_second = ?, "
         "generation = generation + 1 WHERE id = ? AND generation = ? RETURNING id",
-        {container.memory_bytes, container.cpu_percent, container.processes,
+        {container.limits.memory_bytes, container.limits.cpu_percent, container.limits.processes,
          to_column(container.labels), word(container.life.restart),
          std::int64_t{container.life.is_protected}, container.life.expires_at,
          container.life.idle_stop_seconds,
-         std::int64_t{std::to_underlying(container.life.after_stop)}, container.id,
-         container.generation}));
+         std::int64_t{std::to_underlying(container.life.after_stop)}, container.limits.swap_bytes,
+         container.limits.disk_bytes, container.limits.io_bytes_per_second,
+         container.limits.io_operations_per_second, container.limits.receive_bytes_per_second,
+         container.limits.send_bytes_per_second, container.id, container.generation}));
     if (!changed.empty()) return {};
     return fail(make_error(ErrorCode::busy,
                            fmt::format("container '{}' was changed meanwhile", container.name))

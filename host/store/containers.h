@@ -44,6 +44,21 @@ struct LastEnd {
     std::int64_t restarts = 0;  // how often it was started again because of that
 };
 
+/// What a container may use at most; engine::Limits says what each means.
+struct Limits {
+    std::int64_t memory_bytes = 0;
+    std::int64_t cpu_percent = 0;
+    std::int64_t processes = 0;
+    std::int64_t swap_bytes = 0;
+    std::int64_t disk_bytes = 0;
+    std::int64_t io_bytes_per_second = 0;
+    std::int64_t io_operations_per_second = 0;
+    std::int64_t receive_bytes_per_second = 0;
+    std::int64_t send_bytes_per_second = 0;
+
+    [[nodiscard]] bool operator==(const Limits&) const = default;
+};
+
 struct Container {
     std::string id;  // 10 hexadecimal digits, never used again
     std::string name;
@@ -55,9 +70,7 @@ struct Container {
     std::int64_t uid_base = 0;
     std::string ipv4;
     std::int64_t ssh_port = 0;
-    std::int64_t memory_bytes = 0;
-    std::int64_t cpu_percent = 0;
-    std::int64_t processes = 0;
+    Limits limits;
     std::string host_key;    // public, "ssh-ed25519 AAAA…"
     std::string created_at;  // RFC 3339
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them

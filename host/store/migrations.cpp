@@ -150,8 +150,17 @@ CREATE TABLE warnings (
 ) STRICT;
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels, lifecycle, layers_and_snapshots,
-                           warnings};
+constexpr std::string_view more_limits = R"(
+ALTER TABLE containers ADD COLUMN swap_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN io_bytes_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN io_operations_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN receive_bytes_per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN send_bytes_per_second INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array steps{
+    first_schema, operations_and_labels, lifecycle, layers_and_snapshots, warnings, more_limits};
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changing a container that is there, and pausing it.
+// Changing a container that is there, what it uses, and pausing it.
 #include "host/tools/host_tools.h"
 #include "host/tools/previews.h"
 #include "host/tools/shapes.h"
@@ -20,6 +20,11 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
             return ContainerUpdate::Output{.container = to_container(view), .restart_required = {}};
         },
         look);
+    registry.bind<ContainerUsage>([&containers](const ContainerUsage::Input& in,
+                                                const Call&) -> Result<ContainerUsage::Output> {
+        const auto [view, used] = BERTH_TRY(containers.usage(in.name));
+        return to_usage(view, used);
+    });
     registry.bind<ContainerPause>(
         [&containers](const ContainerPause::Input& in,
                       const Call& call) -> Result<ContainerSummary> {

@@ -70,6 +70,18 @@ RestartPolicy to_policy(store::Restart restart) {
     std::unreachable();
 }
 
+Limits to_limits(const store::Limits& limits) {
+    return {.memory_bytes = limits.memory_bytes,
+            .cpu_percent = limits.cpu_percent,
+            .processes = limits.processes,
+            .swap_bytes = limits.swap_bytes,
+            .disk_bytes = limits.disk_bytes,
+            .io_bytes_per_second = limits.io_bytes_per_second,
+            .io_operations_per_second = limits.io_operations_per_second,
+            .receive_bytes_per_second = limits.receive_bytes_per_second,
+            .send_bytes_per_second = limits.send_bytes_per_second};
+}
+
 Lifecycle to_lifecycle(const store::Container& row) {
     Lifecycle out{.restart = to_policy(row.life.restart),
                   .protected_ = row.life.is_protected,
@@ -108,9 +120,7 @@ Container to_container(const container::View& view) {
                   .ipv4 = row.ipv4,
                   .uid_base = row.uid_base,
                   .etag = container::etag_of(row),
-                  .limits = {.memory_bytes = row.memory_bytes,
-                             .cpu_percent = row.cpu_percent,
-                             .processes = row.processes},
+                  .limits = to_limits(row.limits),
                   .lifecycle = to_lifecycle(row),
                   .ssh = {.port = row.ssh_port,
                           .user = "root",
@@ -119,6 +129,24 @@ Container to_container(const container::View& view) {
                   .ports = {},
                   .labels = to_labels(row.labels)};
     for (const auto& port : view.ports) out.ports.push_back(to_forward(port, row.name));
+    return out;
+}
+
+ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used) {
+    ContainerUsage::Output out{
+        .name = name_of(view.row.name),
+        .state = state_of(view.state),
+        .limits = to_limits(view.row.limits),
+        .disk = {.bytes = used.disk.bytes,
+                 .exact = used.disk.exact,
+                 .by = used.disk_limited ? DiskUse::By::image : DiskUse::By::none}};
+    if (const auto& now = used.running) {
+        out.running = RunningUse{.memory_bytes = now->memory_bytes,
+                                 .cpu_ms = now->cpu_ms,
+                                 .processes = now->processes,
+                                 .received_bytes = now->received_bytes,
+                                 .sent_bytes = now->sent_bytes};
+    }
     return out;
 }
 
@@ -169,9 +197,15 @@ Result<store::Labels> labels_of(const std::vector<Label>& labels) {
 
 Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
     container::UpdateWish wish{.etag = in.etag.value_or(""),
-                               .memory_bytes = in.memory_bytes,
-                               .cpu_percent = in.cpu_percent,
-                               .processes = in.processes,
+                               .limits = {.memory_bytes = in.memory_bytes,
+                                          .cpu_percent = in.cpu_percent,
+                                          .processes = in.processes,
+                                          .swap_bytes = in.swap_bytes,
+                                          .disk_bytes = in.disk_bytes,
+                                          .io_bytes_per_second = in.io_bytes_per_second,
+                                          .io_operations_per_second = in.io_operations_per_second,
+                                          .receive_bytes_per_second = in.receive_bytes_per_second,
+                                          .send_bytes_per_second = in.send_bytes_per_second},
                                .labels = BERTH_TRY(labels_of(in.labels)),
                                .labels_removed = in.remove_labels,
                                .restart = {},
@@ -189,7 +223,8 @@ Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
         .image = in.image,
         .limits = {.memory_bytes = in.memory_bytes,
                    .cpu_percent = in.cpu_percent,
-                   .processes = in.processes},
+                   .processes = in.processes,
+                   .disk_bytes = in.disk_bytes},
         .ports = {},
         .ssh_keys = in.ssh_keys,
         .start = in.start,

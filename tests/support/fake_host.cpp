@@ -88,11 +88,28 @@ engine::Ending FakeEngine::ending(std::string_view, const Fd&) {
     return ending_;
 }
 
-Result<> FakeEngine::limit(std::string_view id, const engine::Limits& wanted) {
+Result<> FakeEngine::check(const engine::Limits& wanted) const {
+    if (limits_disk || wanted.disk_bytes == 0) return {};
+    return fail(make_error(ErrorCode::unsupported, "the disk cannot be limited on this machine")
+                    .at("/disk_bytes")
+                    .next("leave it out"));
+}
+
+Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
+                           const engine::Limits& to) {
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("limit"));
-    limits.insert_or_assign(std::string(id), wanted);
+    limits.insert_or_assign(std::string(id), to);
     return {};
+}
+
+Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
+    engine::Usage used{.disk = {.bytes = 4096}, .disk_limited = spec.limits.disk_bytes > 0};
+    if (running(spec.id)) {
+        used.running = engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
+        used.disk.exact = used.disk_limited;
+    }
+    return used;
 }
 
 Result<> FakeEngine::freeze(std::string_view id) {

@@ -39,7 +39,10 @@ public:
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
-    [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& limits) override;
+    [[nodiscard]] Result<> check(const engine::Limits& limits) const override;
+    [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& from,
+                                 const engine::Limits& to) override;
+    [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
@@ -53,6 +56,7 @@ public:
     /// Everything that runs is gone, as after a power cut.
     void lose_power();
     std::map<std::string, engine::Limits, std::less<>> limits;  // as limit() has set them
+    bool limits_disk = true;  // whether this machine has means for disk_bytes
 
     /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
     /// "prepare") fails.

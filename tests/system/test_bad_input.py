@@ -20,7 +20,7 @@ VALID = {"container_create": {"name": "new"}, "container_get": {"name": "web"}, 
          "snapshot_create": {"container": "web"}, "snapshot_delete": {"container": "web", "snapshot": "clean"},
          "snapshot_restore": {"container": "web", "snapshot": "clean"}, "container_pause": {"name": "web"},
          "container_resume": {"name": "web"}, "container_update": {"name": "web"},
-         "output_read": {"container": "web", "output_id": 32 * "0"},
+         "container_usage": {"name": "web"}, "output_read": {"container": "web", "output_id": 32 * "0"},
          "warning_get": {"id": "wn_" + 26 * "0"}, "warning_update": {"id": "wn_" + 26 * "0", "action": "delete"}}
 
 

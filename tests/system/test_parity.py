@@ -27,6 +27,7 @@ ARGUMENTS = {
     "container_start": {"name": "nobody"},
     "container_stop": {"name": "nobody"},
     "container_update": {"name": "nobody", "processes": 100},
+    "container_usage": {"name": "nobody"},
     "gpu_list": {},
     "operation_cancel": {"id": OPERATION},
     "operation_get": {"id": OPERATION},

@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_file_system(const fs::path& path, long magic) {
-    struct statfs status{};
-    return ::statfs(path.c_str(), &status) == 0 && status.f_type == magic;
-}
-
 std::vector<std::string> words(const std::string& text) {
     std::istringstream stream(text);
     return {std::istream_iterator<std::string>(stream), {}};
@@ -44,10 +39,16 @@ std::vector<fs::path> tree(const fs::path& top) {
 
 }  // namespace
 
-Result<Cgroups> Cgroups::probe(const fs::path& root) {
+long Cgroups::file_system_of(const fs::path& path) {
+    struct statfs status{};
+    return ::statfs(path.c_str(), &status) == 0 ? static_cast<long>(status.f_type) : -1;
+}
+
+Result<Cgroups> Cgroups::probe(const fs::path& root, FileSystemOf look) {
     Cgroups found;
+    found.look_ = look;
     found.root_ = root;
-    if (is_file_system(root, CGROUP2_SUPER_MAGIC)) {
+    if (look(root) == CGROUP2_SUPER_MAGIC) {
         found.hierarchies_.push_back(root);
         found.unified_root_ = root;
         found.unified_controllers_ = words(BERTH_TRY(read_file(root / "cgroup.controllers")));
@@ -56,9 +57,8 @@ Result<Cgroups> Cgroups::probe(const fs::path& root) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(root, ignored)) {
         if (entry.is_symlink(ignored)) continue;  // "cpu" may be a link to "cpu,cpuacct"
-        if (is_file_system(entry.path(), CGROUP_SUPER_MAGIC))
-            found.hierarchies_.push_back(entry.path());
-        if (is_file_system(entry.path(), CGROUP2_SUPER_MAGIC)) {
+        if (look(entry.path()) == CGROUP_SUPER_MAGIC) found.hierarchies_.push_back(entry.path());
+        if (look(entry.path()) == CGROUP2_SUPER_MAGIC) {
             found.hierarchies_.push_back(entry.path());
             found.unified_root_ = entry.path();
             found.unified_controllers_ =
@@ -74,11 +74,16 @@ Result<Cgroups> Cgroups::probe(const fs::path& root) {
 }
 
 bool Cgroups::legacy(std::string_view controller) const {
-    return is_file_system(root_ / controller, CGROUP_SUPER_MAGIC);
+    return look_(root_ / controller) == CGROUP_SUPER_MAGIC;
 }
 
 bool Cgroups::unified(std::string_view controller) const {
     return std::ranges::find(unified_controllers_, controller) != unified_controllers_.end();
+}
+
+bool Cgroups::legacy_file(std::string_view controller, std::string_view file) const {
+    std::error_code ignored;
+    return legacy(controller) && fs::exists(root_ / controller / file, ignored);
 }
 
 Result<fs::path> Cgroups::directory(std::string_view controller, std::string_view group) const {

@@ -19,15 +19,21 @@ enum class CgroupLayout : std::uint8_t { unified, hybrid, legacy };
 /// The cgroup file systems as mounted under one root, normally /sys/fs/cgroup.
 class Cgroups {
 public:
+    /// The magic number of the file system at a path, or -1; tests make one up.
+    using FileSystemOf = long (*)(const std::filesystem::path& path);
+    [[nodiscard]] static long file_system_of(const std::filesystem::path& path);
+
     /// unavailable when nothing is mounted there.
-    [[nodiscard]] static Result<Cgroups> probe(
-        const std::filesystem::path& root = "/sys/fs/cgroup");
+    [[nodiscard]] static Result<Cgroups> probe(const std::filesystem::path& root = "/sys/fs/cgroup",
+                                               FileSystemOf look = file_system_of);
 
     [[nodiscard]] CgroupLayout layout() const { return layout_; }
     /// Whether that controller is a v1 hierarchy of its own.
     [[nodiscard]] bool legacy(std::string_view controller) const;
     /// Whether the unified hierarchy offers that controller.
     [[nodiscard]] bool unified(std::string_view controller) const;
+    /// Whether that v1 hierarchy has that file, which depends on how the kernel was built.
+    [[nodiscard]] bool legacy_file(std::string_view controller, std::string_view file) const;
 
     /// The processes in `group` and below it, over all hierarchies.
     [[nodiscard]] std::vector<pid_t> processes(std::string_view group) const;
@@ -41,6 +47,7 @@ public:
                                                           std::string_view group) const;
 
 private:
+    FileSystemOf look_ = file_system_of;
     CgroupLayout layout_ = CgroupLayout::unified;
     std::vector<std::filesystem::path> hierarchies_;
     std::vector<std::string> unified_controllers_;

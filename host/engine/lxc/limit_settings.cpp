@@ -7,13 +7,20 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 namespace berth::engine {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr std::string_view memory_and_swap = "memory.memsw.limit_in_bytes";
 constexpr int cpu_period_us = 100'000;
 constexpr std::chrono::seconds freeze_time_max{10};
 constexpr int freeze_moment_ms = 2;
@@ -40,6 +47,79 @@ std::optional<std::int64_t> number_of(std::string_view text, std::string_view ke
     return std::nullopt;
 }
 
+/// A limit that somebody asks for and that has no means here.
+Error no_means(std::string_view what, std::string_view field, std::string_view next) {
+    return make_error(ErrorCode::unsupported,
+                      fmt::format("{} cannot be limited on this machine", what))
+        .at(field)
+        .next(next);
+}
+
+/// Swap counts with the memory (v1), or by itself (v2).
+Result<> add_swap(std::vector<LimitSetting>& settings, const Limits& limits,
+                  const Cgroups& cgroups) {
+    if (!limits_swap(cgroups)) {
+        if (limits.swap_bytes == 0) return {};
+        return fail(no_means("swap", "/swap_bytes", "leave it out; system_info says why"));
+    }
+    if (cgroups.legacy("memory")) {
+        settings.push_back({.controller = "memory",
+                            .file = std::string(memory_and_swap),
+                            .value = std::to_string(limits.memory_bytes + limits.swap_bytes)});
+    } else {
+        settings.push_back({.controller = "memory",
+                            .file = "memory.swap.max",
+                            .value = std::to_string(limits.swap_bytes)});
+    }
+    return {};
+}
+
+Result<> add_io(std::vector<LimitSetting>& settings, const Limits& limits, const Cgroups& cgroups,
+                std::string_view disk) {
+    const auto bytes = limits.io_bytes_per_second, operations = limits.io_operations_per_second;
+    if (disk.empty() || !limits_io(cgroups)) {
+        if (bytes == 0 && operations == 0) return {};
+        return fail(no_means("the speed of the disk",
+                             bytes > 0 ? "/io_bytes_per_second" : "/io_operations_per_second",
+                             "leave it out; system_info says why"));
+    }
+    if (cgroups.legacy("blkio")) {
+        for (const auto& [file, limit] :
+             {std::pair("read_bps", bytes), std::pair("write_bps", bytes),
+              std::pair("read_iops", operations), std::pair("write_iops", operations)}) {
+            settings.push_back({.controller = "blkio",
+                                .file = fmt::format("blkio.throttle.{}_device", file),
+                                .value = fmt::format("{} {}", disk, limit),
+                                .none = fmt::format("{} 0", disk)});
+        }
+        return {};
+    }
+    const auto line = [disk](std::int64_t bytes_max, std::int64_t operations_max) {
+        const auto word = [](std::int64_t limit) {
+            return limit == 0 ? std::string("max") : std::to_string(limit);
+        };
+        return fmt::format("{} rbps={} wbps={} riops={} wiops={}", disk, word(bytes_max),
+                           word(bytes_max), word(operations_max), word(operations_max));
+    };
+    settings.push_back({.controller = "io",
+                        .file = "io.max",
+                        .value = line(bytes, operations),
+                        .none = line(0, 0)});
+    return {};
+}
+
+/// On v1 memory alone is never to be more than memory and swap: whichever way it goes, the one
+/// that makes room comes first.
+void put_in_order(std::vector<LimitSetting>& settings, const fs::path& directory) {
+    const auto both =
+        std::ranges::find(settings, memory_and_swap, [](const auto& one) { return one.file; });
+    const auto now = read_file(directory / memory_and_swap);
+    if (both == settings.end() || !now) return;
+    const auto alone = std::prev(both);
+    if (std::strtoull(now->c_str(), nullptr, 10) < std::strtoull(alone->value.c_str(), nullptr, 10))
+        std::iter_swap(alone, both);
+}
+
 Error uses_more(const std::string& limit) {
     return make_error(ErrorCode::busy,
                       fmt::format("the container uses more memory than {} bytes now", limit))
@@ -48,8 +128,7 @@ Error uses_more(const std::string& limit) {
 }
 
 /// cgroup v2 would take the limit and kill processes until it holds; v1 refuses by itself.
-Result<> check_memory(const Cgroups& cgroups, const std::filesystem::path& directory,
-                      const Limits& limits) {
+Result<> check_memory(const Cgroups& cgroups, const fs::path& directory, const Limits& limits) {
     if (cgroups.legacy("memory")) return {};
     const auto text = BERTH_TRY(read_file(directory / "memory.stat"));
     if (number_of(text, "anon").value_or(0) >= limits.memory_bytes)
@@ -59,7 +138,7 @@ Result<> check_memory(const Cgroups& cgroups, const std::filesystem::path& direc
 
 /// The file that freezes, and what it says when all is halted.
 struct Freezer {
-    std::filesystem::path directory;
+    fs::path directory;
     bool legacy = false;
 };
 
@@ -85,7 +164,22 @@ Result<> order(const Freezer& freezer, bool frozen) {
 
 }  // namespace
 
-Result<std::vector<LimitSetting>> limit_settings(const Limits& limits, const Cgroups& cgroups) {
+bool limits_swap(const Cgroups& cgroups) {
+    if (cgroups.legacy("memory")) return cgroups.legacy_file("memory", memory_and_swap);
+    // The root group has no file to look for; a kernel with swap counts it on the unified
+    // hierarchy.
+    std::error_code ignored;
+    return cgroups.unified("memory") && fs::exists("/proc/swaps", ignored);
+}
+
+bool limits_io(const Cgroups& cgroups) {
+    if (cgroups.legacy("blkio"))
+        return cgroups.legacy_file("blkio", "blkio.throttle.read_bps_device");
+    return cgroups.unified("io");
+}
+
+Result<std::vector<LimitSetting>> limit_settings(const Limits& limits, const Cgroups& cgroups,
+                                                 std::string_view disk) {
     for (const auto* controller : {"memory", "cpu", "pids"}) {
         if (!cgroups.legacy(controller) && !cgroups.unified(controller))
             return fail(without(controller));
@@ -94,6 +188,7 @@ Result<std::vector<LimitSetting>> limit_settings(const Limits& limits, const Cgr
     settings.push_back({.controller = "memory",
                         .file = cgroups.legacy("memory") ? "memory.limit_in_bytes" : "memory.max",
                         .value = std::to_string(limits.memory_bytes)});
+    BERTH_TRY(add_swap(settings, limits, cgroups));
     const auto quota = std::to_string(limits.cpu_percent * cpu_period_us / 100);
     const auto period = std::to_string(cpu_period_us);
     if (cgroups.legacy("cpu")) {
@@ -104,16 +199,22 @@ Result<std::vector<LimitSetting>> limit_settings(const Limits& limits, const Cgr
     }
     settings.push_back(
         {.controller = "pids", .file = "pids.max", .value = std::to_string(limits.processes)});
+    BERTH_TRY(add_io(settings, limits, cgroups, disk));
     return settings;
 }
 
-Result<> apply_limits(const Limits& limits, const Cgroups& cgroups, std::string_view group) {
-    BERTH_TRY(check_memory(cgroups, BERTH_TRY(cgroups.directory("memory", group)), limits));
+Result<> apply_limits(const Limits& limits, const Cgroups& cgroups, std::string_view disk,
+                      std::string_view group) {
+    const auto memory = BERTH_TRY(cgroups.directory("memory", group));
+    BERTH_TRY(check_memory(cgroups, memory, limits));
+    auto settings = BERTH_TRY(limit_settings(limits, cgroups, disk));
+    put_in_order(settings, memory);
     Rollback undo;
-    for (const auto& setting : BERTH_TRY(limit_settings(limits, cgroups))) {
+    for (const auto& setting : settings) {
         const auto path = BERTH_TRY(cgroups.directory(setting.controller, group)) / setting.file;
         auto before = BERTH_TRY(read_file(path));
-        if (before == setting.value + "\n") continue;
+        if (before.empty()) before = setting.none;
+        if (before == setting.value || before == setting.value + "\n") continue;
         if (auto written = write_kernel_file(path, setting.value); !written) {
             if (setting.controller == "memory") return fail(uses_more(setting.value));
             return written;

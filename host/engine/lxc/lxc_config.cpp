@@ -71,13 +71,14 @@ std::string limit_text(rlim_t value) {
     return value == RLIM_INFINITY ? "unlimited" : std::to_string(value);
 }
 
-Result<> add_limits(LxcConfig& config, const Limits& limits, const Cgroups& cgroups) {
-    for (auto& setting : BERTH_TRY(limit_settings(limits, cgroups))) {
+Result<> add_limits(LxcConfig& config, const Limits& limits, const Cgroups& cgroups,
+                    std::string_view disk) {
+    for (auto& setting : BERTH_TRY(limit_settings(limits, cgroups, disk))) {
+        if (setting.value == setting.none) continue;  // a fresh group has no such limit
         const auto* const prefix =
             cgroups.legacy(setting.controller) ? "lxc.cgroup." : "lxc.cgroup2.";
         config.emplace_back(prefix + setting.file, std::move(setting.value));
     }
-    if (cgroups.unified("memory")) config.emplace_back("lxc.cgroup2.memory.swap.max", "0");
     return {};
 }
 
@@ -136,6 +137,9 @@ void add_network(LxcConfig& config, const Spec& spec) {
 std::string host_interface(std::string_view id) {
     return fmt::format("{}{}", host_interface_prefix, id);
 }
+std::string detour_interface(std::string_view id) {
+    return fmt::format("{}{}", detour_interface_prefix, id);
+}
 std::string payload_group(std::string_view cgroup, std::string_view id) {
     return fmt::format("{}/{}", cgroup, id);
 }
@@ -191,7 +195,7 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
     add_masks(config);
     add_network(config, spec);
     add_devices(config, cgroups);
-    BERTH_TRY(add_limits(config, spec.limits, cgroups));
+    BERTH_TRY(add_limits(config, spec.limits, cgroups, paths.disk));
     return config;
 }
 

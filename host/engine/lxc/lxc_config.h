@@ -18,7 +18,8 @@ struct LxcPaths {
     std::filesystem::path mount_point;  // where liblxc assembles the container's view
     std::filesystem::path seccomp;
     std::filesystem::path log;
-    std::string cgroup;  // parent group, for example "berth"
+    std::string cgroup;     // parent group, for example "berth"
+    std::string disk = {};  // of disk_under()
 };
 
 using LxcConfig = std::vector<std::pair<std::string, std::string>>;
@@ -34,6 +35,9 @@ using LxcConfig = std::vector<std::pair<std::string, std::string>>;
 /// The host's end of the container's veth pair (at most 15 characters).
 [[nodiscard]] std::string host_interface(std::string_view id);
 inline constexpr std::string_view host_interface_prefix = "bh";
+/// What the container sends takes its way through this one, while that is limited.
+[[nodiscard]] std::string detour_interface(std::string_view id);
+inline constexpr std::string_view detour_interface_prefix = "bi";
 
 /// The cgroup, below the parent group, of a container and of its monitor.
 [[nodiscard]] std::string payload_group(std::string_view cgroup, std::string_view id);

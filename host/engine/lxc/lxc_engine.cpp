@@ -2,6 +2,7 @@
 #include "host/engine/lxc/lxc_engine.h"
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/rollback.h"
 #include "host/engine/lxc/cpu_weight.h"
 #include "host/engine/lxc/init_ending.h"
@@ -11,6 +12,7 @@
 #include "host/engine/lxc/seccomp_profile.h"
 #include "host/engine/lxc/tree_copy.h"
 #include "host/net/links.h"
+#include "host/net/rates.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -111,8 +113,10 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
     auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc"));
+    const Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
+                      .rates = net::can_limit_rates()};
     return std::unique_ptr<LxcEngine>(
-        new LxcEngine(std::move(options), std::move(cgroups), std::move(launcher)));
+        new LxcEngine(std::move(options), std::move(cgroups), std::move(launcher), means));
 }
 
 std::string LxcEngine::version() const {
@@ -129,6 +133,11 @@ LxcEngine::Handle LxcEngine::open(std::string_view id) const {
 
 Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds) {
     const Rootfs rootfs(directory(spec.id));
+    if (spec.limits.disk_bytes > 0) {
+        BERTH_TRY(make_directories(directory(spec.id), 0711));
+        BERTH_TRY(rootfs.disk().create(spec.limits.disk_bytes));
+    }
+    BERTH_TRY(prepare_disk(rootfs, spec.limits));
     BERTH_TRY(rootfs.create(spec.uid_base, spec.root));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
@@ -137,6 +146,8 @@ Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds)
 
 Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
+    if (rootfs.disk().gave_up()) BERTH_TRY(rootfs.detach());
+    BERTH_TRY(prepare_disk(rootfs, spec.limits));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     const fs::path log = directory(spec.id) / "lxc.log";
@@ -146,30 +157,44 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .mount_point = lxc_path() / "root",
                                               .seccomp = lxc_path() / "seccomp",
                                               .log = log,
-                                              .cgroup = options_.cgroup},
+                                              .cgroup = options_.cgroup,
+                                              .disk = disk_},
                                              cgroups_));
     if (const auto started = launcher_->start(spec.id, config); !started)
         return fail(explained(started.error(), "the container did not start", log));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
-    return net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
-                             spec.network.ipv4);
+    BERTH_TRY(net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
+                                spec.network.ipv4));
+    const auto& limits = spec.limits;  // a new link has none
+    const bool slow = limits.receive_bytes_per_second > 0 || limits.send_bytes_per_second > 0;
+    return slow ? limit_rates(spec.id, limits) : Result<>();
 }
 
 Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,
                                        const CopyBounds& bounds) {
-    return copy_tree(Rootfs(directory(spec.id)).upper(spec.root), to, bounds);
+    const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(rootfs.disk().mount());
+    return copy_tree(rootfs.upper(spec.root), to, bounds);
 }
 
 Result<> LxcEngine::prepare_root(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
     BERTH_TRY(rootfs.unmount());
+    BERTH_TRY(prepare_disk(rootfs, spec.limits));
     return rootfs.create(spec.uid_base, spec.root);
 }
 
 Result<> LxcEngine::keep_root(const Spec& spec) {
-    return Rootfs(directory(spec.id)).keep(spec.root);
+    const Rootfs rootfs(directory(spec.id));
+    if (const auto mounted = rootfs.disk().mount(); !mounted) {
+        // One broken disk is no reason for the others' containers not to come up.
+        log::warning("a container's disk cannot be mounted",
+                     {{"id", spec.id}, {"cause", mounted.error().message}});
+        return {};
+    }
+    return rootfs.keep(spec.root);
 }
 
 void LxcEngine::remember(std::string_view id, lxc_container* container) {
@@ -224,10 +249,6 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
     }
     const auto status = exit_status_of(watch);
     return status ? ending_of(*status) : Ending::unknown;
-}
-
-Result<> LxcEngine::limit(std::string_view id, const Limits& limits) {
-    return apply_limits(limits, cgroups_, payload_group(options_.cgroup, id));
 }
 
 Result<> LxcEngine::freeze(std::string_view id) {
@@ -297,6 +318,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
     cgroups_.remove(monitor_group(options_.cgroup, id));
     // The kernel removes the pair with its namespace, but in its own time; the name must be free
     // now.
+    if (net::link_exists(detour_interface(id))) BERTH_TRY(net::delete_link(detour_interface(id)));
     return net::delete_link(host_interface(id));
 }
 
@@ -323,8 +345,9 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
     for (const auto& group : {options_.cgroup, options_.cgroup + ".monitor"}) {
         for (auto& id : cgroups_.children(group)) found.insert(std::move(id));
     }
-    for (const auto& link : net::links_named(host_interface_prefix))
-        found.insert(link.substr(host_interface_prefix.size()));
+    for (const auto prefix : {host_interface_prefix, detour_interface_prefix}) {
+        for (const auto& link : net::links_named(prefix)) found.insert(link.substr(prefix.size()));
+    }
     std::erase_if(found, [](const std::string& id) { return !is_id(id); });
     return std::vector(found.begin(), found.end());
 }

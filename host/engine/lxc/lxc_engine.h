@@ -5,6 +5,7 @@
 
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/disk.h"
 #include "host/engine/lxc/launcher.h"
 #include "host/engine/lxc/lxc_config.h"
 
@@ -17,6 +18,8 @@
 struct lxc_container;
 
 namespace berth::engine {
+
+class Rootfs;
 
 struct LxcOptions {
     std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
@@ -40,7 +43,10 @@ public:
     [[nodiscard]] bool running(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] Ending ending(std::string_view id, const Fd& watch) override;
-    [[nodiscard]] Result<> limit(std::string_view id, const Limits& limits) override;
+    [[nodiscard]] Result<> check(const Limits& limits) const override;
+    [[nodiscard]] Result<> limit(std::string_view id, const Limits& from,
+                                 const Limits& to) override;
+    [[nodiscard]] Result<Usage> usage(const Spec& spec) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
@@ -50,14 +56,24 @@ public:
                                   const Fd& connection) override;
 
     [[nodiscard]] const Cgroups& cgroups() const { return cgroups_; }
+    /// What it was found at the start that this machine can limit, besides control groups.
+    struct Means {
+        bool disk = false;
+        bool rates = false;
+    };
+    [[nodiscard]] const Means& means() const { return means_; }
+    /// Of disk_under(): the disk that containers' files lie on.
+    [[nodiscard]] const std::string& disk() const { return disk_; }
     /// Removes the groups and directories that are left when no container is.
     void remove_shared();
 
 private:
-    LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher)
+    LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher, Means means)
         : options_(std::move(options)),
           cgroups_(std::move(cgroups)),
-          launcher_(std::move(launcher)) {}
+          launcher_(std::move(launcher)),
+          disk_(disk_under(options_.state_dir)),
+          means_(means) {}
     struct Release {
         void operator()(lxc_container* container) const noexcept;
     };
@@ -70,6 +86,8 @@ private:
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
+    [[nodiscard]] static Result<> prepare_disk(const Rootfs& rootfs, const Limits& limits);
+    [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& limits);
 
     struct Init {
         Fd handle;  // a pidfd
@@ -80,6 +98,8 @@ private:
     LxcOptions options_;
     Cgroups cgroups_;
     std::unique_ptr<Launcher> launcher_;
+    std::string disk_;
+    Means means_;
     std::mutex mutex_;
     /// Each init that was seen running. One that has ended stays until the next start, so that
     /// what liblxc starts in its place, when something inside reboots, is not taken for running.

@@ -84,6 +84,15 @@ bool is_mount_point(int directory, const char* path) {
     return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
+/// Takes away everything that is mounted there.
+Result<> unmount_all(const fs::path& point) {
+    while (is_mount_point(AT_FDCWD, point.c_str())) {
+        if (::umount2(point.c_str(), MNT_DETACH) != 0)
+            return fail(failed(fmt::format("unmount '{}'", point.string())));
+    }
+    return {};
+}
+
 /// Opens one step below `parent`, never through a symbolic link.
 Fd open_step(int parent, const std::string& name) {
     open_how how{};
@@ -217,11 +226,11 @@ fs::path named(const fs::path& directory, std::string_view kind, const Root& roo
 }  // namespace
 
 fs::path Rootfs::upper(const Root& root) const {
-    return named(directory_, upper_name, root);
+    return named(layers(), upper_name, root);
 }
 
 fs::path Rootfs::work(const Root& root) const {
-    return named(directory_, work_name, root);
+    return named(layers(), work_name, root);
 }
 
 Result<> Rootfs::create(std::int64_t uid_base, const Root& root) const {
@@ -311,19 +320,19 @@ Result<> Rootfs::unmount() const {
     std::error_code none;
     for (const auto& stand : fs::directory_iterator(directory_ / stands_name, none))
         points.push_back(stand.path());
-    for (const auto& point : points) {
-        while (is_mount_point(AT_FDCWD, point.c_str())) {
-            if (::umount2(point.c_str(), MNT_DETACH) != 0)
-                return fail(failed(fmt::format("unmount '{}'", point.string())));
-        }
-    }
+    for (const auto& point : points) BERTH_TRY(unmount_all(point));
     return {};
+}
+
+Result<> Rootfs::detach() const {
+    BERTH_TRY(unmount());
+    return unmount_all(disk_.path());
 }
 
 Result<> Rootfs::keep(const Root& root) const {
     std::vector<fs::path> others;
     std::error_code none;
-    for (const auto& entry : fs::directory_iterator(directory_, none)) {
+    for (const auto& entry : fs::directory_iterator(layers(), none)) {
         const std::string name = entry.path().filename();
         const bool layer = name == upper_name || name == work_name ||
                            name.starts_with(fmt::format("{}-", upper_name)) ||
@@ -336,7 +345,7 @@ Result<> Rootfs::keep(const Root& root) const {
 }
 
 Result<> Rootfs::destroy() const {
-    BERTH_TRY(unmount());
+    BERTH_TRY(detach());
     return remove_tree(directory_);
 }
 

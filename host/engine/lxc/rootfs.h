@@ -5,6 +5,7 @@
 #pragma once
 
 #include "host/engine/container_engine.h"
+#include "host/engine/lxc/disk_image.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -21,16 +22,21 @@ class Rootfs {
 public:
     /// `directory` holds the layers and the mount point of one container.
     explicit Rootfs(std::filesystem::path directory, Layering layering = Layering::best)
-        : directory_(std::move(directory)), layering_(layering) {}
+        : directory_(std::move(directory)), disk_(directory_), layering_(layering) {}
 
+    /// The container's own disk, if it has one: its layers then lie on that, and it is mounted
+    /// before anything is done with them.
+    [[nodiscard]] const DiskImage& disk() const { return disk_; }
     /// Makes the empty layers, owned by `uid_base`, which is the container's root.
     [[nodiscard]] Result<> create(std::int64_t uid_base, const Root& root = {}) const;
     /// Mounts the overlay over `base`, with the layers of `root` between; nothing to do when it is
     /// mounted already.
     [[nodiscard]] Result<> mount(const std::filesystem::path& base, std::int64_t uid_base,
                                  const Root& root = {}) const;
-    /// Unmounts everything. Can be repeated.
+    /// Unmounts everything but the container's own disk. Can be repeated.
     [[nodiscard]] Result<> unmount() const;
+    /// Unmounts everything. Can be repeated.
+    [[nodiscard]] Result<> detach() const;
     /// Removes what other roots than `root` have been made of. Can be repeated.
     [[nodiscard]] Result<> keep(const Root& root) const;
     /// Writes, edits or removes a file of a fresh, mounted root.
@@ -49,7 +55,12 @@ public:
 
 private:
     [[nodiscard]] std::filesystem::path work(const Root& root) const;
+    /// Where the layers lie.
+    [[nodiscard]] std::filesystem::path layers() const {
+        return disk_.exists() ? disk_.path() : directory_;
+    }
     std::filesystem::path directory_;
+    DiskImage disk_;
     Layering layering_;
 };
 

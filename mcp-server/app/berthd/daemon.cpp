@@ -141,7 +141,7 @@ tools::HostFacts facts_of(const Host& host) {
             .cgroup_layout = host.engine->cgroups().layout(),
             .bridge = host.options.bridge,
             .subnet = host.options.subnet,
-            .features = probe_features(host.engine->cgroups())};
+            .features = probe_features(*host.engine)};
 }
 
 }  // namespace

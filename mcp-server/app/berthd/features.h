@@ -2,7 +2,7 @@
 // What this kernel offers and lacks, and what follows from it: for system_info, and as warnings.
 #pragma once
 
-#include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/lxc_engine.h"
 #include "host/warning/warnings.h"
 #include "tools/types.h"
 
@@ -10,7 +10,7 @@
 
 namespace berth::app {
 
-[[nodiscard]] std::vector<tools::Feature> probe_features(const engine::Cgroups& cgroups);
+[[nodiscard]] std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine);
 
 /// Raises a warning for each that is missing, and resolves those of the others.
 void tell_features(const std::vector<tools::Feature>& features, warning::Warnings& warnings);

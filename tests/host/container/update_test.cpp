@@ -31,19 +31,19 @@ TEST_CASE("an update changes what it names and nothing else", "[update]") {
     FakeHost host;
     const auto before = made(host);
     const auto after = host.containers
-                           ->update(name("ada"), {.memory_bytes = 1 << 27,
+                           ->update(name("ada"), {.limits = {.memory_bytes = 1 << 27},
                                                   .labels = {{"team", "db"}},
                                                   .labels_removed = {"tier"},
                                                   .restart = store::Restart::always})
                            .value();
-    CHECK(after.row.memory_bytes == 1 << 27);
-    CHECK(after.row.cpu_percent == 100);
+    CHECK(after.row.limits.memory_bytes == 1 << 27);
+    CHECK(after.row.limits.cpu_percent == 100);
     CHECK(after.row.labels == store::Labels{{"team", "db"}});
     CHECK(after.row.life.restart == store::Restart::always);
     CHECK(after.row.ipv4 == before.row.ipv4);
     CHECK(host.engine.limits.at(before.row.id).memory_bytes == 1 << 27);
     CHECK(host.engine.limits.at(before.row.id).processes == 100);
-    CHECK(host.containers->get(name("ada")).value().row.memory_bytes == 1 << 27);
+    CHECK(host.containers->get(name("ada")).value().row.limits.memory_bytes == 1 << 27);
 }
 
 TEST_CASE("an update with an etag of before is refused, and names another etag when done",
@@ -52,14 +52,16 @@ TEST_CASE("an update with an etag of before is refused, and names another etag w
     FakeHost host;
     const auto before = made(host);
     const auto etag = etag_of(before.row);
-    const auto after = host.containers->update(name("ada"), {.etag = etag, .processes = 200});
+    const auto after =
+        host.containers->update(name("ada"), {.etag = etag, .limits = {.processes = 200}});
     REQUIRE(after);
     CHECK(etag_of(after->row) != etag);
-    const auto refused = host.containers->update(name("ada"), {.etag = etag, .processes = 300});
+    const auto refused =
+        host.containers->update(name("ada"), {.etag = etag, .limits = {.processes = 300}});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::busy);
     CHECK(refused.error().field == "/etag");
-    CHECK(host.containers->get(name("ada")).value().row.processes == 200);
+    CHECK(host.containers->get(name("ada")).value().row.limits.processes == 200);
     CHECK(host.containers->rehearse_update(name("ada"), {.etag = etag}).error().code ==
           ErrorCode::busy);
 }
@@ -69,12 +71,76 @@ TEST_CASE("an update that the kernel refuses changes nothing", "[update]") {
     FakeHost host;
     const auto before = made(host);
     host.engine.fail_next("limit");
-    REQUIRE_FALSE(
-        host.containers->update(name("ada"), {.memory_bytes = 1 << 25, .labels = {{"a", "b"}}}));
+    REQUIRE_FALSE(host.containers->update(
+        name("ada"), {.limits = {.memory_bytes = 1 << 25}, .labels = {{"a", "b"}}}));
     const auto after = host.containers->get(name("ada")).value();
-    CHECK(after.row.memory_bytes == before.row.memory_bytes);
+    CHECK(after.row.limits.memory_bytes == before.row.limits.memory_bytes);
     CHECK(after.row.labels == before.row.labels);
     CHECK(etag_of(after.row) == etag_of(before.row));
+}
+
+TEST_CASE("a limit that this machine cannot keep is refused before anything is begun", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    host.engine.limits_disk = false;
+    const CreateWish wish{.name = name("bob"),
+                          .image = ImageName::parse("debian-12").value(),
+                          .limits = {.memory_bytes = 1 << 26,
+                                     .cpu_percent = 100,
+                                     .processes = 100,
+                                     .disk_bytes = 1 << 30},
+                          .ports = {},
+                          .ssh_keys = {}};
+    for (const auto& error :
+         {host.containers->create(wish).error(), host.containers->rehearse_create(wish).error()}) {
+        CHECK(error.code == ErrorCode::unsupported);
+        CHECK(error.field == "/disk_bytes");
+        CHECK_FALSE(error.hint.empty());
+    }
+    CHECK(host.engine.count() == 0);
+    host.engine.limits_disk = true;
+    CHECK(host.containers->create(wish).value().row.limits.disk_bytes == 1 << 30);
+    CHECK(host.containers->wish_like(name("bob")).value().limits ==
+          limits_of(host.containers->get(name("bob")).value().row));
+}
+
+TEST_CASE("a container has a disk of its own from its creation on, or never", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    const auto refused = host.containers->update(name("ada"), {.limits = {.disk_bytes = 1 << 30}});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::unsupported);
+    CHECK(refused.error().field == "/disk_bytes");
+    CHECK(host.containers->rehearse_update(name("ada"), {.limits = {.disk_bytes = 1 << 30}})
+              .error()
+              .code == ErrorCode::unsupported);
+}
+
+TEST_CASE("an update keeps the limits that it does not name", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    REQUIRE(host.containers->update(name("ada"), {.limits = {.swap_bytes = 5,
+                                                             .io_bytes_per_second = 1 << 20,
+                                                             .io_operations_per_second = 50,
+                                                             .receive_bytes_per_second = 1 << 21,
+                                                             .send_bytes_per_second = 1 << 22}}));
+    const auto after = host.containers->update(name("ada"), {.limits = {.processes = 7}}).value();
+    const store::Limits expected{.memory_bytes = 1 << 26,
+                                 .cpu_percent = 100,
+                                 .processes = 7,
+                                 .swap_bytes = 5,
+                                 .disk_bytes = 0,
+                                 .io_bytes_per_second = 1 << 20,
+                                 .io_operations_per_second = 50,
+                                 .receive_bytes_per_second = 1 << 21,
+                                 .send_bytes_per_second = 1 << 22};
+    CHECK(after.row.limits == expected);
+    CHECK(host.engine.limits.at(after.row.id) == limits_of(after.row));
+    CHECK(host.containers->update(name("ada"), {.limits = {.io_bytes_per_second = 1}})
+              .error()
+              .field == "/io_bytes_per_second");
 }
 
 TEST_CASE("a protected container is not deleted until it is not protected any more", "[update]") {

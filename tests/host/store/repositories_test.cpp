@@ -36,9 +36,15 @@ Container container(const std::string& name, std::int64_t slot) {
             .uid_base = 1'000'000 + slot * 65'536,
             .ipv4 = fmt::format("10.0.0.{}", slot + 2),
             .ssh_port = 22'000 + slot,
-            .memory_bytes = 4096,
-            .cpu_percent = 150,
-            .processes = 99,
+            .limits = {.memory_bytes = 4096,
+                       .cpu_percent = 150,
+                       .processes = 99,
+                       .swap_bytes = 1,
+                       .disk_bytes = 2,
+                       .io_bytes_per_second = 3,
+                       .io_operations_per_second = 4,
+                       .receive_bytes_per_second = 5,
+                       .send_bytes_per_second = 6},
             .host_key = "ssh-ed25519 AAAA",
             .created_at = "2026-11-22T06:00:51.123Z"};
 }
@@ -77,9 +83,7 @@ TEST_CASE("a container comes back whole after the database is opened again") {
     CHECK(found->uid_base == made.uid_base);
     CHECK(found->ipv4 == made.ipv4);
     CHECK(found->ssh_port == made.ssh_port);
-    CHECK(found->memory_bytes == made.memory_bytes);
-    CHECK(found->cpu_percent == made.cpu_percent);
-    CHECK(found->processes == made.processes);
+    CHECK(found->limits == made.limits);
     CHECK(found->host_key == made.host_key);
     CHECK(found->created_at == made.created_at);
     CHECK(found->labels == made.labels);

@@ -61,6 +61,7 @@ std::vector<Case> refused() {
         {"container_pause", {{"name", "off"}}},
         {"container_resume", {{"name", "off"}}},
         {"container_update", {{"name", "web"}, {"etag", "old"}}},
+        {"container_update", {{"name", "web"}, {"disk_bytes", 1 << 30}}},
         {"container_start", {{"name", "nosuch"}}},
         {"container_stop", {{"name", "nosuch"}}},
         {"container_fork", {{"container", "nosuch"}, {"names", {"ada"}}}},

@@ -73,6 +73,7 @@ const std::vector<Line>& lines() {
         {{"container", "update", "web", "--memory-bytes", "268435456", "--restart", "always"},
          "container_update",
          R"({"name":"web","memory_bytes":268435456,"restart":"always"})"},
+        {{"container", "usage", "web"}, "container_usage", R"({"name":"web"})"},
         {{"container", "fork", "web", "a", "b"},
          "container_fork",
          R"({"container":"web","names":["a","b"]})"},
