@@ -15,6 +15,7 @@ public:
     explicit ByteReader(std::string_view bytes) noexcept : rest_(bytes) {}
 
     [[nodiscard]] bool done() const noexcept { return rest_.empty(); }
+    [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
 
     [[nodiscard]] std::optional<std::string_view> take(std::size_t count) noexcept {
         if (count > rest_.size()) return std::nullopt;
