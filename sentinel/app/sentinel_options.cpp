@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <utility>
 
 namespace berth::sentinel {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 #include <utility>
 
@@ -71,7 +72,7 @@ Result<> Loop::open() {
 
 void Loop::stop() noexcept {
     const std::uint64_t one = 1;
-    (void)::write(stop_.get(), &one, sizeof one);
+    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
 }
 
 void Loop::run() {

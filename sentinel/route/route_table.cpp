@@ -40,7 +40,7 @@ std::unexpected<Error> too_many() {
 SipKey random_sip_key() {
     SipKey key{};
     // Up to 256 bytes come whole, and cannot fail once the kernel has started (getrandom(2)).
-    (void)::getrandom(key.data(), sizeof key, 0);
+    [[maybe_unused]] const ssize_t got = ::getrandom(key.data(), sizeof key, 0);
     return key;
 }
 
