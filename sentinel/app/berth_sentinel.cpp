@@ -37,6 +37,8 @@ void raise_descriptor_limit() {
 
 /// Before any thread is started, so that none of them takes a signal.
 Result<Fd> take_signals() {
+    // splice(2) to a socket that was closed raises it, and has no flag against that.
+    (void)std::signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);

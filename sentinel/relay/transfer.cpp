@@ -29,7 +29,8 @@ Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
         }
         if (from.ended) {
             put_pipe_away(to);
-            if (!to.shut) (void)::shutdown(to.socket.get(), SHUT_WR);
+            // When both have ended, closing them says so.
+            if (!to.shut && !from.shut) (void)::shutdown(to.socket.get(), SHUT_WR);
             to.shut = true;
             return Progress::waiting;
         }

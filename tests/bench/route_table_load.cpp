@@ -54,7 +54,7 @@ void measure(std::size_t count, std::mt19937_64& random) {
         if (!file || !table.replace(file->list())) std::exit(1);
         parsed = seconds_since(begun);
     }
-    const std::size_t grown = resident_bytes() - before;
+    const std::size_t grown = resident_bytes() - before, counted = table.bytes();
     std::vector<std::string> wanted;
     for (int look = 0; look < 200'000; ++look) wanted.push_back(name_of(random() % count));
     RouteReader reader(table);
@@ -78,7 +78,7 @@ void measure(std::size_t count, std::mt19937_64& random) {
         "{:>9} names: read in {:.3f} s, {:.1f} B each by the table's count, {:.1f} by the process; "
         "look-up {:.0f} ns "
         "({} found); adding one {:.2f} us (p50), {:.2f} us (p99)\n",
-        count, parsed, static_cast<double>(table.bytes()) / static_cast<double>(count),
+        count, parsed, static_cast<double>(counted) / static_cast<double>(count),
         static_cast<double>(grown) / static_cast<double>(count),
         looked / static_cast<double>(wanted.size()) * 1e9, found, added_us[added_us.size() / 2],
         added_us[added_us.size() * 99 / 100]);

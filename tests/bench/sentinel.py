@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sentinel beside HAProxy and nginx (stream, ssl_preread), in one run on one machine.
 
-    BERTH_BIN=build/release-with-tests python3 tests/bench/sentinel.py [ROUNDS [SECONDS]]
+    BERTH_BIN=build/release-with-tests python3 tests/bench/sentinel.py [ROUNDS [SECONDS [WORK...]]]
 
 Debian's haproxy, nginx and libnginx-mod-stream; those that are not there are left out, and HAPROXY, NGINX and
 NGINX_STREAM_MODULE say where they are when it is elsewhere. Each has one thread on the first core; the load and the pool
@@ -26,6 +26,7 @@ from support.host import program  # noqa: E402
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 3
+WANTED = sys.argv[3:]
 NAMES = 1000
 PORTS = {"rate": 17001, "echo": 17002, "bulk": 17003}
 NAME = {kind: f"{kind}.bench.test" for kind in PORTS}
@@ -51,7 +52,7 @@ def start_haproxy(extra):
         config.write_text(f"""
 global
   nbthread 1
-  maxconn 8000
+  maxconn 4000
 defaults
   mode tcp
   timeout connect 5s
@@ -161,6 +162,8 @@ def main():
         print("rate: exchanges/s, GB/s for bulk; cpu: of the router, us an exchange, us a GB for bulk; ratios to haproxy")
         print(f"{'work':7} {'peer':15} {'rate':>10} {'p50 us':>10} {'p99 us':>10} {'cpu us':>12} {'errs':>5}   rate    p50    p99    cpu")
         for kind, connections in WORK.items():
+            if WANTED and kind not in WANTED:
+                continue
             results = {peer: [] for peer in running}
             for turn in range(ROUNDS):
                 order = list(running) if turn % 2 == 0 else list(reversed(running))
@@ -173,6 +176,8 @@ def main():
             for peer in running:
                 row(kind, peer, results[peer], base)
         for peer, (port, process) in running.items():
+            if WANTED and "idle" not in WANTED:
+                break
             print(f"idle    {peer:15} {idle_bytes(port, process.pid):10.0f} bytes a connection, of memory of its own")
     finally:
         for _, process in running.values():

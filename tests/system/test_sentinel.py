@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 from support.machine import wait_until
-from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, SentinelCase, alert, hello, main, read_all, read_some, reset,
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, SentinelCase, alert, hello, main, read_all, read_some, reset,
                               tls_backend)
 
 MIB = 1024 * 1024
@@ -246,6 +246,25 @@ class Bytes(SentinelCase):
                 connection.sendall(b"x" * 65536)
         except OSError:
             pass
+
+    def test_clients_that_leave_in_the_middle_of_bulk_take_nobody_along(self):
+        sentinel, client, primary = self.pair("--threads", "1")
+        flooding = self.backend(Backend, self.flood)
+        sentinel.reload(f"a.test 127.0.0.1:{flooding.port}\n")
+
+        def leave_while_it_flows():
+            for _ in range(20):
+                leaving = sentinel.say(hello())
+                leaving.shutdown(socket.SHUT_WR)  # what is written behind both is a broken pipe
+                read_some(leaving, MIB)
+                leaving.close()
+        threads = [threading.Thread(target=leave_while_it_flows) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.sendall(b"still here")
+        self.assertEqual(read_some(primary, 10), b"still here")
 
     def test_an_idle_connection_holds_two_sockets_and_no_pipe(self):
         sentinel, client, primary = self.pair()

@@ -258,7 +258,7 @@ class SentinelCase(unittest.TestCase):
 
     def start(self, routes, *flags, **options):
         sentinel = Sentinel(self.directory, routes, *flags, **options)
-        self.addCleanup(sentinel.close)
+        self.addCleanup(lambda: self.assertIn(sentinel.close(), (0, -signal.SIGKILL), sentinel.log()))
         return sentinel
 
     def backend(self, kind=Recorder, *arguments, **options):
