@@ -137,6 +137,7 @@ Result<> run(const SentinelOptions& options) {
         log::info("listening",
                   {{"address", address.to_string()}, {"threads", std::to_string(options.threads)}});
     }
+    log::info("ready");
     attend(options, routes, *relay, signals, watch);
     tell_counts(*relay);
     log::info("ending");

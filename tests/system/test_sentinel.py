@@ -3,6 +3,7 @@
 """What clients and pools see of the sentinel between them: nothing, when all is well."""
 import hashlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -90,6 +91,27 @@ class Routing(SentinelCase):
         self.assertIn("names=1000004", sentinel.log())
         self.assertEqual(certificate_of(sentinel.port, "app999999.team999.test"), "a.test")
         self.assertEqual(certificate_of(sentinel.port, "b.test"), "b.test")
+
+
+class Addresses(SentinelCase):
+    def test_both_families_are_listened_on_and_dialled(self):
+        v4, v6 = self.backend(), self.backend(address="::1", family=socket.AF_INET6)
+        sentinel = self.start(f"a.test 127.0.0.1:{v4.port}\nb.test [::1]:{v6.port}\n", "--listen", "[::]:0", start=lambda: None)
+        for address in ("127.0.0.1", "::1"):
+            for name, backend in ((b"a.test", v4), (b"b.test", v6)):
+                with socket.create_connection((address, sentinel.port), 20) as client:
+                    client.sendall(hello(name))
+                    self.assertEqual(read_some(backend.next(), len(hello(name))), hello(name))
+
+    def test_several_addresses_lead_to_the_same_routes(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--listen", "127.0.0.2:0")
+        ports = re.findall(r"listening address=(\S+):(\d+)", sentinel.log())
+        self.assertEqual({address for address, _ in ports}, {"127.0.0.1", "127.0.0.2"})
+        for address, port in ports:
+            with socket.create_connection((address, int(port)), 20) as client:
+                client.sendall(hello())
+                read_some(backend.next(), len(hello()))
 
 
 class Reload(SentinelCase):

@@ -86,9 +86,9 @@ def read_some(connection, count):
 class Backend:
     """A pool's primary. Each connection runs `serve(connection)` in a thread of its own."""
 
-    def __init__(self, serve, address="127.0.0.1", port=0):
+    def __init__(self, serve, address="127.0.0.1", family=socket.AF_INET):
         self._serve = serve
-        self.listener = socket.create_server((address, port), backlog=512)
+        self.listener = socket.create_server((address, 0), family=family, backlog=512)
         self.port = self.listener.getsockname()[1]
         self.problems = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -187,7 +187,11 @@ class Sentinel:
         as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=prepare, close_fds=start is None, **as_nobody)
-        wait_until(lambda: " listening " in self.log() or self.process.poll() is not None, "the sentinel to listen")
+        try:
+            wait_until(lambda: " ready" in self.log() or self.process.poll() is not None, "the sentinel to listen")
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
         if self.process.poll() is not None:
             raise AssertionError(self.log())
         self.port = int(re.search(r"listening address=\S+:(\d+)", self.log()).group(1))
