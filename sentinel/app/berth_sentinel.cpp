@@ -19,6 +19,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 
 namespace {
@@ -102,9 +103,16 @@ void tell_counts(const Relay& relay) {
     log::info("connections " + line);
 }
 
+void load_pages_again(PageServer* pages) {
+    if (pages == nullptr) return;
+    if (const auto loaded = pages->reload(); !loaded) {
+        log::error("pages stay as they were", {{"why", loaded.error().message}});
+    }
+}
+
 /// Until a signal ends it.
-void attend(const SentinelOptions& options, RouteTable& routes, const Relay& relay,
-            const Fd& signals, FileWatch& watch) {
+void attend(const SentinelOptions& options, RouteTable& routes, PageServer* pages,
+            const Relay& relay, const Fd& signals, FileWatch& watch) {
     std::array<pollfd, 2> polled{pollfd{.fd = signals.get(), .events = POLLIN, .revents = 0},
                                  pollfd{.fd = watch.descriptor(), .events = POLLIN, .revents = 0}};
     while (true) {
@@ -114,7 +122,10 @@ void attend(const SentinelOptions& options, RouteTable& routes, const Relay& rel
         while (::read(signals.get(), &signal, sizeof signal) == sizeof signal) {
             const int number = static_cast<int>(signal.ssi_signo);
             if (number == SIGTERM || number == SIGINT) return;
-            if (number == SIGHUP) changed = true;
+            if (number == SIGHUP) {
+                changed = true;
+                load_pages_again(pages);
+            }
             if (number == SIGUSR1) tell_counts(relay);
         }
         if (changed) load_again(options, routes);
@@ -132,13 +143,16 @@ Result<> run(const SentinelOptions& options) {
     BERTH_TRY(load_routes(options, routes));
     std::vector<SocketAddress> addresses;
     for (const auto& listener : listeners) addresses.push_back(listener.address);
-    const auto relay = BERTH_TRY(Relay::start(options.relay, routes, std::move(listeners)));
+    std::unique_ptr<PageServer> pages;
+    if (!options.pages.empty()) pages = BERTH_TRY(PageServer::start(options.pages));
+    const auto relay =
+        BERTH_TRY(Relay::start(options.relay, routes, std::move(listeners), pages.get()));
     for (const auto& address : addresses) {
         log::info("listening",
                   {{"address", address.to_string()}, {"threads", std::to_string(options.threads)}});
     }
     log::info("ready");
-    attend(options, routes, *relay, signals, watch);
+    attend(options, routes, pages.get(), *relay, signals, watch);
     tell_counts(*relay);
     log::info("ending");
     return {};

@@ -80,6 +80,20 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
         ->allow_extra_args(false);
     add_parsed(app, "--proxy-from", relay.proxies,
                "A network of proxies in front, which must send PROXY protocol 2", "NETWORK");
+    app.add_option_function<std::vector<std::string>>(
+           "--maintenance",
+           [&pages = options.pages](const std::vector<std::string>& texts) {
+               for (const auto& text : texts) {
+                   const auto equals = text.find('=');
+                   if (equals == 0 || equals == std::string::npos ||
+                       !pages.emplace(text.substr(0, equals), text.substr(equals + 1)).second) {
+                       throw CLI::ValidationError("--maintenance", "not POOL=DIRECTORY, or twice");
+                   }
+               }
+           },
+           "What is said for a pool that does not answer: certificate.pem, key.pem and page.html")
+        ->type_name("POOL=DIRECTORY")
+        ->allow_extra_args(false);
     app.add_option("--threads", options.threads, "Loops; one for each core unless given")
         ->check(CLI::Range(std::size_t{1}, threads_max));
     add_seconds(app, "--hello-timeout", relay.hello_timeout, "For a whole ClientHello");

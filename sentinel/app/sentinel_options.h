@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/socket_address.h"
+#include "sentinel/page/page_server.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/route/routes_file.h"
 
@@ -19,6 +20,7 @@ struct SentinelOptions {
     std::filesystem::path routes;
     PoolSettings pools;
     RelayOptions relay;
+    PageServer::Directories pages;
     std::size_t threads = 1;
     std::string log_level = "info";
 };

@@ -52,6 +52,7 @@ struct Opening {
     HelloLimits::Place place = {};
     std::string bytes = {};
     std::string pool = {};
+    std::size_t header_bytes = 0;  // ours, in front of what the client said to the pool
 };
 
 struct Connection : Timed {

@@ -124,7 +124,7 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
         int problem = 0;
         socklen_t size = sizeof problem;
         (void)::getsockopt(side.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
-        return primary_down(connection, connection.opening->pool, problem);
+        return give_up_dialling(connection, problem);
     }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) side.readable = true;
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) side.hung = true;
@@ -171,7 +171,7 @@ void Loop::end_late() {
     };
     while (Connection* const late = next(hellos_)) end(*late, Count::hello_timeout);
     while (Connection* const late = next(connects_)) {
-        primary_down(*late, late->opening->pool, ETIMEDOUT);
+        give_up_dialling(*late, ETIMEDOUT);
     }
     while (Connection* const still = next(half_closed_)) {
         if (!std::exchange(still->moved, false)) {

@@ -2,6 +2,7 @@
 // One thread's connections, from accept to close: an epoll loop in which every step is bounded.
 #pragma once
 
+#include "sentinel/relay/away.h"
 #include "sentinel/relay/connection.h"
 #include "sentinel/relay/counters.h"
 #include "sentinel/relay/relay_options.h"
@@ -22,6 +23,7 @@ struct RelayParts {
     RouteTable& routes;
     HelloLimits& limits;
     const RelayOptions& options;
+    Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
 };
 
 /// Where a loop takes clients from.
@@ -83,7 +85,9 @@ private:
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,
               std::string_view all);
     void connected(Connection& connection);
-    void primary_down(Connection& connection, std::string_view pool, int errno_value);
+    void give_up_dialling(Connection& connection, int errno_value);
+    void primary_down(Connection& connection, std::string_view pool, std::string_view said,
+                      int errno_value);
     void refuse(Connection& connection, Alert alert, Count why);
 
     const RelayParts parts_;

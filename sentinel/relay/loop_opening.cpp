@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -135,31 +136,33 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
     prepare(primary.socket);
-    std::string_view first = all.substr(greeting.header_bytes());
+    const std::string_view said = all.substr(greeting.header_bytes());
+    std::string_view first = said;
     std::string with_header;
     if (pool.proxy_protocol) {
         const auto& client = connection.client.socket;
         const auto ends =
             greeting.ends().value_or(ProxyEnds{.client = ask_address(::getpeername, client),
                                                .server = ask_address(::getsockname, client)});
-        with_header = proxy_header(ends, greeting.name().text()).append(first);
+        with_header = proxy_header(ends, greeting.name().text()).append(said);
         first = with_header;
     }
     const bool at_once = ::connect(primary.socket.get(), address.get(), address.size) == 0;
-    if (!at_once && errno != EINPROGRESS) return primary_down(connection, pool.name, errno);
+    if (!at_once && errno != EINPROGRESS) return primary_down(connection, pool.name, said, errno);
     watch(connection, primary);
     if (at_once) {
         primary.writable = true;
         if (!Transfer::send_or_keep(primary, first)) {
-            return primary_down(connection, pool.name, errno);
+            return primary_down(connection, pool.name, said, errno);
         }
         return connected(connection);
     }
     primary.rest = std::make_unique<Rest>(Rest{.bytes = std::string(first)});
     connection.stage = Stage::connecting;
     // What was read until now is not needed any more, and its place is another's.
-    connection.opening =
-        std::make_unique<Opening>(Opening{.greeting = Greeting(false), .pool = pool.name});
+    const std::size_t header_bytes = first.size() - said.size();
+    connection.opening = std::make_unique<Opening>(
+        Opening{.greeting = Greeting(false), .pool = pool.name, .header_bytes = header_bytes});
     connects_.add(connection, now_ms_);
 }
 
@@ -171,12 +174,28 @@ void Loop::connected(Connection& connection) {
     relay(connection);
 }
 
-/// A pool that is known and away is never another's business: the client is told at once.
-void Loop::primary_down(Connection& connection, std::string_view pool, int errno_value) {
+void Loop::give_up_dialling(Connection& connection, int errno_value) {
+    const std::unique_ptr<Opening> opening = std::move(connection.opening);
+    const std::unique_ptr<Rest> rest = std::move(connection.primary.rest);
+    primary_down(connection, opening->pool,
+                 std::string_view(rest->bytes).substr(opening->header_bytes), errno_value);
+}
+
+/// A pool that is known and away is never another's business: the client is told at once, by the
+/// pool's own page where there is one.
+void Loop::primary_down(Connection& connection, std::string_view pool, std::string_view said,
+                        int errno_value) {
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
         log::warning("a pool's primary does not answer",
                      {{"pool", std::string(pool)}, {"why", std::strerror(errno_value)}});
+    }
+    if (parts_.away != nullptr) {
+        Fd& client = connection.client.socket;
+        if (connection.client.watched) {
+            (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.get(), nullptr);
+        }
+        if (parts_.away->take(pool, client, said)) return end(connection, Count::page_shown);
     }
     refuse(connection, Alert::internal_error, Count::primary_down);
 }

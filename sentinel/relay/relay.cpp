@@ -6,7 +6,7 @@
 namespace berth::sentinel {
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
-                                            std::vector<Listener> listeners) {
+                                            std::vector<Listener> listeners, Away* away) {
     std::unique_ptr<Relay> relay(new Relay(options));
     const std::size_t loops = listeners.empty() ? 0 : listeners[0].sockets.size();
     for (std::size_t loop = 0; loop < loops; ++loop) {
@@ -15,9 +15,9 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
             doors.push_back(
                 {.socket = std::move(listener.sockets[loop]), .shared = listener.shared});
         }
-        relay->loops_.push_back(BERTH_TRY(
-            Loop::make({.routes = routes, .limits = relay->limits_, .options = relay->options_},
-                       std::move(doors))));
+        relay->loops_.push_back(BERTH_TRY(Loop::make(
+            {.routes = routes, .limits = relay->limits_, .options = relay->options_, .away = away},
+            std::move(doors))));
     }
     for (const auto& loop : relay->loops_) {
         relay->threads_.emplace_back([&one = *loop] { one.run(); });

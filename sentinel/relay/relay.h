@@ -14,10 +14,11 @@ namespace berth::sentinel {
 
 class Relay {
 public:
-    /// Starts as many threads as each listener has sockets. `routes` outlives it.
+    /// Starts as many threads as each listener has sockets. `routes` and `away` outlive it.
     [[nodiscard]] static Result<std::unique_ptr<Relay>> start(const RelayOptions& options,
                                                               RouteTable& routes,
-                                                              std::vector<Listener> listeners);
+                                                              std::vector<Listener> listeners,
+                                                              Away* away = nullptr);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     /// Closes all connections.
