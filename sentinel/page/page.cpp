@@ -14,10 +14,12 @@ namespace {
 
 constexpr int retry_after_seconds = 30;
 
+// OpenSSL points into this, beyond the call.
+constexpr std::array<unsigned char, 9> ours{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
 /// HTTP/1.1 is all that is spoken here; who offers protocols and not that one gets none agreed on.
 int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void* /*unused*/) {
-    constexpr std::array<unsigned char, 9> ours{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     unsigned char* out = nullptr;
     if (SSL_select_next_proto(&out, chosen_bytes, ours.data(), ours.size(), offered,
                               offered_bytes) != OPENSSL_NPN_NEGOTIATED) {
