@@ -67,6 +67,7 @@ Result<> Loop::open() {
         return fail(system_error("watch for the end", errno));
     }
     watch_doors(true);
+    if (!doors_open_) return fail(system_error("watch for clients", errno));
     return {};
 }
 
@@ -180,7 +181,10 @@ void Loop::end_late() {
             half_closed_.add(*still, now_ms_);
         }
     }
-    if (!doors_open_ && doors_rest_until_ms_ <= now_ms_) watch_doors(true);
+    if (!doors_open_ && doors_rest_until_ms_ <= now_ms_) {
+        doors_rest_until_ms_ = now_ms_ + doors_rest_ms;
+        watch_doors(true);
+    }
 }
 
 void Loop::watch(Connection& connection, Side& side) {

@@ -54,6 +54,7 @@ private:
     // with its side in the last bit.
     static constexpr std::uint64_t tag_stop = 0;
     static constexpr std::uint64_t tag_first_door = 1;
+    static constexpr std::int64_t doors_rest_ms = 100;
 
     Loop(const RelayParts& parts, std::vector<Door> doors);
     [[nodiscard]] Result<> open();

@@ -15,7 +15,6 @@ namespace berth::sentinel {
 namespace {
 
 constexpr int accepts_per_turn = 64;
-constexpr std::int64_t doors_rest_ms = 100;
 
 }  // namespace
 
@@ -64,7 +63,10 @@ void Loop::watch_doors(bool open) {
         epoll_event event{.events = EPOLLIN, .data = {.u64 = tag_first_door + door}};
         // One loop is woken for a client of a shared door, instead of all.
         if (doors_[door].shared) event.events |= EPOLLEXCLUSIVE;
-        (void)::epoll_ctl(epoll_.get(), open ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, socket, &event);
+        const int done =
+            ::epoll_ctl(epoll_.get(), open ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, socket, &event);
+        // Without memory for that they stay closed until the next try, which may find some watched.
+        if (open && done != 0 && errno != EEXIST) doors_open_ = false;
     }
 }
 
