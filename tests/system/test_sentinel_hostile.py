@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.machine import wait_until
 from support.sentinel import (ALERT_DECODE, ALERT_NAME, SentinelCase, alert, block, extension, hello, main,
-                              message, read_all, read_some, records, server_name)
+                              message, port_to_keep, read_all, read_some, records, server_name)
 
 ROUTED, CLOSED = "routed", (b"", "closed")
 NAMELESS, BROKEN = (alert(ALERT_NAME), "closed"), (alert(ALERT_DECODE), "closed")
@@ -234,13 +234,18 @@ class Process(SentinelCase):
         self.assertEqual(client.fileno(), -1)
 
     def test_a_kill_leaves_nothing_in_the_way_of_the_next(self):
-        sentinel, client, primary = self.pair()
-        sentinel.process.kill()
-        sentinel.process.wait()
+        backend, address = self.backend(), f"127.0.0.1:{port_to_keep()}"
+        routes = f"a.test 127.0.0.1:{backend.port}\n"
+        first = self.start(routes, "--listen", address, start=lambda: None)
+        client = first.say(hello())
+        primary = backend.next()
+        read_some(primary, len(hello()))
+        first.process.kill()
+        first.process.wait()
         self.assertIn(read_all(primary)[1], ("end", "reset"))
         self.assertIn(read_all(client)[1], ("end", "reset"))
-        again = self.start(sentinel.routes.read_text(), "--listen", f"127.0.0.1:{sentinel.port}", start=lambda: None)
-        self.assertEqual(again.port, sentinel.port)
+        self.start(routes, "--listen", address, start=lambda: None).say(hello())
+        read_some(backend.next(), len(hello()))
 
     def test_sockets_of_a_service_manager_are_taken(self):
         backend = self.backend()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real sentinel on loopback, without privileges, and what stands on both sides of it."""
+import errno
 import os
+import random
 import re
 import resource
 import shutil
@@ -54,6 +56,16 @@ def hello(name=b"a.test", record_bytes=16384, version=b"\3\1", **how):
 
 def alert(number):
     return bytes([21, 3, 3, 0, 2, 2, number])
+
+
+def port_to_keep():
+    """A free port that no outgoing connection of this machine is given meanwhile."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(first // 2, first)
+            if probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
+                return port
 
 
 def reset(connection):
