@@ -30,9 +30,13 @@ if [ -x /usr/local/sbin/berthd ]; then
 fi
 say "removing files"
 forget_ssh_configuration
-rm -f /usr/local/bin/berth /usr/local/bin/berth-mcp /usr/local/sbin/berthd
+if has_systemd && systemctl cat berth-sentinel.socket >/dev/null 2>&1; then
+    systemctl disable --now --quiet berth-sentinel.socket berth-sentinel.service
+fi
+rm -f /usr/local/bin/berth /usr/local/bin/berth-mcp /usr/local/bin/berth-sentinel /usr/local/sbin/berthd
 rm -f /usr/local/lib/systemd/system/berthd.service /usr/local/lib/systemd/system/berth-containers.service \
-    /usr/local/lib/systemd/system/berth-mcp.service
+    /usr/local/lib/systemd/system/berth-mcp.service /usr/local/lib/systemd/system/berth-sentinel.service \
+    /usr/local/lib/systemd/system/berth-sentinel.socket
 rm -f /usr/local/share/bash-completion/completions/berth /usr/local/share/zsh/site-functions/_berth
 rm -rf /usr/local/libexec/berth /etc/berth /run/berth /var/lib/berth /var/lib/berth-mcp /var/log/berth
 rmdir --ignore-fail-on-non-empty /usr/local/libexec /usr/local/lib/systemd/system /usr/local/lib/systemd \

@@ -22,6 +22,12 @@ ARROWS = {
     "host/warning": ("tools-schema", "base", "host/store", "host/events"),
     "host/operation": ("tools-schema", "base", "host"),
     "host/tools": ("tools-schema", "base", "host"),
+    "sentinel/tls": ("tools-schema/contract", "base"),
+    "sentinel/route": ("tools-schema/contract", "base", "sentinel/tls"),
+    "sentinel/proxy": ("tools-schema/contract", "base"),
+    "sentinel/relay": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/proxy", "sentinel/route"),
+    "sentinel/page": ("tools-schema/contract", "base", "sentinel/relay"),
+    "sentinel": ("tools-schema/contract", "base", "sentinel"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),
     "mcp-server/jsonrpc": ("tools-schema", "base"),
     "mcp-server/auth": ("tools-schema", "base"),
@@ -34,7 +40,7 @@ ARROWS = {
     "mcp-server/app": ("tools-schema", "base", "host", "mcp-server"),
 }
 # Rooms on top of their neighbours, and who may include them besides themselves.
-TOPS = {"host/tools": ("mcp-server/app", "tests"), "mcp-server/app": ("tests",)}
+TOPS = {"host/tools": ("mcp-server/app", "tests"), "mcp-server/app": ("tests",), "sentinel/app": ("tests",)}
 
 FORBIDDEN = {
     r"\b(?:std::)?system\s*\(|\bpopen\s*\(": (),

@@ -16,7 +16,7 @@ class Examples(HostCase):
         cls.addClassCleanup(server.terminate)
         # Examples call berth by its name, as somebody who has installed it would.
         (cls.host.root / "bin").mkdir()
-        for name in ("berth", "berth-mcp"):
+        for name in ("berth", "berth-mcp", "berth-sentinel"):
             shutil.copy(program(name), cls.host.root / "bin")
 
     def test_each_example_ends_well_and_leaves_nothing(self):

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of connections, counted.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace berth::sentinel {
+
+enum class Count : std::uint8_t {
+    accepted,
+    routed,
+    routed_by_default,
+    unknown_name,
+    no_name,
+    bad_name,
+    malformed,
+    not_tls,
+    left_early,  // the client ended before its hello was whole
+    hello_timeout,
+    hello_refused,  // too many wait already
+    no_descriptor,
+    primary_down,  // and the client was told by an alert
+    page_shown,    // the same, and by a page of the pool's
+    reset,
+    ended,
+};
+
+constexpr std::array<std::string_view, 16> count_names = {
+    "accepted",      "routed",        "routed_by_default", "unknown_name", "no_name",
+    "bad_name",      "malformed",     "not_tls",           "left_early",   "hello_timeout",
+    "hello_refused", "no_descriptor", "primary_down",      "page_shown",   "reset",
+    "ended"};
+
+/// Written by one thread, read by any.
+class Counters {
+public:
+    void add(Count what) noexcept {
+        auto& one = counts_[static_cast<std::size_t>(what)];
+        one.store(one.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t get(Count what) const noexcept {
+        return counts_[static_cast<std::size_t>(what)].load(std::memory_order_relaxed);
+    }
+
+private:
+    std::array<std::atomic<std::uint64_t>, count_names.size()> counts_ = {};
+};
+
+}  // namespace berth::sentinel

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets that wait for clients: our own, or those that systemd made for us.
+#pragma once
+
+#include "base/fd.h"
+#include "base/socket_address.h"
+#include "tools-schema/contract/result.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace berth::sentinel {
+
+/// One place where clients connect, as many sockets as there are loops.
+struct Listener {
+    SocketAddress address = {};
+    std::vector<Fd> sockets = {};
+    bool shared = false;  // the sockets are one, seen by all loops
+};
+
+/// Listens with one socket for each loop, among which the kernel distributes clients
+/// (SO_REUSEPORT). Port 0 is any free one. `denied` for a port that needs a privilege.
+[[nodiscard]] Result<Listener> listen_on(const SocketAddress& address, std::size_t loops);
+
+/// Those that a service manager handed to this process (sd_listen_fds(3)), none when it did not.
+/// What says so is taken out of the environment.
+[[nodiscard]] Result<std::vector<Listener>> take_inherited_listeners(std::size_t loops);
+
+}  // namespace berth::sentinel

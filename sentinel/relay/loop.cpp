@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/relay/loop.h"
+
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <limits>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+constexpr std::size_t events_per_turn = 512;
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t wait_ms_max = 60'000;
+
+// What epoll gives back: a connection's address with its side in the last bit, or a small number,
+// which no address is.
+constexpr std::uint64_t tags_of_doors = 4096;
+static_assert(alignof(Connection) >= 2);
+
+std::int64_t monotonic_ms() {
+    timespec time{};
+    (void)::clock_gettime(CLOCK_MONOTONIC, &time);
+    return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+void close_with_reset(Fd& socket) noexcept {
+    constexpr linger at_once{.l_onoff = 1, .l_linger = 0};  // socket(7), SO_LINGER
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    socket.reset();
+}
+
+Loop::Loop(const RelayParts& parts, std::vector<Door> doors)
+    : parts_(parts),
+      doors_(std::move(doors)),
+      reader_(parts.routes),
+      transfer_(parts.options.pipes_max),
+      hellos_(parts.options.hello_timeout.count()),
+      connects_(parts.options.connect_timeout.count()),
+      half_closed_(parts.options.half_closed_timeout.count()) {}
+
+Result<std::unique_ptr<Loop>> Loop::make(const RelayParts& parts, std::vector<Door> doors) {
+    std::unique_ptr<Loop> loop(new Loop(parts, std::move(doors)));
+    BERTH_TRY(loop->open());
+    return loop;
+}
+
+Result<> Loop::open() {
+    epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+    stop_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    spare_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!epoll_ || !stop_ || !spare_) return fail(system_error("make an event loop", errno));
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = tag_stop}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event) != 0) {
+        return fail(system_error("watch for the end", errno));
+    }
+    watch_doors(true);
+    if (!doors_open_) return fail(system_error("watch for clients", errno));
+    return {};
+}
+
+void Loop::stop() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+}
+
+void Loop::run() {
+    std::array<epoll_event, events_per_turn> events{};
+    now_ms_ = monotonic_ms();
+    while (!stopping_) {
+        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms());
+        now_ms_ = monotonic_ms();
+        for (int at = 0; at < count; ++at) {
+            const auto& event = events[static_cast<std::size_t>(at)];
+            take_event(event.data.u64, event.events);
+        }
+        take_turns();
+        end_late();
+        ended_.clear();
+    }
+    doors_.clear();
+    again_.clear();
+    connections_.clear();
+}
+
+int Loop::wait_ms() {
+    if (!again_.empty()) return 0;
+    std::int64_t due = std::min({hellos_.due_ms(never), connects_.due_ms(never),
+                                 half_closed_.due_ms(never), now_ms_ + wait_ms_max});
+    if (!doors_open_) due = std::min(due, doors_rest_until_ms_);
+    return static_cast<int>(std::max<std::int64_t>(due - now_ms_, 0));
+}
+
+void Loop::take_event(std::uint64_t tag, std::uint32_t events) {
+    if (tag == tag_stop) {
+        stopping_ = true;
+    } else if (tag < tags_of_doors) {
+        accept_some(doors_[tag - tag_first_door]);
+    } else {
+        constexpr std::uint64_t side_bit = 1;
+        // NOLINTNEXTLINE: put there by watch()
+        auto* const connection = reinterpret_cast<Connection*>(tag & ~side_bit);
+        on_event(*connection, (tag & side_bit) != 0, events);
+    }
+}
+
+void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) {
+    if (connection.stage == Stage::over) return;
+    Side& side = primary ? connection.primary : connection.client;
+    if ((events & EPOLLERR) != 0) {
+        if (connection.stage == Stage::relaying) return abort(connection, Count::reset);
+        if (!primary) return abort(connection, Count::left_early);
+        int problem = 0;
+        socklen_t size = sizeof problem;
+        (void)::getsockopt(side.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
+        return give_up_dialling(connection, problem);
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) side.readable = true;
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) side.hung = true;
+    if ((events & EPOLLOUT) != 0) side.writable = true;
+    if (connection.stage == Stage::hello) {
+        if (side.readable) listen_to(connection, connection.opening->greeting);
+    } else if (connection.stage == Stage::connecting) {
+        if (primary && side.writable) connected(connection);
+    } else {
+        relay(connection);
+    }
+}
+
+void Loop::relay(Connection& connection) {
+    Side& client = connection.client;
+    Side& primary = connection.primary;
+    const Progress up = transfer_.carry(connection, client, primary);
+    if (up == Progress::failed) return abort(connection, Count::reset);
+    const Progress down = transfer_.carry(connection, primary, client);
+    if (down == Progress::failed) return abort(connection, Count::reset);
+    if (client.shut && primary.shut) return end(connection, Count::ended);
+    if (client.shut != primary.shut && !connection.is_waiting()) {
+        connection.moved = false;
+        half_closed_.add(connection, now_ms_);
+    }
+    if ((up == Progress::again || down == Progress::again) && !connection.again) {
+        connection.again = true;
+        again_.push_back(&connection);
+    }
+}
+
+void Loop::take_turns() {
+    const auto now = std::exchange(again_, {});
+    for (Connection* const connection : now) {
+        connection->again = false;
+        if (connection->stage == Stage::relaying) relay(*connection);
+    }
+}
+
+// What is due is taken from the front only, so that this costs nothing when nothing is.
+void Loop::end_late() {
+    const auto next = [this](DeadlineList& list) {
+        return static_cast<Connection*>(list.first_due(now_ms_));
+    };
+    while (Connection* const late = next(hellos_)) end(*late, Count::hello_timeout);
+    while (Connection* const late = next(connects_)) {
+        give_up_dialling(*late, ETIMEDOUT);
+    }
+    while (Connection* const still = next(half_closed_)) {
+        if (!std::exchange(still->moved, false)) {
+            abort(*still, Count::reset);
+        } else {
+            half_closed_.add(*still, now_ms_);
+        }
+    }
+    if (!doors_open_ && doors_rest_until_ms_ <= now_ms_) {
+        doors_rest_until_ms_ = now_ms_ + doors_rest_ms;
+        watch_doors(true);
+    }
+}
+
+void Loop::watch(Connection& connection, Side& side) {
+    if (std::exchange(side.watched, true)) return;
+    const std::uint64_t side_bit = &side == &connection.primary ? 1 : 0;
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+                      .data = {.u64 = reinterpret_cast<std::uint64_t>(&connection) | side_bit}};
+    // Fails only without kernel memory, and then the connection's deadline or its peer ends it.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, side.socket.get(), &event);
+}
+
+void Loop::abort(Connection& connection, Count why) {
+    close_with_reset(connection.client.socket);
+    close_with_reset(connection.primary.socket);
+    end(connection, why);
+}
+
+void Loop::end(Connection& connection, Count why) {
+    if (connection.stage == Stage::over) return;
+    connection.stage = Stage::over;
+    connection.leave();
+    connection.opening.reset();
+    for (Side* side : {&connection.client, &connection.primary}) {
+        transfer_.drop(*side);
+        side->socket.reset();
+    }
+    // It must not be found again: neither by a queue of ours nor, after this turn, by an event.
+    if (std::exchange(connection.again, false)) std::erase(again_, &connection);
+    counters_.add(why);
+    const std::size_t index = connection.index;
+    ended_.push_back(std::exchange(connections_[index], nullptr));
+    if (index + 1 != connections_.size()) {
+        connections_[index] = std::move(connections_.back());
+        connections_[index]->index = static_cast<std::uint32_t>(index);
+    }
+    connections_.pop_back();
+}
+
+}  // namespace berth::sentinel

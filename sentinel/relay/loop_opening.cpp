@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a client's first byte to a connection with its pool, or to the reason why there is none.
+#include "base/files.h"
+#include "base/log.h"
+#include "sentinel/relay/loop.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+constexpr int drains_max = 16;
+constexpr std::int64_t tell_every_ms = 1000;
+
+bool would_block() {
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+template <class Ask>
+SocketAddress ask_address(Ask ask, const Fd& socket) {
+    KernelAddress address;
+    if (ask(socket.get(), address.get(), &address.size) != 0) return {};
+    return SocketAddress::of(address).value_or(SocketAddress());
+}
+
+/// As the listening sockets' options, which accepted ones have.
+void prepare(const Fd& socket) {
+    constexpr int on = 1;
+    constexpr int idle_seconds = 90;
+    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+}
+
+}  // namespace
+
+void Loop::listen_to(Connection& connection, Greeting& greeting) {
+    Side& client = connection.client;
+    while (true) {
+        const auto buffer = transfer_.buffer();
+        const ssize_t got = ::recv(client.socket.get(), buffer.data(), buffer.size(), 0);
+        if (got < 0 && would_block()) {
+            client.readable = false;
+            if (!connection.opening) wait_for_more(connection, greeting, {});
+            return;
+        }
+        if (got <= 0) return end(connection, Count::left_early);
+        const std::string_view news(buffer.data(), static_cast<std::size_t>(got));
+        std::string_view all = news;
+        if (connection.opening) {
+            Opening& opening = *connection.opening;
+            if (!opening.place.grow(news.size())) return end(connection, Count::hello_refused);
+            all = opening.bytes.append(news);
+        }
+        const HelloState state = greeting.read(all);
+        if (state != HelloState::need_more) return decide(connection, state, greeting, all);
+        if (all.size() >= Greeting::bytes_max) {
+            return decide(connection, HelloState::malformed, greeting, all);
+        }
+        if (!connection.opening) return wait_for_more(connection, greeting, news);
+        if (news.size() < buffer.size() && !client.hung) {
+            client.readable = false;
+            return;
+        }
+    }
+}
+
+/// From here on the connection costs memory, and so it needs a place and has a deadline.
+void Loop::wait_for_more(Connection& connection, Greeting& greeting, std::string_view news) {
+    HelloLimits::Place place;
+    if (!take_place(connection, place) || !place.grow(news.size())) {
+        return end(connection, Count::hello_refused);
+    }
+    connection.opening = std::make_unique<Opening>(
+        Opening{.greeting = greeting, .place = std::move(place), .bytes = std::string(news)});
+    hellos_.add(connection, now_ms_);
+    watch(connection, connection.client);
+}
+
+/// When all places are taken, the connection that has waited longest makes room; when those of its
+/// source are, a connection gets none, so that a source can only crowd out itself.
+bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
+    const auto from = ask_address(::getpeername, connection.client.socket);
+    auto refused = parts_.limits.enter(from, place);
+    if (refused == HelloLimits::Refused::all_full) {
+        if (Timed* const oldest = hellos_.first(); oldest != nullptr) {
+            end(*static_cast<Connection*>(oldest), Count::hello_refused);
+            refused = parts_.limits.enter(from, place);
+        }
+    }
+    return refused == HelloLimits::Refused::no;
+}
+
+void Loop::decide(Connection& connection, HelloState state, const Greeting& greeting,
+                  std::string_view all) {
+    switch (state) {
+        case HelloState::need_more:
+        case HelloState::not_tls:
+            return end(connection, Count::not_tls);
+        case HelloState::malformed:
+            return refuse(connection, Alert::decode_error, Count::malformed);
+        case HelloState::bad_name:
+            return refuse(connection, Alert::unrecognized_name, Count::bad_name);
+        case HelloState::no_name:
+        case HelloState::named:
+            break;
+    }
+    const RouteReader::Look look(reader_);
+    const bool named = state == HelloState::named;
+    if (const Pool* const pool = named ? look.find(greeting.name().text()) : nullptr) {
+        counters_.add(Count::routed);
+        return dial(connection, *pool, greeting, all);
+    }
+    if (const Pool* const pool = look.default_pool()) {
+        counters_.add(Count::routed_by_default);
+        return dial(connection, *pool, greeting, all);
+    }
+    refuse(connection, Alert::unrecognized_name, named ? Count::unknown_name : Count::no_name);
+}
+
+void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeting,
+                std::string_view all) {
+    connection.leave();  // its hello came in time
+    Side& primary = connection.primary;
+    const KernelAddress address = pool.primary.to_kernel();
+    primary.socket =
+        Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
+    prepare(primary.socket);
+    const std::string_view said = all.substr(greeting.header_bytes());
+    std::string_view first = said;
+    std::string with_header;
+    if (pool.proxy_protocol) {
+        const auto& client = connection.client.socket;
+        const auto ends =
+            greeting.ends().value_or(ProxyEnds{.client = ask_address(::getpeername, client),
+                                               .server = ask_address(::getsockname, client)});
+        with_header = proxy_header(ends, greeting.name().text()).append(said);
+        first = with_header;
+    }
+    const bool at_once = ::connect(primary.socket.get(), address.get(), address.size) == 0;
+    if (!at_once && errno != EINPROGRESS) return primary_down(connection, pool.name, said, errno);
+    watch(connection, primary);
+    if (at_once) {
+        primary.writable = true;
+        if (!Transfer::send_or_keep(primary, first)) {
+            return primary_down(connection, pool.name, said, errno);
+        }
+        return connected(connection);
+    }
+    primary.rest = std::make_unique<Rest>(Rest{.bytes = std::string(first)});
+    connection.stage = Stage::connecting;
+    // What was read until now is not needed any more, and its place is another's.
+    const std::size_t header_bytes = first.size() - said.size();
+    connection.opening = std::make_unique<Opening>(
+        Opening{.greeting = Greeting(false), .pool = pool.name, .header_bytes = header_bytes});
+    connects_.add(connection, now_ms_);
+}
+
+void Loop::connected(Connection& connection) {
+    connection.stage = Stage::relaying;
+    connection.leave();
+    connection.opening.reset();
+    watch(connection, connection.client);
+    relay(connection);
+}
+
+void Loop::give_up_dialling(Connection& connection, int errno_value) {
+    const std::unique_ptr<Opening> opening = std::move(connection.opening);
+    const std::unique_ptr<Rest> rest = std::move(connection.primary.rest);
+    primary_down(connection, opening->pool,
+                 std::string_view(rest->bytes).substr(opening->header_bytes), errno_value);
+}
+
+/// A pool that is known and away is never another's business: the client is told at once, by the
+/// pool's own page where there is one.
+void Loop::primary_down(Connection& connection, std::string_view pool, std::string_view said,
+                        int errno_value) {
+    if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
+        last_told_ms_ = now_ms_;
+        log::warning("a pool's primary does not answer",
+                     {{"pool", std::string(pool)}, {"why", std::strerror(errno_value)}});
+    }
+    if (parts_.away != nullptr) {
+        Fd& client = connection.client.socket;
+        if (connection.client.watched) {
+            (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.get(), nullptr);
+        }
+        if (parts_.away->take(pool, client, said)) return end(connection, Count::page_shown);
+    }
+    refuse(connection, Alert::internal_error, Count::primary_down);
+}
+
+void Loop::refuse(Connection& connection, Alert alert, Count why) {
+    const Fd& client = connection.client.socket;
+    const auto record = alert_record(alert);
+    (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
+    (void)::shutdown(client.get(), SHUT_WR);
+    // A close with bytes unread would be a reset, which may overtake the alert.
+    const auto buffer = transfer_.buffer();
+    for (int turn = 0; turn < drains_max; ++turn) {
+        if (::recv(client.get(), buffer.data(), buffer.size(), 0) <= 0) break;
+    }
+    end(connection, why);
+}
+
+}  // namespace berth::sentinel

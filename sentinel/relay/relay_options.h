@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bounds of the relay, each with its default.
+#pragma once
+
+#include "base/socket_address.h"
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+namespace berth::sentinel {
+
+struct RelayOptions {
+    /// From the connection on, whatever arrives meanwhile.
+    std::chrono::milliseconds hello_timeout = std::chrono::seconds(5);
+    std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+    /// How long one direction may stand still when the other one has ended.
+    std::chrono::milliseconds half_closed_timeout = std::chrono::minutes(5);
+    /// Connections whose hello is not whole yet: in all, from one source (an IPv4 /24 or an IPv6
+    /// /56), and what they have sent.
+    std::size_t hellos_max = 8192;
+    std::size_t hellos_per_source_max = 512;
+    std::size_t hello_bytes_in_all_max = std::size_t{64} * 1024 * 1024;
+    /// Pipes for splice(2), for each loop.
+    std::size_t pipes_max = 64;
+    /// Who must send a PROXY header first.
+    std::vector<IpNetwork> proxies = {};
+};
+
+}  // namespace berth::sentinel

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves bytes from one socket to the other: small amounts through one buffer of the loop, bulk
+// through a pipe by splice(2). What cannot be written is kept, and nothing more is read until it is
+// gone, so that a slow receiver slows its sender down.
+#pragma once
+
+#include "sentinel/relay/connection.h"
+#include "sentinel/relay/pipe_pool.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace berth::sentinel {
+
+enum class Progress : std::uint8_t {
+    waiting,  // for a socket
+    again,    // there is more to do than one turn's work
+    failed,   // one of the two was reset
+};
+
+class Transfer {
+public:
+    static constexpr std::size_t buffer_bytes = std::size_t{64} * 1024;
+    /// Reads in one turn, so that no connection keeps a loop from the others.
+    static constexpr int reads_per_turn = 16;
+    /// Reads that filled the buffer, after which a pipe is worth its system calls.
+    static constexpr std::uint8_t full_reads_before_pipe = 2;
+    /// Fewer bytes than that through a pipe are no bulk.
+    static constexpr long bulk_bytes_min = 4096;
+
+    explicit Transfer(std::size_t pipes_max)
+        : pipes_(pipes_max), buffer_(std::make_unique<std::array<char, buffer_bytes>>()) {}
+
+    /// Does one turn of one direction, up to passing on the end of `from`.
+    [[nodiscard]] Progress carry(Connection& connection, Side& from, Side& to);
+    /// Sends bytes to a side that is owed nothing, and keeps what it does not take; false when it
+    /// was reset.
+    [[nodiscard]] static bool send_or_keep(Side& to, std::string_view bytes);
+    /// Takes away what is on its way to a side.
+    void drop(Side& to);
+    /// Anybody's, between two calls.
+    [[nodiscard]] std::span<char> buffer() noexcept { return *buffer_; }
+
+private:
+    enum class Flushed : std::uint8_t { all, blocked, failed };
+    [[nodiscard]] static Flushed flush(Side& to);
+    [[nodiscard]] bool read_once(Side& from, Side& to);
+    [[nodiscard]] bool splice_once(Side& from, Side& to);
+    void put_pipe_away(Side& to);
+
+    PipePool pipes_;
+    std::unique_ptr<std::array<char, buffer_bytes>> buffer_;
+};
+
+}  // namespace berth::sentinel

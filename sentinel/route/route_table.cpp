@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/route/route_table.h"
+
+#include "sentinel/tls/server_name.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+constexpr unsigned shard_shift = 48;  // the shard is the first 16 bits of a hash, the tag the last
+
+std::size_t shard_of(std::uint64_t hash) {
+    return hash >> shard_shift;
+}
+
+std::uint16_t tag_of(std::uint64_t hash) {
+    return static_cast<std::uint16_t>(hash);
+}
+
+std::unexpected<Error> two_routes(std::string_view key) {
+    return fail(
+        make_error(ErrorCode::already_exists, fmt::format("\"{}{}\" has a route already",
+                                                          key.starts_with('.') ? "*" : "", key))
+            .next("remove one of the two: a name belongs to one pool"));
+}
+
+std::unexpected<Error> too_many() {
+    return fail(ErrorCode::quota_exceeded, "there are more routes than the table takes");
+}
+
+}  // namespace
+
+SipKey random_sip_key() {
+    SipKey key{};
+    // Up to 256 bytes come whole, and cannot fail once the kernel has started (getrandom(2)).
+    [[maybe_unused]] const ssize_t got = ::getrandom(key.data(), sizeof key, 0);
+    return key;
+}
+
+Result<RoutePattern> RoutePattern::parse(std::string_view text) {
+    const bool below = text.starts_with("*.");
+    const auto name = ServerName::parse(below ? text.substr(2) : text);
+    if (!name) {
+        return fail(make_error(ErrorCode::invalid_argument,
+                               fmt::format("\"{}\" is no name of a host", text))
+                        .next("write a DNS name, or \"*.\" and one for all names below it"));
+    }
+    return RoutePattern(fmt::format("{}{}", below ? "." : "", name->text()));
+}
+
+/// All that one replace() made. Pools stay where they are, so that shards can point at them.
+struct RouteTable::Generation {
+    std::array<std::atomic<const RouteShard*>, shard_count> shards = {};
+    std::map<std::string, std::unique_ptr<KnownPool>, std::less<>> pools;
+    std::atomic<const Pool*> default_pool = nullptr;
+    std::atomic<std::size_t> wildcards = 0;  // without any, a look-up is one
+    std::size_t routes = 0;
+    std::size_t bytes = sizeof(shards);
+
+    Generation() = default;
+    Generation(const Generation&) = delete;
+    Generation& operator=(const Generation&) = delete;
+    ~Generation() {
+        for (const auto& shard : shards) RouteShard::Delete{}(shard.load());
+    }
+};
+
+RouteTable::RouteTable() : current_(std::make_unique<Generation>().release()) {}
+
+RouteTable::~RouteTable() {
+    const std::unique_ptr<Generation> last(current_.load());
+}
+
+Result<> RouteTable::replace(const RouteList& list) {
+    if (list.routes.size() > routes_max) return too_many();
+    auto next = std::make_unique<Generation>();
+    std::vector<const Pool*> pools;
+    for (const Pool& pool : list.pools) {
+        auto& known = next->pools[pool.name];
+        known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
+        pools.push_back(&known->pool);
+    }
+    if (!list.default_pool.empty()) {
+        const auto found = next->pools.find(list.default_pool);
+        if (found == next->pools.end()) {
+            return fail(make_error(
+                ErrorCode::not_found,
+                fmt::format("no route names the default pool \"{}\"", list.default_pool)));
+        }
+        ++found->second->routes;  // it stays, whatever becomes of its routes
+        next->default_pool = &found->second->pool;
+    }
+
+    // In the order of their hashes: those of a shard together, and the same name twice side by
+    // side.
+    struct Hashed {
+        std::uint64_t hash = 0;
+        const RouteList::Route* route = nullptr;
+    };
+    std::vector<Hashed> all;
+    all.reserve(list.routes.size());
+    for (const auto& route : list.routes) all.push_back({sip_hash(key_, route.key), &route});
+    std::ranges::sort(all, {}, &Hashed::hash);
+    std::vector<RouteEntry> entries;
+    for (std::size_t at = 0; at < all.size();) {
+        const std::size_t index = shard_of(all[at].hash);
+        entries.clear();
+        for (; at < all.size() && shard_of(all[at].hash) == index; ++at) {
+            const auto& [hash, route] = all[at];
+            if (!entries.empty() && entries.back().name == route->key) {
+                return two_routes(route->key);
+            }
+            entries.push_back(
+                {.name = route->key, .tag = tag_of(hash), .pool = pools[route->pool]});
+            if (route->key.starts_with('.')) ++next->wildcards;
+            ++next->pools.find(list.pools[route->pool].name)->second->routes;
+        }
+        auto shard = RouteShard::make(entries);
+        if (!shard) return too_many();
+        next->bytes += shard->bytes();
+        next->shards[index] = shard.release();
+    }
+    next->routes = all.size();
+    Retired old;
+    old.generation.reset(current_.exchange(next.release()));
+    retire(std::move(old));
+    return {};
+}
+
+Result<> RouteTable::add(const RoutePattern& pattern, const Pool& pool) {
+    Generation& now = *current_.load();
+    const std::string_view key = pattern.key();
+    const std::uint64_t hash = sip_hash(key_, key);
+    const RouteShard* const shard = now.shards[shard_of(hash)];
+    if (shard != nullptr && shard->find(key, tag_of(hash)) != nullptr) return two_routes(key);
+    if (now.routes == routes_max) return too_many();
+    auto found = now.pools.find(pool.name);
+    if (found != now.pools.end() && !(found->second->pool == pool)) {
+        return fail(make_error(ErrorCode::already_exists,
+                               fmt::format("there is another pool \"{}\", at {}", pool.name,
+                                           found->second->pool.primary.to_string())));
+    }
+    if (found == now.pools.end()) {
+        auto known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
+        found = now.pools.emplace(pool.name, std::move(known)).first;
+    }
+    std::vector<RouteEntry> entries;
+    const std::size_t count = shard == nullptr ? 0 : shard->count();
+    entries.reserve(count + 1);
+    for (std::size_t index = 0; index < count; ++index) entries.push_back(shard->entry(index));
+    entries.push_back({.name = key, .tag = tag_of(hash), .pool = &found->second->pool});
+    auto grown = RouteShard::make(entries);
+    if (!grown) {
+        if (found->second->routes == 0) now.pools.erase(found);  // no reader has seen it
+        return too_many();
+    }
+    ++found->second->routes;
+    ++now.routes;
+    if (key.starts_with('.')) ++now.wildcards;
+    put_shard(shard_of(hash), std::move(grown));
+    return {};
+}
+
+Result<> RouteTable::remove(const RoutePattern& pattern) {
+    Generation& now = *current_.load();
+    const std::string_view key = pattern.key();
+    const std::uint64_t hash = sip_hash(key_, key);
+    const RouteShard* const shard = now.shards[shard_of(hash)];
+    const Pool* const pool = shard == nullptr ? nullptr : shard->find(key, tag_of(hash));
+    if (pool == nullptr) {
+        return fail(ErrorCode::not_found, fmt::format("\"{}\" has no route", key));
+    }
+    std::vector<RouteEntry> entries;
+    for (std::size_t index = 0; index < shard->count(); ++index) {
+        if (shard->entry(index).name != key) entries.push_back(shard->entry(index));
+    }
+    put_shard(shard_of(hash), entries.empty() ? nullptr : RouteShard::make(entries));
+    --now.routes;
+    if (key.starts_with('.')) --now.wildcards;
+    const auto known = now.pools.find(pool->name);
+    if (--known->second->routes == 0) {
+        Retired old;
+        old.pool = std::move(known->second);
+        now.pools.erase(known);
+        retire(std::move(old));
+    }
+    return {};
+}
+
+std::size_t RouteTable::count() const noexcept {
+    return current_.load()->routes;
+}
+
+std::size_t RouteTable::bytes() const noexcept {
+    return current_.load()->bytes;
+}
+
+void RouteTable::put_shard(std::size_t index, RouteShard::Owned shard) {
+    Generation& now = *current_.load();
+    if (shard) now.bytes += shard->bytes();
+    Retired old;
+    old.shard.reset(now.shards[index].exchange(shard.release()));
+    if (!old.shard) return;
+    now.bytes -= old.shard->bytes();
+    retire(std::move(old));
+}
+
+// A reader says first since when it looks and then follows pointers; here the pointer is gone first
+// and then the readers are asked. All of it is sequentially consistent, so whoever is not seen
+// looking sees the new pointer.
+void RouteTable::retire(Retired retired) {
+    retired.change = ++changes_;
+    retired_.push_back(std::move(retired));
+    std::uint64_t oldest = changes_;
+    {
+        const std::lock_guard lock(readers_mutex_);
+        for (const auto& reader : readers_) {
+            if (const auto since = reader->since.load(); since != 0) {
+                oldest = std::min(oldest, since);
+            }
+        }
+    }
+    while (!retired_.empty() && retired_.front().change <= oldest) retired_.pop_front();
+}
+
+RouteReader::RouteReader(RouteTable& table) : table_(table) {
+    const std::lock_guard lock(table_.readers_mutex_);
+    slot_ = table_.readers_.emplace_back(std::make_unique<RouteTable::ReaderSlot>()).get();
+}
+
+RouteReader::~RouteReader() {
+    const std::lock_guard lock(table_.readers_mutex_);
+    std::erase_if(table_.readers_, [this](const auto& slot) { return slot.get() == slot_; });
+}
+
+RouteReader::Look::Look(RouteReader& reader) noexcept : reader_(reader) {
+    reader_.slot_->since.store(reader_.table_.changes_.load());
+    generation_ = reader_.table_.current_.load();
+}
+
+RouteReader::Look::~Look() {
+    reader_.slot_->since.store(0);
+}
+
+const Pool* RouteReader::Look::exact(std::string_view key) const noexcept {
+    const std::uint64_t hash = sip_hash(reader_.table_.key_, key);
+    const RouteShard* const shard = generation_->shards[shard_of(hash)].load();
+    return shard == nullptr ? nullptr : shard->find(key, tag_of(hash));
+}
+
+const Pool* RouteReader::Look::find(std::string_view name) const noexcept {
+    const Pool* pool = exact(name);
+    if (pool != nullptr || generation_->wildcards.load() == 0) return pool;
+    for (auto dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
+        if (pool = exact(name.substr(dot)); pool != nullptr) return pool;
+    }
+    return nullptr;
+}
+
+const Pool* RouteReader::Look::default_pool() const noexcept {
+    return generation_->default_pool.load();
+}
+
+}  // namespace berth::sentinel
