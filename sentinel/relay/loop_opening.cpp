@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -187,8 +186,9 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
                         int errno_value) {
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
-        log::warning("a pool's primary does not answer",
-                     {{"pool", std::string(pool)}, {"why", std::strerror(errno_value)}});
+        log::warning(
+            "a pool's primary does not answer",
+            {{"pool", std::string(pool)}, {"why", system_error("connect", errno_value).message}});
     }
     if (parts_.away != nullptr) {
         Fd& client = connection.client.socket;

@@ -38,16 +38,19 @@ Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
             put_pipe_away(to);
             return Progress::waiting;
         }
-        if (from.full_reads < full_reads_before_pipe) {
-            put_pipe_away(to);
-        } else if (!to.pipe) {
-            to.pipe = pipes_.take();
-            if (!to.pipe) from.full_reads = 0;
-        }
-        const bool done = to.pipe ? splice_once(from, to) : read_once(from, to);
-        if (!done) return Progress::failed;
+        if (!take_once(from, to)) return Progress::failed;
     }
     return Progress::again;
+}
+
+bool Transfer::take_once(Side& from, Side& to) {
+    if (from.full_reads < full_reads_before_pipe) {
+        put_pipe_away(to);
+    } else if (!to.pipe) {
+        to.pipe = pipes_.take();
+        if (!to.pipe) from.full_reads = 0;
+    }
+    return to.pipe ? splice_once(from, to) : read_once(from, to);
 }
 
 // Both reads return false when a side was reset. A read that came short has emptied the socket

@@ -47,6 +47,7 @@ public:
 private:
     enum class Flushed : std::uint8_t { all, blocked, failed };
     [[nodiscard]] static Flushed flush(Side& to);
+    [[nodiscard]] bool take_once(Side& from, Side& to);
     [[nodiscard]] bool read_once(Side& from, Side& to);
     [[nodiscard]] bool splice_once(Side& from, Side& to);
     void put_pipe_away(Side& to);

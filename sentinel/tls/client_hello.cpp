@@ -82,28 +82,29 @@ HelloState HelloReader::read(std::string_view all) {
             return carried_ == 0 ? HelloState::not_tls : HelloState::malformed;
         }
         const std::string_view part = record.substr(record_header_bytes, length);
-        for (std::size_t at = carried_; at < header_.size() && at - carried_ < part.size(); ++at) {
-            header_[at] = part[at - carried_];
-        }
         const std::size_t have = carried_ + part.size();
+        const std::size_t bytes = message_bytes(part);
         if (have > 0 && header_[0] != handshake_client_hello) return HelloState::not_tls;
-        if (have >= header_.size()) {
-            const std::size_t bytes =
-                header_.size() +
-                ByteReader(std::string_view(header_.data(), header_.size()).substr(1))
-                    .number(3)
-                    .value_or(0);
-            if (bytes > hello_bytes_max) return HelloState::malformed;
-            if (have >= bytes) {
-                // Nearly always all of it is in one record, and needs no copy.
-                return carried_ == 0 ? read_message(part.substr(0, bytes))
-                                     : read_message(join_records(all, bytes));
-            }
+        if (bytes > hello_bytes_max) return HelloState::malformed;
+        if (bytes > 0 && have >= bytes) {
+            // Nearly always all of it is in one record, and needs no copy.
+            return carried_ == 0 ? read_message(part.substr(0, bytes))
+                                 : read_message(join_records(all, bytes));
         }
         if (part.size() < length) return HelloState::need_more;
         record_ += record_header_bytes + length;
         carried_ = have;
     }
+}
+
+/// The length of the whole message, whose header may be cut too; 0 while it is not known.
+std::size_t HelloReader::message_bytes(std::string_view part) {
+    for (std::size_t at = carried_; at < header_.size() && at - carried_ < part.size(); ++at) {
+        header_[at] = part[at - carried_];
+    }
+    if (carried_ + part.size() < header_.size()) return 0;
+    const std::string_view header(header_.data(), header_.size());
+    return header.size() + ByteReader(header.substr(1)).number(3).value_or(0);
 }
 
 HelloState HelloReader::read_message(std::string_view message) {

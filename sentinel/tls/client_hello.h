@@ -38,6 +38,7 @@ public:
     [[nodiscard]] const ServerName& name() const noexcept { return name_; }
 
 private:
+    [[nodiscard]] std::size_t message_bytes(std::string_view part);
     [[nodiscard]] HelloState read_message(std::string_view message);
 
     std::size_t record_ = 0;           // where the record begins that is not whole yet
