@@ -153,7 +153,8 @@ Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                     .prefix_length = plan_.subnet().prefix_length(),
                                     .gateway = plan_.subnet().gateway()},
                         .host_files = guest_directory(row.id),
-                        .root = BERTH_TRY(rooms_.layers.root_of(row.id))};
+                        .root = BERTH_TRY(rooms_.layers.root_of(row.id)),
+                        .no_new_privileges = row.no_new_privileges};
 }
 
 Result<> ContainerService::apply_forwards() {

@@ -65,6 +65,7 @@ struct CreateWish {
     std::vector<SshPublicKey> ssh_keys;
     bool start = true;
     store::Labels labels = {};
+    bool no_new_privileges = false;
     store::Lifecycle life = {};         // but when it expires, which follows from the next
     std::int64_t ttl_seconds = 0;       // 0: it stays
     std::optional<Origin> origin = {};  // absent: the image alone
@@ -81,6 +82,7 @@ struct UpdateWish {
     std::optional<std::int64_t> ttl_seconds = {};  // from now; 0: it stays
     std::optional<std::int64_t> idle_stop_seconds = {};
     std::optional<bool> delete_after_stop = {};
+    std::optional<bool> no_new_privileges = {};  // from the next start on
 };
 
 /// Whoever waits for a change: how they take it back, and how they hear how far it is.

@@ -62,6 +62,7 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
                     .ports = {},
                     .ssh_keys = {},
                     .labels = row->labels,
+                    .no_new_privileges = row->no_new_privileges,
                     .origin = Origin{
                         .layer_id = "", .image_digest = row->image_digest, .container = row->name}};
     for (const auto& key : BERTH_TRY(keys_.list_of(row->id)))

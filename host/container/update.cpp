@@ -70,6 +70,7 @@ Result<store::Container> ContainerService::changed(store::Container row,
     if (wish.ttl_seconds)
         life.expires_at = *wish.ttl_seconds > 0 ? now_ms() + *wish.ttl_seconds * 1000 : 0;
     life.idle_stop_seconds = wish.idle_stop_seconds.value_or(life.idle_stop_seconds);
+    row.no_new_privileges = wish.no_new_privileges.value_or(row.no_new_privileges);
     if (wish.delete_after_stop && !*wish.delete_after_stop)
         life.after_stop = store::AfterStop::keep;
     if (wish.delete_after_stop && *wish.delete_after_stop)

@@ -114,6 +114,7 @@ struct Spec {
     std::filesystem::path
         host_files;  // a directory of the host that is seen read-only at guest_files
     Root root = {};
+    bool no_new_privileges = false;  // set-user-id programs give nothing (prctl(2))
 };
 
 /// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).

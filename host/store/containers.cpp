@@ -55,7 +55,7 @@ constexpr std::string_view select_containers =
     "memory_bytes, cpu_percent, processes, host_key, created_at, labels, "
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
-    "receive_bytes_per_second, send_bytes_per_second FROM containers";
+    "receive_bytes_per_second, send_bytes_per_second, no_new_privileges FROM containers";
 
 Container to_container(const Row& row) {
     return {
@@ -87,6 +87,7 @@ Container to_container(const Row& row) {
                  .idle_stop_seconds = integer(row[19]),
                  .after_stop = static_cast<AfterStop>(integer(row[20])),
                  .used_at = integer(row[21])},
+        .no_new_privileges = integer(row[32]) != 0,
         .generation = integer(row[22]),
         .last_end = {.at = integer(row[23]), .how = text(row[24]), .restarts = integer(row[25])},
     };
@@ -124,9 +125,9 @@ Result<> Containers::insert(const Container& container) {
         "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at, "
         "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
         "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
-        "receive_bytes_per_second, send_bytes_per_second) "
+        "receive_bytes_per_second, send_bytes_per_second, no_new_privileges) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?)",
+        "?, ?)",
         {container.id,
          container.name,
          word(container.phase),
@@ -154,7 +155,8 @@ Result<> Containers::insert(const Container& container) {
          container.limits.io_bytes_per_second,
          container.limits.io_operations_per_second,
          container.limits.receive_bytes_per_second,
-         container.limits.send_bytes_per_second});
+         container.limits.send_bytes_per_second,
+         std::int64_t{container.no_new_privileges}});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -190,7 +192,7 @@ Result<> Containers::update(const Container& container) {
         "UPDATE containers SET memory_bytes = ?, cpu_percent = ?, processes = ?, labels = ?, "
         "restart = ?, protected = ?, expires_at = ?, idle_stop_seconds = ?, after_stop = ?, "
         "swap_bytes = ?, disk_bytes = ?, io_bytes_per_second = ?, io_operations_per_second = ?, "
-        "receive_bytes_per_second = ?, send_bytes_per_second = ?, "
+        "receive_bytes_per_second = ?, send_bytes_per_second = ?, no_new_privileges = ?, "
         "generation = generation + 1 WHERE id = ? AND generation = ? RETURNING id",
         {container.limits.memory_bytes, container.limits.cpu_percent, container.limits.processes,
          to_column(container.labels), word(container.life.restart),
@@ -199,7 +201,8 @@ Result<> Containers::update(const Container& container) {
          std::int64_t{std::to_underlying(container.life.after_stop)}, container.limits.swap_bytes,
          container.limits.disk_bytes, container.limits.io_bytes_per_second,
          container.limits.io_operations_per_second, container.limits.receive_bytes_per_second,
-         container.limits.send_bytes_per_second, container.id, container.generation}));
+         container.limits.send_bytes_per_second, std::int64_t{container.no_new_privileges},
+         container.id, container.generation}));
     if (!changed.empty()) return {};
     return fail(make_error(ErrorCode::busy,
                            fmt::format("container '{}' was changed meanwhile", container.name))

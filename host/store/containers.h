@@ -75,6 +75,7 @@ struct Container {
     std::string created_at;  // RFC 3339
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
     Lifecycle life = {};
+    bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
     std::int64_t generation = 1;  // counts what update() has changed
     LastEnd last_end = {};
 };

@@ -159,8 +159,12 @@ ALTER TABLE containers ADD COLUMN receive_bytes_per_second INTEGER NOT NULL DEFA
 ALTER TABLE containers ADD COLUMN send_bytes_per_second INTEGER NOT NULL DEFAULT 0;
 )";
 
-constexpr std::array steps{
-    first_schema, operations_and_labels, lifecycle, layers_and_snapshots, warnings, more_limits};
+constexpr std::string_view confinement = R"(
+ALTER TABLE containers ADD COLUMN no_new_privileges INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels, lifecycle,  layers_and_snapshots,
+                           warnings,     more_limits,           confinement};
 
 }  // namespace
 

@@ -14,10 +14,15 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerUpdate>(
         [&containers](const ContainerUpdate::Input& in,
                       const Call& call) -> Result<ContainerUpdate::Output> {
+            const bool was = BERTH_TRY(containers.get(in.name)).row.no_new_privileges;
             const auto view =
                 BERTH_TRY(containers.update(in.name, BERTH_TRY(wish_of(in)), to_waiting(call)));
-            // Everything that can be asked for holds at once.
-            return ContainerUpdate::Output{.container = to_container(view), .restart_required = {}};
+            ContainerUpdate::Output out{.container = to_container(view), .restart_required = {}};
+            // All the rest holds at once.
+            const bool runs = view.state != container::State::stopped;
+            if (runs && view.row.no_new_privileges != was)
+                out.restart_required.emplace_back("no_new_privileges");
+            return out;
         },
         look);
     registry.bind<ContainerUsage>([&containers](const ContainerUsage::Input& in,

@@ -122,6 +122,7 @@ Container to_container(const container::View& view) {
                   .etag = container::etag_of(row),
                   .limits = to_limits(row.limits),
                   .lifecycle = to_lifecycle(row),
+                  .no_new_privileges = row.no_new_privileges,
                   .ssh = {.port = row.ssh_port,
                           .user = "root",
                           .host_key = row.host_key,
@@ -212,7 +213,8 @@ Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
                                .is_protected = in.protected_,
                                .ttl_seconds = in.ttl_seconds,
                                .idle_stop_seconds = in.idle_stop_seconds,
-                               .delete_after_stop = in.delete_after_stop};
+                               .delete_after_stop = in.delete_after_stop,
+                               .no_new_privileges = in.no_new_privileges};
     if (in.restart) wish.restart = to_restart(*in.restart);
     return wish;
 }

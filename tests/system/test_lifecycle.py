@@ -141,6 +141,20 @@ class Lifecycle(HostCase):
             self.assertLess(int(count), 64)
             self.assertEqual(error, "EAGAIN")
 
+    def test_set_user_id_programs_give_nothing_where_they_are_not_wanted(self):
+        self.make("ada")
+        self.host.output("ada", "install", "-m", "4755", "/usr/bin/id", "/usr/local/bin/who")
+        becomes = lambda: self.host.output("ada", "/usr/local/bin/who", "-u", user="nobody").strip()
+        self.assertEqual(becomes(), "0")
+        changed = self.update("ada", no_new_privileges=True)
+        self.assertEqual((changed["restart_required"], becomes()), (["no_new_privileges"], "0"))
+        self.host.rpc("container_stop", {"name": "ada", "timeout_seconds": 0})
+        self.host.rpc("container_start", {"name": "ada"})
+        self.assertEqual((becomes(), self.get("ada")["no_new_privileges"]), ("65534", True))
+        status = self.host.output("ada", "cat", "/proc/1/status", "/proc/self/status")
+        self.assertEqual(status.count("NoNewPrivs:\t1\n"), 2)
+        self.assertEqual(self.update("ada", no_new_privileges=True)["restart_required"], [])
+
     def test_a_paused_container_halts_and_goes_on(self):
         self.make("ada")
         self.host.output("ada", "sh", "-c",

@@ -40,7 +40,7 @@ std::vector<fs::path> tree(const fs::path& top) {
 }  // namespace
 
 long Cgroups::file_system_of(const fs::path& path) {
-    struct statfs status{};
+    struct statfs status {};
     return ::statfs(path.c_str(), &status) == 0 ? static_cast<long>(status.f_type) : -1;
 }
 

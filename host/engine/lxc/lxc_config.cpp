@@ -165,6 +165,10 @@ LxcConfig process_limit_config() {
     return config;
 }
 
+LxcConfig::value_type no_new_privileges() {
+    return {"lxc.no_new_privs", "1"};
+}
+
 Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgroups& cgroups) {
     LxcConfig config{
         {"lxc.uts.name", spec.hostname},
@@ -190,6 +194,7 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         {"lxc.cgroup.dir.monitor", monitor_group(paths.cgroup, spec.id)},
         {"lxc.cgroup.dir.monitor.pivot", pivot_group(paths.cgroup)},
     };
+    if (spec.no_new_privileges) config.push_back(no_new_privileges());
     for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
     add_mounts(config, paths);
     add_masks(config);

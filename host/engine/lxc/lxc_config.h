@@ -32,6 +32,9 @@ using LxcConfig = std::vector<std::pair<std::string, std::string>>;
 /// The limits that every process of a container starts with, also one that comes in from outside.
 [[nodiscard]] LxcConfig process_limit_config();
 
+/// Nothing that starts with it can get more privileges than it has.
+[[nodiscard]] LxcConfig::value_type no_new_privileges();
+
 /// The host's end of the container's veth pair (at most 15 characters).
 [[nodiscard]] std::string host_interface(std::string_view id);
 inline constexpr std::string_view host_interface_prefix = "bh";

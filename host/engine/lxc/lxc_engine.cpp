@@ -56,6 +56,12 @@ std::string last_complaint(const fs::path& log) {
     return std::string(reason == std::string_view::npos ? last : last.substr(reason + 3));
 }
 
+/// As the kernel says of that process (proc(5)).
+bool has_no_new_privileges(pid_t pid) {
+    const auto status = read_file(fmt::format("/proc/{}/status", pid));
+    return status && status->contains("\nNoNewPrivs:\t1\n");
+}
+
 /// What the launcher said, with what liblxc said of it.
 Error explained(const Error& error, std::string_view what, const fs::path& log) {
     if (error.code != ErrorCode::unavailable) return error;
@@ -353,7 +359,9 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 }
 
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
-    const auto entered = launcher_->enter(id, process_limit_config(), program, connection);
+    auto config = process_limit_config();
+    if (has_no_new_privileges(BERTH_TRY(init_pid(id)))) config.push_back(no_new_privileges());
+    const auto entered = launcher_->enter(id, config, program, connection);
     if (entered) return {};
     return fail(explained(entered.error(), "berth's helper did not start in the container",
                           directory(id) / "lxc.log"));

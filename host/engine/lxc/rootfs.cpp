@@ -77,7 +77,7 @@ Result<Fd> id_mapped(const fs::path& path, std::int64_t from, std::int64_t to) {
 }
 
 bool is_mount_point(int directory, const char* path) {
-    struct statx status{};
+    struct statx status {};
     if (::statx(directory, path, AT_NO_AUTOMOUNT | (*path == '\0' ? AT_EMPTY_PATH : 0), STATX_MODE,
                 &status) != 0)
         return false;
@@ -185,7 +185,7 @@ Result<> mount_by_path(const std::vector<Fd>& lowers, const Fd& upper, const Fd&
 
 /// A new root looks from inside as the topmost layer below it does: the mode of `/` is its own.
 Result<> look_like(const fs::path& upper, const Layer& layer, std::int64_t uid_base) {
-    struct stat status{};
+    struct stat status {};
     if (::lstat(layer.tree.c_str(), &status) != 0)
         return fail(failed(fmt::format("look at the layer '{}'", layer.tree.string())));
     const auto moved = [&layer, uid_base](std::int64_t id) {
@@ -205,7 +205,7 @@ std::optional<std::string> edited_file(const Fd& directory, const std::string& n
     constexpr std::size_t edited_bytes_max = std::size_t{256} * 1024;
     const Fd in(
         ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat status{};
+    struct stat status {};
     if (!in || ::fstat(in.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     const auto text = read_file(path_of(in), edited_bytes_max);
     if (!text) return std::nullopt;
