@@ -5,6 +5,7 @@
 #include "host/ssh/guest_files.h"
 #include "host/ssh/keys.h"
 #include "host/warning/kinds.h"
+#include "tools-schema/contract/decode.h"
 
 #include <fmt/format.h>
 
@@ -18,8 +19,7 @@ constexpr auto probe_pause = std::chrono::milliseconds(50);
 
 Error no_such(std::string_view name) {
     return make_error(ErrorCode::not_found, fmt::format("there is no container '{}'", name))
-        .at("/name")
-        .next("call container_list");
+        .at("/name");
 }
 
 Error cancelled_error(std::string_view what_is_left) {
@@ -87,8 +87,14 @@ std::filesystem::path ContainerService::guest_directory(std::string_view id) con
 
 Result<store::Container> ContainerService::find(std::string_view name) {
     auto row = BERTH_TRY(containers_.find_by_name(name));
-    if (!row) return fail(no_such(name));
-    return *std::move(row);
+    if (row) return *std::move(row);
+    std::vector<std::string> names;
+    for (auto& other : BERTH_TRY(containers_.list())) names.push_back(std::move(other.name));
+    const auto meant = nearest(name, names);
+    if (meant.empty()) return fail(no_such(name).call("container_list", Json::object()));
+    return fail(no_such(name)
+                    .next(fmt::format("did you mean '{}'?", meant))
+                    .call("container_get", {{"name", meant}}));
 }
 
 Result<store::Container> ContainerService::find_ready(const ContainerName& name) {
@@ -99,7 +105,8 @@ Result<store::Container> ContainerService::find_ready(const ContainerName& name)
                        fmt::format("container '{}' is being {}", name.to_string(),
                                    row.phase == store::Phase::creating ? "created" : "deleted"))
                 .at("/name")
-                .next("wait a moment and call container_get"));
+                .next("wait a moment")
+                .call("container_get", {{"name", row.name}}));
     }
     return row;
 }
@@ -328,7 +335,8 @@ Result<> ContainerService::remove(const ContainerName& name, bool force, const W
     if (!force && row.phase == store::Phase::ready && rooms_.engine.running(row.id)) {
         return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row.name))
                         .at("/name")
-                        .next("call container_stop first, or pass force: true"));
+                        .next("pass force: true, or stop it first")
+                        .call("container_stop", {{"name", row.name}}));
     }
     BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
     return take_down(row);

@@ -249,7 +249,7 @@ private:
     /// Inside a transaction: gives the row what must be unique, and inserts it with its ports and
     /// keys.
     [[nodiscard]] Result<> reserve(store::Container& row, const CreateWish& wish);
-    [[nodiscard]] Result<store::Port> reserve_another(std::string_view container_id,
+    [[nodiscard]] Result<store::Port> reserve_another(const store::Container& row,
                                                       const PortWish& wish);
     [[nodiscard]] Result<store::Port> reserve_port(std::string_view container_id,
                                                    const PortWish& wish);

@@ -2,6 +2,7 @@
 // What can be added to a container while it lives: port forwards and SSH keys.
 #include "host/container/container_service.h"
 #include "host/ssh/keys.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,7 @@ Result<store::Port> ContainerService::add_port(const ContainerName& name, const 
     if (!row) return fail(std::move(row).error().at("/container"));
     store::Port port;
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
-        port = BERTH_TRY(reserve_another(row->id, wish));
+        port = BERTH_TRY(reserve_another(*row, wish));
         return {};
     }));
     Rollback undo;
@@ -31,7 +32,7 @@ Result<store::Port> ContainerService::rehearse_add_port(const ContainerName& nam
     if (!row) return fail(std::move(row).error().at("/container"));
     store::Port port;
     BERTH_TRY(rooms_.database.rehearse([&]() -> Result<> {
-        port = BERTH_TRY(reserve_another(row->id, wish));
+        port = BERTH_TRY(reserve_another(*row, wish));
         return {};
     }));
     return port;
@@ -48,7 +49,7 @@ Result<std::pair<store::Port, View>> ContainerService::find_port(const std::stri
     return fail(make_error(ErrorCode::not_found,
                            fmt::format("{} port {} is not forwarded", protocol, host_port))
                     .at("/host_port")
-                    .next("call port_list"));
+                    .call("port_list", Json::object()));
 }
 
 Result<std::pair<store::Port, std::string>> ContainerService::remove_port(

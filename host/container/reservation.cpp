@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "host/container/container_service.h"
 #include "host/ssh/keys.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -83,7 +84,8 @@ Result<std::int64_t> ContainerService::free_port(const std::string& protocol) {
                    fmt::format("every {} port from {} to {} is taken", protocol,
                                options_.forward_ports.first, options_.forward_ports.last))
             .at("/host_port")
-            .next("remove a forward with port_remove, or name a host_port outside that range"));
+            .next("remove a forward with port_remove, or name a host_port outside that range")
+            .call("port_list", Json::object()));
 }
 
 Result<store::Port> ContainerService::reserve_port(std::string_view container_id,
@@ -98,8 +100,8 @@ Result<store::Port> ContainerService::reserve_port(std::string_view container_id
                                fmt::format("{} port {} already leads to container '{}', port {}",
                                            wish.protocol, host_port, holder, taken->container_port))
                         .at("/host_port")
-                        .next("choose another host_port, leave it out to get a free one, or call "
-                              "port_remove first"));
+                        .next("choose another host_port, or leave it out to get a free one")
+                        .call("port_list", Json::object()));
     }
     // A login port of ours counts as a service of the host, also while nobody listens on it.
     const auto login_first = plan_.ssh_port(0);
@@ -122,16 +124,24 @@ Result<store::Port> ContainerService::reserve_port(std::string_view container_id
     return port;
 }
 
-Result<store::Port> ContainerService::reserve_another(std::string_view container_id,
+Result<store::Port> ContainerService::reserve_another(const store::Container& row,
                                                       const PortWish& wish) {
-    if (BERTH_TRY(ports_.list_of(container_id)).size() >= ports_per_container_max) {
+    if (BERTH_TRY(ports_.list_of(row.id)).size() >= ports_per_container_max) {
         return fail(make_error(ErrorCode::quota_exceeded,
                                fmt::format("a container has at most {} forwarded ports",
                                            ports_per_container_max))
                         .at("/container")
-                        .next("call port_remove"));
+                        .next("remove one with port_remove")
+                        .call("port_list", {{"container", row.name}}));
     }
-    return reserve_port(container_id, wish);
+    auto reserved = reserve_port(row.id, wish);
+    if (reserved || !wish.host_port || reserved.error().field != "/host_port") return reserved;
+    return fail(std::move(reserved)
+                    .error()
+                    .next("choose another host_port, or leave it out to get a free one")
+                    .call("port_add", {{"container", row.name},
+                                       {"container_port", wish.container_port},
+                                       {"protocol", wish.protocol}}));
 }
 
 }  // namespace berth::container

@@ -2,6 +2,7 @@
 // What snapshots and forks need of a container's life: to have it for themselves, running or
 // stopped, and to make another like it.
 #include "host/container/container_service.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -33,7 +34,8 @@ Result<View> ContainerService::change_stopped(
     if (running && !restart) {
         return fail(make_error(ErrorCode::busy, fmt::format("container '{}' is running", row->name))
                         .at("/container")
-                        .next("call container_stop first, or pass restart: true"));
+                        .next("pass restart: true, or stop it first")
+                        .call("container_stop", {{"name", row->name}}));
     }
     if (running) {
         rooms_.logins.close(row->id);

@@ -2,6 +2,7 @@
 // What can be changed about a container that is there, also while it runs: its limits, its labels,
 // what it does by itself, and whether its processes go on.
 #include "host/container/container_service.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -15,19 +16,22 @@ constexpr std::size_t labels_per_container_max = 32;
 Error protected_error(const store::Container& row) {
     return make_error(ErrorCode::denied, fmt::format("container '{}' is protected", row.name))
         .at("/name")
-        .next("call container_update with protected: false first, if it may go");
+        // Words alone: whoever protected it decides, not a program that makes every call it is
+        // told.
+        .next(
+            "ask whoever protected it; if it may go, call container_update with protected: false");
 }
 
 Error paused_error(const store::Container& row, std::string_view at) {
     return make_error(ErrorCode::busy, fmt::format("container '{}' is paused", row.name))
         .at(at)
-        .next("call container_resume");
+        .call("container_resume", {{"name", row.name}});
 }
 
 Error stopped_error(const store::Container& row, std::string_view at) {
     return make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", row.name))
         .at(at)
-        .next("call container_start");
+        .call("container_start", {{"name", row.name}});
 }
 
 std::string etag_of(const store::Container& row) {
@@ -40,7 +44,8 @@ Result<store::Container> ContainerService::changed(store::Container row,
         return fail(
             make_error(ErrorCode::busy, fmt::format("container '{}' was changed since", row.name))
                 .at("/etag")
-                .next("call container_get, and update with its etag if it still fits"));
+                .next("update with the etag that it has now, if the change still fits")
+                .call("container_get", {{"name", row.name}}));
     }
     const auto before = row.limits;
     row.limits = changed_by(wish.limits, row.limits);
@@ -62,7 +67,8 @@ Result<store::Container> ContainerService::changed(store::Container row,
             make_error(ErrorCode::quota_exceeded,
                        fmt::format("a container has at most {} labels", labels_per_container_max))
                 .at("/labels")
-                .next("remove others with remove_labels"));
+                .next("remove others with remove_labels")
+                .call("container_get", {{"name", row.name}}));
     }
     auto& life = row.life;
     life.restart = wish.restart.value_or(life.restart);

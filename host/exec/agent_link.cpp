@@ -93,13 +93,13 @@ Error start_error(const Report& report, const Launch& launch) {
             return make_error(ErrorCode::invalid_argument,
                               fmt::format("there is no user '{}' in the container", launch.user))
                 .at("/user")
-                .next("leave user out to run as root, or create the user with container_exec");
+                .next("leave user out to run as root, or name one that there is");
         case Stage::directory:
             return make_error(
                        ErrorCode::invalid_argument,
                        fmt::format("cannot enter the directory '{}': {}", launch.directory, cause))
                 .at("/cwd")
-                .next("create the directory first, or leave cwd out");
+                .next("leave cwd out, or make the directory");
         case Stage::program:
             return make_error(ErrorCode::invalid_argument,
                               fmt::format("cannot run '{}': {}", launch.argv.front(), cause))

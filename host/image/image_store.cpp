@@ -160,11 +160,16 @@ Result<Image> ImageStore::find(const ImageName& name) const {
     if (auto image = BERTH_TRY(read_named(root_, name.to_string()))) return *std::move(image);
     std::vector<std::string> names;
     for (const auto& image : BERTH_TRY(list())) names.push_back(image.name);
-    return fail(
+    auto error =
         make_error(ErrorCode::not_found, fmt::format("no image is named '{}'", name.to_string()))
-            .at("/image")
-            .next(names.empty() ? "there is no image yet: run `berthd image build` on the host"
-                                : fmt::format("the images are: {}", fmt::join(names, ", "))));
+            .at("/image");
+    if (names.empty()) {
+        return fail(
+            std::move(error).next("there is no image yet: run `berthd image build` on the host"));
+    }
+    return fail(std::move(error)
+                    .next(fmt::format("the images are: {}", fmt::join(names, ", ")))
+                    .call("system_info", Json::object()));
 }
 
 Result<Image> ImageStore::find_digest(std::string_view digest) const {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "host/operation/operations.h"
 #include "host/operation/shapes.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -19,7 +20,8 @@ bool sees_all(const std::string& caller) {
 Error no_such(const std::string& id) {
     return make_error(ErrorCode::not_found, fmt::format("there is no operation '{}'", id))
         .at("/id")
-        .next("call operation_list; an operation is kept for an hour after its end");
+        .next("an operation is kept for an hour after its end")
+        .call("operation_list", Json::object());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/turns.h"
 #include "host/operation/digest.h"
 #include "host/operation/shapes.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -183,7 +184,8 @@ Result<> Operations::start(const std::shared_ptr<Run>& run, const ToolSpec& tool
         return fail(
             make_error(ErrorCode::busy,
                        fmt::format("{} long calls are running, and no more can", working_.size()))
-                .next("call again when some have ended; operation_list shows them"));
+                .next("call again when some have ended")
+                .call("operation_list", {{"status", "working"}}));
     };
     if (working_.size() >= options_.operations_running_max) return too_many();
     // The caller's own deadline and wish to cancel reach the run through whoever attends it.

@@ -12,7 +12,7 @@ namespace {
 std::string next_call(const store::Operation& row, const Json& outcome) {
     switch (row.status) {
         case store::OperationStatus::working:
-            return "call operation_get with this id";
+            return fmt::format("call operation_get {}", to_text({{"id", row.id}}));
         case store::OperationStatus::completed:
             return fmt::format("go on: result is what {} answered", row.tool);
         case store::OperationStatus::cancelled:
@@ -38,6 +38,12 @@ Json error_json(const Error& error) {
     Json object = {{"code", error_info(error.code).name}, {"message", error.message}};
     if (!error.field.empty()) object["field"] = error.field;
     if (!error.hint.empty()) object["hint"] = error.hint;
+    if (error.next_call) {
+        if (auto arguments = parse_json(error.next_call->arguments)) {
+            object["next"] = {{"tool", error.next_call->tool},
+                              {"arguments", *std::move(arguments)}};
+        }
+    }
     return object;
 }
 

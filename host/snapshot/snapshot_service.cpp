@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ Error no_such(const ContainerName& container, const std::string& name) {
     return make_error(ErrorCode::not_found, fmt::format("container '{}' has no snapshot '{}'",
                                                         container.to_string(), name))
         .at("/snapshot")
-        .next("call snapshot_list");
+        .call("snapshot_list", {{"container", container.to_string()}});
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ Result<std::string> SnapshotService::free_name(std::string_view container_id,
                                fmt::format("a container has at most {} snapshots",
                                            snapshots_per_container_max))
                         .at("/container")
-                        .next("call snapshot_delete"));
+                        .next("delete one with snapshot_delete")
+                        .call("snapshot_list", {{"container", wish.container.to_string()}}));
     }
     const auto taken = [&there](const std::string& name) {
         return std::ranges::find(there, name, &store::Snapshot::name) != there.end();
@@ -45,7 +47,8 @@ Result<std::string> SnapshotService::free_name(std::string_view container_id,
                                fmt::format("container '{}' has a snapshot '{}' already",
                                            wish.container.to_string(), *wish.name))
                         .at("/name")
-                        .next("choose another name, leave it out, or call snapshot_delete first"));
+                        .next("choose another name, or leave it out")
+                        .call("snapshot_list", {{"container", wish.container.to_string()}}));
     }
     if (wish.name) return *wish.name;
     std::size_t number = there.size() + 1;
@@ -153,7 +156,8 @@ Result<> SnapshotService::check_names(const ForkWish& wish) {
                 make_error(ErrorCode::already_exists,
                            fmt::format("there is a container '{}' already", name.to_string()))
                     .at("/names")
-                    .next("choose other names, or delete that container first"));
+                    .next("choose other names, or look at that container")
+                    .call("container_get", {{"name", name.to_string()}}));
         }
     }
     return {};

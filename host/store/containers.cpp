@@ -116,7 +116,8 @@ Result<std::int64_t> Containers::next_slot(std::int64_t slots) {
     return fail(make_error(ErrorCode::quota_exceeded,
                            fmt::format("this host has room for {} containers, and has {}", slots,
                                        taken.size()))
-                    .next("delete one with container_delete"));
+                    .next("delete one with container_delete")
+                    .call("container_list", Json::object()));
 }
 
 Result<> Containers::insert(const Container& container) {
@@ -164,7 +165,8 @@ Result<> Containers::insert(const Container& container) {
         return fail(make_error(ErrorCode::already_exists,
                                fmt::format("there is a container '{}'", container.name))
                         .at("/name")
-                        .next("choose another name, or look at it with container_get"));
+                        .next("choose another name, or look at that one")
+                        .call("container_get", {{"name", container.name}}));
     }
     // What the caller did not choose is taken: the slot was not from next_slot, or the id is
     // reused.
@@ -206,7 +208,8 @@ Result<> Containers::update(const Container& container) {
     if (!changed.empty()) return {};
     return fail(make_error(ErrorCode::busy,
                            fmt::format("container '{}' was changed meanwhile", container.name))
-                    .next("call container_get and decide anew"));
+                    .next("decide anew")
+                    .call("container_get", {{"name", container.name}}));
 }
 
 Result<> Containers::set_used_at(std::string_view id, std::int64_t at) {

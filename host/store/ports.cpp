@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/store/ports.h"
 
+#include "tools-schema/contract/json.h"
+
 #include <fmt/format.h>
 
 namespace berth::store {
@@ -35,7 +37,8 @@ Result<> Ports::insert(const Port& port) {
                            fmt::format("{} port {} of the host is forwarded already", port.protocol,
                                        port.host_port))
                     .at("/host_port")
-                    .next("leave host_port out to get a free one, or call port_list"));
+                    .next("leave host_port out to get a free one")
+                    .call("port_list", Json::object()));
 }
 
 Result<> Ports::remove(std::string_view protocol, std::int64_t host_port) {
@@ -47,7 +50,7 @@ Result<> Ports::remove(std::string_view protocol, std::int64_t host_port) {
         make_error(ErrorCode::not_found,
                    fmt::format("{} port {} of the host is not forwarded", protocol, host_port))
             .at("/host_port")
-            .next("call port_list"));
+            .call("port_list", Json::object()));
 }
 
 Result<std::optional<Port>> Ports::find(std::string_view protocol, std::int64_t host_port) {

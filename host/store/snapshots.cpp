@@ -36,7 +36,7 @@ Result<> Snapshots::insert(const Snapshot& snapshot) {
     return fail(make_error(ErrorCode::already_exists,
                            fmt::format("there is a snapshot '{}' already", snapshot.name))
                     .at("/name")
-                    .next("choose another name, leave it out, or call snapshot_delete first"));
+                    .next("choose another name, or leave it out"));
 }
 
 Result<> Snapshots::remove(std::string_view container_id, std::string_view name) {

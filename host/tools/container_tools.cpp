@@ -33,6 +33,17 @@ Result<ContainerList::Output> list(container::ContainerService& containers,
     return out;
 }
 
+/// What the agent refused, with the look inside that tells what there is instead.
+Error exec_error(Error error, const ContainerExec::Input& in) {
+    const auto look = [&](Json argv) {
+        return std::move(error).call(
+            "container_exec", {{"container", in.container.to_string()}, {"argv", std::move(argv)}});
+    };
+    if (error.field == "/user") return look({"getent", "passwd"});
+    if (error.field == "/cwd") return look({"mkdir", "-p", in.cwd->to_string()});
+    return error;
+}
+
 Result<ContainerExec::Output> run(container::ContainerService& containers,
                                   const ContainerExec::Input& in, const Call& call) {
     exec::Request request{.launch = {.argv = in.argv, .user = in.user.to_string()},
@@ -41,7 +52,9 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
                           .output_bytes_max = static_cast<std::size_t>(in.output_bytes_max)};
     if (in.cwd) request.launch.directory = in.cwd->to_string();
     for (const auto& variable : in.env) request.launch.environment.push_back(variable.to_string());
-    const auto outcome = BERTH_TRY(containers.run(in.container, request, call.cancelled));
+    const auto ran = containers.run(in.container, request, call.cancelled);
+    if (!ran) return fail(exec_error(ran.error(), in));
+    const auto& outcome = *ran;
     return ContainerExec::Output{.exit_code = outcome.exit_code,
                                  .signal = outcome.signal,
                                  .timed_out = outcome.timed_out,
@@ -53,8 +66,14 @@ Result<ContainerExec::Output> run(container::ContainerService& containers,
 /// Text where the part is text, cut between two characters, and base64 otherwise.
 Result<OutputRead::Output> read(container::ContainerService& containers,
                                 const OutputRead::Input& in) {
-    auto part = BERTH_TRY(containers.read_output(in.container, in.output_id, in.offset,
-                                                 static_cast<std::size_t>(in.bytes_max)));
+    auto found = containers.read_output(in.container, in.output_id, in.offset,
+                                        static_cast<std::size_t>(in.bytes_max));
+    if (!found && found.error().field == "/offset") {
+        return fail(std::move(found).error().call(
+            "output_read",
+            {{"container", in.container.to_string()}, {"output_id", in.output_id.to_string()}}));
+    }
+    auto part = BERTH_TRY(std::move(found));
     const auto next = [&] { return in.offset + static_cast<std::int64_t>(part.bytes.size()); };
     std::string_view bytes = part.bytes;
     if (next() < part.total) bytes.remove_suffix(exec::unfinished_bytes(bytes));
@@ -85,7 +104,8 @@ Error journal_error(Error error, const ContainerName& name) {
     return make_error(ErrorCode::unsupported,
                       fmt::format("container '{}' has no journalctl", name.to_string()))
         .at("/container")
-        .next("read its log files with container_exec, for example tail -n 100 /var/log/syslog");
+        .next("read its log files instead")
+        .call("container_exec", {{"container", name.to_string()}, {"argv", {"ls", "/var/log"}}});
 }
 
 Result<ContainerLogs::Output> logs(container::ContainerService& containers,
@@ -109,7 +129,9 @@ Result<ContainerLogs::Output> logs(container::ContainerService& containers,
                                    in.container.to_string(),
                                    ran->timed_out ? "it did not answer in time" : ran->errors.text))
                 .at("/container")
-                .next("look with container_exec: systemctl status systemd-journald"));
+                .call("container_exec",
+                      {{"container", in.container.to_string()},
+                       {"argv", {"systemctl", "status", "--no-pager", "systemd-journald"}}}));
     }
     auto newest = newest_lines(ran->output.text, static_cast<std::size_t>(in.lines),
                                journal_bytes_max, journal_line_bytes_max);

@@ -64,6 +64,7 @@ Operation to_operation(const operation::State& state) {
                      .message = found->at("message").get<std::string>(),
                      .field = text_of(*found, "field"),
                      .hint = text_of(*found, "hint")};
+        if (found->contains("next")) out.error->next = found->at("next");
     }
     return out;
 }

@@ -32,7 +32,8 @@ Result<container::View> ready(container::ContainerService& containers, const Con
                    fmt::format("container '{}' is being {}", name.to_string(),
                                view->state == container::State::creating ? "created" : "deleted"))
             .at(at)
-            .next("wait a moment and call container_get"));
+            .next("wait a moment")
+            .call("container_get", {{"name", name.to_string()}}));
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ Result<Preview> preview(container::ContainerService& containers, const Container
         return fail(
             make_error(ErrorCode::busy, fmt::format("container '{}' is running", view.row.name))
                 .at("/name")
-                .next("call container_stop first, or pass force: true"));
+                .next("pass force: true, or stop it first")
+                .call("container_stop", {{"name", view.row.name}}));
     }
     return of(view, fmt::format("delete {} with its files and keys, for good", words_for(view)));
 }
@@ -81,10 +83,7 @@ Result<Preview> preview(container::ContainerService& containers, const Container
     if (view.state == container::State::paused)
         return fail(container::paused_error(view.row, "/container"));
     if (view.state != container::State::running) {
-        return fail(
-            make_error(ErrorCode::busy, fmt::format("container '{}' is stopped", view.row.name))
-                .at("/container")
-                .next("call container_start"));
+        return fail(container::stopped_error(view.row, "/container"));
     }
     return of(view, fmt::format("run {} as {} in {}", in.argv.front(), in.user.to_string(),
                                 words_for(view)));

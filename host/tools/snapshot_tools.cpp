@@ -90,7 +90,8 @@ Result<Preview> preview_restore(SnapshotService& snapshots, ContainerService& co
         return fail(
             make_error(ErrorCode::busy, fmt::format("container '{}' is running", view.row.name))
                 .at("/container")
-                .next("call container_stop first, or pass restart: true"));
+                .next("pass restart: true, or stop it first")
+                .call("container_stop", {{"name", view.row.name}}));
     }
     return Preview{
         .would = fmt::format("put the files of container '{}' back to snapshot '{}' of {}{}",

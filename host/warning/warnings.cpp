@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 
@@ -20,7 +21,8 @@ void clip(std::string& text) {
 Error no_such(std::string_view id) {
     return make_error(ErrorCode::not_found, fmt::format("there is no warning '{}'", id))
         .at("/id")
-        .next("call warning_list; what was resolved is forgotten after a day");
+        .next("what was resolved is forgotten after a day")
+        .call("warning_list", Json::object());
 }
 
 Error over_error(const store::Warning& warning) {

@@ -96,7 +96,7 @@ std::string indented(std::string_view text) {
 }
 
 /// The step in words of the command line: "call port_list" is "berth port list".
-std::string as_command(std::string_view step) {
+std::string as_words(std::string_view step) {
     std::string text;
     while (!step.empty()) {
         const auto end = std::min(step.find_first_not_of(name_characters), step.size());
@@ -114,6 +114,19 @@ std::string as_command(std::string_view step) {
         step.remove_prefix(name);
     }
     return text;
+}
+
+/// A step that names a call ends with it, and that is told as the command that makes it.
+std::string as_command(const Error& error) {
+    const std::string_view hint = error.hint;
+    if (!error.next_call || !hint.ends_with(error.next_call->text())) return as_words(hint);
+    const auto& call = *error.next_call;
+    const auto* tool = find_tool(call.tool);
+    const auto arguments = parse_json(call.arguments);
+    if (tool == nullptr || !arguments) return as_words(hint);
+    auto words = as_words(hint.substr(0, hint.size() - call.text().size()));
+    if (words.ends_with("call ")) words.erase(words.size() - call_word_bytes);
+    return words + typed(*tool, *arguments);
 }
 
 }  // namespace
@@ -152,7 +165,7 @@ std::string render(const Error& error, const Look& look) {
     for (const auto& problem : error.problems) {
         text += fmt::format("  at: {}\n", harmless(problem.field));
     }
-    if (!error.hint.empty()) text += fmt::format("  next: {}\n", indented(as_command(error.hint)));
+    if (!error.hint.empty()) text += fmt::format("  next: {}\n", indented(as_command(error)));
     return text;
 }
 

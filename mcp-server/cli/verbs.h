@@ -30,6 +30,10 @@ struct Verb {
 /// "--memory-bytes"; a boolean that is true by default is turned off by "--no-start".
 [[nodiscard]] std::string option_name(const std::string& field, const Json& property);
 
+/// A call as it is typed into a shell: "berth container exec ada -- getent passwd". Takes what a
+/// NextCall holds: strings, numbers, booleans and lists of them.
+[[nodiscard]] std::string typed(const ToolSpec& tool, const Json& arguments);
+
 /// "CONTAINER-PORT"
 [[nodiscard]] std::string positional_name(std::string field);
 

@@ -18,11 +18,17 @@ Json error_object(const Error& error) {
     Json object = {{"code", info.name}, {"message", error.message}};
     if (!error.field.empty()) object["field"] = error.field;
     if (!error.hint.empty()) object["hint"] = error.hint;
+    if (error.next_call) {
+        // It is ours. If it is no JSON all the same, the rest of the error still has to arrive.
+        if (auto arguments = parse_json(error.next_call->arguments)) {
+            object["next"] = {{"tool", error.next_call->tool},
+                              {"arguments", *std::move(arguments)}};
+        }
+    }
     for (const auto& problem : error.problems) {
         object["problems"].push_back({{"field", problem.field}, {"message", problem.message}});
     }
     if (!error.data.empty()) {
-        // It is ours. If it is no JSON all the same, the rest of the error still has to arrive.
         if (auto details = parse_json(error.data)) object["details"] = *std::move(details);
     }
     object["retry"] = info.retry;
@@ -44,6 +50,13 @@ Error from_rpc_error(const RpcError& error) {
               .hint = string_member(data, "hint")};
     if (const auto details = data.find("details"); details != data.end()) {
         out.data = to_text(*details);
+    }
+    if (const auto next = data.find("next"); next != data.end() && next->is_object()) {
+        const auto arguments = next->find("arguments");
+        if (arguments != next->end() && arguments->is_object()) {
+            out.next_call =
+                NextCall{.tool = string_member(*next, "tool"), .arguments = to_text(*arguments)};
+        }
     }
     const auto problems = data.find("problems");
     if (problems == data.end() || !problems->is_array()) return out;

@@ -8,7 +8,7 @@
 
 namespace berth::jsonrpc {
 
-/// {code, message, field?, hint?, problems?, details?, retry}; what is empty is left out.
+/// {code, message, field?, hint?, next?, problems?, details?, retry}; what is empty is left out.
 [[nodiscard]] Json error_object(const Error& error);
 
 /// The code of the error table, and the members above without the message as data.

@@ -24,6 +24,16 @@ std::optional<std::chrono::milliseconds> background_after(const ToolSpec& tool,
     return operation_after;
 }
 
+/// A next step that this caller cannot make is one for the operator, and is told in words alone.
+Error within_reach(Error error, const Client& client) {
+    if (!error.next_call || client.may_call(error.next_call->tool)) return error;
+    const auto* tool = find_tool(error.next_call->tool);
+    error.hint += fmt::format("; that tool is not offered to you, and the operator can offer it{}",
+                              tool ? fmt::format(" (toolset '{}')", tool->toolset) : "");
+    error.next_call.reset();
+    return error;
+}
+
 }  // namespace
 
 CatalogueTools::CatalogueTools(Invoker& invoker, Gate& gate, std::span<const ToolSpec> tools)
@@ -34,6 +44,16 @@ CatalogueTools::CatalogueTools(Invoker& invoker, Gate& gate, std::span<const Too
 }
 
 ToolAnswer CatalogueTools::call(std::string_view name, const Json& arguments, const Asked& asked) {
+    auto answer = attempt(name, arguments, asked);
+    if (answer) return answer;
+    if (auto* error = std::get_if<Error>(&answer.error())) {
+        *error = within_reach(std::move(*error), asked.client);
+    }
+    return answer;
+}
+
+ToolAnswer CatalogueTools::attempt(std::string_view name, const Json& arguments,
+                                   const Asked& asked) {
     const auto tool = std::ranges::find(tools_, name, &ToolSpec::name);
     if (tool == tools_.end()) return invalid_params(fmt::format("unknown tool '{}'", name));
     auto verdict = gate_.pass(*tool, arguments, asked);
@@ -54,8 +74,9 @@ ToolAnswer CatalogueTools::call(std::string_view name, const Json& arguments, co
         return task_of(*operation);
     }
     answer["next"] = fmt::format(
-        "It still runs. Call operation_get with id {0} for its result, or operation_cancel to end "
-        "it.",
+        "It still runs: call operation_get {{\"id\":\"{0}\",\"wait_seconds\":30}} for its result, "
+        "or "
+        "operation_cancel to end it.",
         text_member(*operation, "id"));
     return TypedOutput{std::move(answer)};
 }

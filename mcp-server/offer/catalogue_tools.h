@@ -29,6 +29,9 @@ public:
                                   const Asked& asked) override;
 
 private:
+    [[nodiscard]] ToolAnswer attempt(std::string_view name, const Json& arguments,
+                                     const Asked& asked);
+
     Invoker& invoker_;
     Gate& gate_;
     std::span<const ToolSpec> tools_;

@@ -3,6 +3,7 @@
 #include "mcp-server/jsonrpc/error_object.h"
 #include "mcp-server/protocol/dispatcher.h"
 #include "mcp-server/protocol/results.h"
+#include "tools-schema/contract/decode.h"
 
 #include <fmt/format.h>
 
@@ -43,10 +44,27 @@ Fault to_fault(const Refusal& refusal) {
     return Fault{.error = jsonrpc::to_rpc_error(std::get<Error>(refusal))};
 }
 
+/// For a name that is no tool: the one that may be meant, of those that may be called.
+std::unexpected<Fault> unknown(const std::string& tool, std::span<const ToolEntry> tools,
+                               const Client& client) {
+    std::vector<std::string> names;
+    for (const ToolEntry& entry : tools) {
+        if (client.may_call(entry.name)) names.push_back(entry.name);
+    }
+    const auto meant = nearest(tool, names);
+    return invalid_params(
+        fmt::format("Unknown tool: {}", tool),
+        meant.empty() ? Json() : Json{{"hint", fmt::format("did you mean '{}'?", meant)}});
+}
+
 /// A tool that is left out for everybody does not exist; one that a token lacks is refused.
 std::unexpected<Fault> not_allowed(const std::string& tool, const Client& client) {
     auto challenge = client.tools->challenge ? client.tools->challenge(tool) : std::string();
-    if (challenge.empty()) return invalid_params(fmt::format("Unknown tool: {}", tool));
+    if (challenge.empty()) {
+        return invalid_params(
+            fmt::format("Unknown tool: {}", tool),
+            {{"hint", "it is not offered here: do without it, or ask the operator to offer it"}});
+    }
     auto refusal =
         mcp::fault(403, implementation_error, fmt::format("the token does not allow {}", tool));
     refusal.error().www_authenticate = std::move(challenge);
@@ -88,7 +106,7 @@ Dispatcher::ResultText Dispatcher::call_tool(const Inbound& in) const {
     if (name == nullptr || !name->is_string()) return invalid_params("name must be a string");
     const auto tool = name->get<std::string>();
     const auto known = tools_.find(tool);
-    if (known == tools_.end()) return invalid_params(fmt::format("Unknown tool: {}", tool));
+    if (known == tools_.end()) return unknown(tool, offer_.tools.entries(), in.client);
     if (!in.client.may_call(tool)) return not_allowed(tool, in.client);
     const Json* given = member(in.params(), "arguments");
     if (given != nullptr && !given->is_object()) {

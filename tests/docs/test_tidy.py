@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Rules of the tree that no compiler checks: licence, size, arrows between rooms, forbidden calls, links."""
+import json
 import re
 import unittest
 from pathlib import Path
@@ -106,6 +107,21 @@ class Tidy(unittest.TestCase):
         tools = [path.stem for path in (ROOT / "tools-schema/tools").glob("*.json")]
         self.assertTrue(tools)
         self.assert_none([tool for tool in tools if not re.search(rf"^#+ .*\b{tool}\b", document, re.MULTILINE)])
+
+    def test_a_next_call_names_a_tool_and_arguments_that_it_has(self):
+        wrong, found = [], 0
+        for name, text in files(".cpp"):
+            if not name.startswith(("host/", "mcp-server/", "tools-schema/")):
+                continue
+            for tool, arguments in re.findall(r'\.call\(\s*"(\w+)",\s*(.*?)\)[;)]', text, re.DOTALL):
+                found += 1
+                path = ROOT / f"tools-schema/tools/{tool}.json"
+                schema = json.loads(path.read_text())["inputSchema"] if path.exists() else {}
+                given = set(re.findall(r'(?:\{|\},)\s*\{"(\w+)",', arguments))
+                if not schema or not set(schema.get("required", ())) <= given <= set(schema["properties"]):
+                    wrong.append(f"{name}: {tool} {sorted(given)}")
+        self.assertGreater(found, 20)
+        self.assert_none(wrong)
 
     def test_links_between_documents_lead_somewhere(self):
         wrong = []

@@ -38,6 +38,13 @@ private:
 
 }  // namespace
 
+Error Error::call(std::string_view tool, const Json& arguments) && {
+    next_call = NextCall{.tool = std::string(tool), .arguments = to_text(arguments)};
+    const auto* joint = hint.empty() ? "" : hint.ends_with('?') ? " " : "; ";
+    hint += fmt::format("{}call {}", joint, next_call->text());
+    return std::move(*this);
+}
+
 Result<Json> parse_json(std::string_view text, std::size_t bytes_max) {
     if (text.size() > bytes_max) {
         return fail(ErrorCode::invalid_argument,

@@ -2,8 +2,11 @@
 // The one error type every room speaks, and the Result that carries it.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,8 +36,17 @@ struct FieldProblem {
     bool operator==(const FieldProblem&) const = default;
 };
 
+/// A call of a tool that can be made as it stands.
+struct NextCall {
+    std::string tool;
+    std::string arguments;  // a JSON object, as text
+    bool operator==(const NextCall&) const = default;
+    /// As words tell it: `container_get {"name":"ada"}`.
+    [[nodiscard]] std::string text() const { return tool + " " + arguments; }
+};
+
 /// What went wrong, told to a caller who must decide what to do next.
-/// `code` is for programs, `message` for people, `hint` names the next step ("call gpu_list").
+/// `code` is for programs, `message` for people, `hint` names the next step ("call gpu_list {}").
 struct Error {
     ErrorCode code = ErrorCode::internal;
     std::string message;
@@ -43,6 +55,7 @@ struct Error {
     std::vector<FieldProblem> problems = {};  // every bad field, when there is more than one
     // What a program needs besides, as JSON text ("details" on a wire), or "".
     std::string data = {};
+    std::optional<NextCall> next_call = {};  // the call that `hint` ends with, if it names one
 
     /// Puts the caller's view in front: "create container 'ada': no such image 'deb13'".
     [[nodiscard]] Error in(std::string_view doing) && {
@@ -54,11 +67,16 @@ struct Error {
         field = pointer;
         return std::move(*this);
     }
-    /// Names the next step.
+    /// Names the next step in words: what a caller decides, or a person has to do.
     [[nodiscard]] Error next(std::string_view step) && {
         hint = step;
+        next_call.reset();
         return std::move(*this);
     }
+    /// Names the next step as a call that can be made as it stands, behind the words that are
+    /// there. It never changes more than the refused call would have, but for what undoes the
+    /// refusal.
+    [[nodiscard]] Error call(std::string_view tool, const nlohmann::ordered_json& arguments) &&;
 };
 
 template <class T = void>

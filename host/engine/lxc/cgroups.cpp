@@ -2,6 +2,7 @@
 #include "host/engine/lxc/cgroups.h"
 
 #include "base/files.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 #include <linux/magic.h>
@@ -92,7 +93,7 @@ Result<fs::path> Cgroups::directory(std::string_view controller, std::string_vie
     if (always_there || unified(controller)) return unified_root_ / group;
     return fail(make_error(ErrorCode::unsupported,
                            fmt::format("this kernel offers no '{}' cgroup controller", controller))
-                    .next("call system_info"));
+                    .call("system_info", Json::object()));
 }
 
 std::vector<pid_t> Cgroups::processes(std::string_view group) const {

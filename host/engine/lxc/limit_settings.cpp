@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/rollback.h"
+#include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -30,7 +31,7 @@ Error without(std::string_view controller) {
                       fmt::format("this kernel offers no '{}' cgroup controller, so a container "
                                   "could not be limited",
                                   controller))
-        .next("call system_info");
+        .call("system_info", Json::object());
 }
 
 /// The number behind `key` in a file of "key number" lines.

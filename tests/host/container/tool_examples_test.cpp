@@ -72,6 +72,12 @@ void call_example(const ToolSpec& tool, const Json& example) {
     if (example.contains("field"))
         CHECK(answer.error().field == example.at("field").get<std::string>());
     CHECK_FALSE(answer.error().hint.empty());
+    if (const auto& next = answer.error().next_call) {
+        INFO(next->text());
+        const auto made =
+            host.registry->invoke(next->tool, parse_json(next->arguments).value(), {});
+        CHECK((made || made.error().code != ErrorCode::invalid_argument));
+    }
 }
 
 }  // namespace

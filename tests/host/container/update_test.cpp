@@ -152,6 +152,7 @@ TEST_CASE("a protected container is not deleted until it is not protected any mo
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::denied);
     CHECK(refused.error().hint.contains("container_update"));
+    CHECK_FALSE(refused.error().next_call);  // a person decides that
     CHECK(host.engine.count() == 1);
     REQUIRE(host.containers->update(name("ada"), {.is_protected = false}));
     CHECK(host.containers->remove(name("ada"), true));
@@ -168,16 +169,19 @@ TEST_CASE("a paused container does nothing until it goes on", "[update]") {
         host.containers->run(name("ada"), {.launch = {.argv = {"true"}}}, std::stop_token());
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::busy);
-    CHECK(refused.error().hint == "call container_resume");
-    CHECK(host.containers->start(name("ada")).error().hint == "call container_resume");
+    CHECK(refused.error().hint == R"(call container_resume {"name":"ada"})");
+    CHECK(host.containers->start(name("ada")).error().hint ==
+          R"(call container_resume {"name":"ada"})");
     SECTION("after a restart of berthd too") {
         host.restart();
         CHECK(host.logins.listening.empty());
     }
     SECTION("or is stopped") {
         CHECK(host.containers->stop(name("ada"), 0).value().state == State::stopped);
-        CHECK(host.containers->pause(name("ada")).error().hint == "call container_start");
-        CHECK(host.containers->resume(name("ada")).error().hint == "call container_start");
+        CHECK(host.containers->pause(name("ada")).error().hint ==
+              R"(call container_start {"name":"ada"})");
+        CHECK(host.containers->resume(name("ada")).error().hint ==
+              R"(call container_start {"name":"ada"})");
         REQUIRE(host.containers->start(name("ada")));
     }
     for (int count = 0; count < 2; ++count)

@@ -127,6 +127,25 @@ TEST_CASE("the next step is told as a command", "[render]") {
     CHECK(told("call the doctor_now") == "berth: x\n  next: call the doctor_now\n");
 }
 
+TEST_CASE("a next step that is a call is a command that a shell takes as it stands") {
+    const auto told = [](const char* tool, const Json& arguments) {
+        const auto text = render(make_error(ErrorCode::busy, "x").next("so").call(tool, arguments));
+        return text.substr(text.find("so"));
+    };
+    CHECK(told("container_list", Json::object()) == "so; berth container list\n");
+    CHECK(told("container_get", {{"name", "ada"}}) == "so; berth container get ada\n");
+    CHECK(told("operation_list", {{"status", "working"}}) ==
+          "so; berth operation list --status working\n");
+    CHECK(told("port_add", {{"container", "ada"}, {"container_port", 80}, {"protocol", "udp"}}) ==
+          "so; berth port add --protocol udp ada 80\n");
+    CHECK(told("container_exec", {{"container", "ada"}, {"argv", {"mkdir", "-p", "it's $HOME"}}}) ==
+          "so; berth container exec ada -- mkdir -p 'it'\\''s $HOME'\n");
+    CHECK(told("container_update",
+               {{"name", "ada"}, {"protected", false}, {"labels", {"a=1", "b="}}}) ==
+          "so; berth container update --labels a=1 --labels b= ada\n");
+    CHECK(told("doctor_now", {{"a", 1}}) == "so; call doctor_now {\"a\":1}\n");
+}
+
 TEST_CASE("what the daemon should never send is shown all the same", "[render]") {
     CHECK(rendered(R"({"l": [{"a": 1}, 7, null]})") == "A\n1\n-\n-\n");
     CHECK(rendered("[]") == "-\n");

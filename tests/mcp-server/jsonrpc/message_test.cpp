@@ -109,7 +109,8 @@ TEST_CASE("berth's error keeps all it says across the wire") {
                       .field = "/a",
                       .hint = "look",
                       .problems = {{"/a", "is short"}, {"/b", "is long"}},
-                      .data = R"({"confirm_token":"t"})"};
+                      .data = R"({"confirm_token":"t"})",
+                      .next_call = NextCall{.tool = "a_get", .arguments = R"({"name":"ada"})"}};
     const RpcError wire = to_rpc_error(error);
     CHECK(wire.code == invalid_params);
     CHECK(wire.data["code"] == "invalid_argument");
@@ -123,6 +124,15 @@ TEST_CASE("berth's error keeps all it says across the wire") {
     CHECK(wire.data["details"]["confirm_token"] == "t");
     CHECK(back.problems == error.problems);
     CHECK(back.data == error.data);
+    CHECK(wire.data["next"] == Json{{"tool", "a_get"}, {"arguments", {{"name", "ada"}}}});
+    CHECK(back.next_call == error.next_call);
+}
+
+TEST_CASE("a next step that is no call is left out of what comes back") {
+    for (const Json& next : {Json("a_get"), Json{{"tool", "a_get"}}, Json{{"arguments", 1}}}) {
+        CHECK_FALSE(
+            from_rpc_error({.code = 1, .message = "x", .data = {{"next", next}}}).next_call);
+    }
 }
 
 TEST_CASE("an error that berthd never sends is internal") {

@@ -66,6 +66,20 @@ TEST_CASE("a tool's answer and its error go through unchanged") {
     CHECK(fault_code(test.tools.call("nosuch", Json::object(), test.asked)) == -32602);
 }
 
+TEST_CASE("a next step that the caller may not make is told in words alone") {
+    Fixture test;
+    test.host.fails(
+        "short_one",
+        make_error(ErrorCode::busy, "it is paused").call("container_resume", {{"name", "ada"}}));
+    const auto whole = error_of(test.tools.call("short_one", Json::object(), test.asked));
+    CHECK(whole.next_call->text() == R"(container_resume {"name":"ada"})");
+    test.asked.client.tools = std::make_shared<const ToolScope>(ToolScope{
+        .key = "one", .allows = [](std::string_view tool) { return tool == "short_one"; }});
+    const auto words = error_of(test.tools.call("short_one", Json::object(), test.asked));
+    CHECK_FALSE(words.next_call);
+    CHECK(words.hint.contains("toolset 'container'"));
+}
+
 TEST_CASE("only a tool that takes long is ever let go on in the background") {
     Fixture test;
     if (GENERATE(true, false)) test.knows_tasks();
@@ -102,7 +116,7 @@ TEST_CASE("a client without tasks and without progress gets an operation before 
     const Json result = tool_result(std::get<TypedOutput>(*answer));
     CHECK(result["structuredContent"]["operation"]["id"] == "op_1");
     const std::string text = result["content"][0]["text"];
-    CHECK(text.contains("Call operation_get with id op_1"));
+    CHECK(text.contains(R"(call operation_get {"id":"op_1","wait_seconds":30})"));
     CHECK(text.contains("operation_cancel"));
 }
 
