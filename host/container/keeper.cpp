@@ -62,6 +62,7 @@ void Keeper::stop() {
 void Keeper::start() {
     for (std::size_t count = 0; count < workers_; ++count)
         threads_.emplace_back([this](const std::stop_token& stopping) { serve(stopping); });
+    (void)look();  // before anybody is answered, so that no end falls between
     threads_.emplace_back([this](const std::stop_token& stopping) { run(stopping); });
 }
 

@@ -156,6 +156,10 @@ Result<> LxcEngine::start(const Spec& spec) {
     BERTH_TRY(prepare_disk(rootfs, spec.limits));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
+    // Right after an init has ended its monitor is still there, and liblxc would take the container
+    // for running.
+    if (!cgroups_.processes(monitor_group(options_.cgroup, spec.id)).empty())
+        BERTH_TRY(end_processes(spec.id));
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
     const auto config = BERTH_TRY(lxc_config(spec,

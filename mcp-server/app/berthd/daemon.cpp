@@ -199,6 +199,8 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);
     tools::Deprecations watched(registry, warnings);
+    container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
+    keeper.start();
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
         [&watched, &events](const HttpRequest& request) {
@@ -209,8 +211,6 @@ Result<> serve(const DaemonOptions& wanted) {
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},
                         {"version", BERTH_VERSION}});
-    container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
-    keeper.start();
     wait_for_signal();
     log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});
     keeper.stop();
