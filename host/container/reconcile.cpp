@@ -75,13 +75,17 @@ void ContainerService::end_half_way(const store::Container& row) {
 void ContainerService::find_again(const store::Container& row) {
     auto entry = publish_keys(row);
     if (entry && !rooms_.engine.frozen(row.id)) entry = rooms_.logins.open(row.id, row.ssh_port);
+    if (entry) entry = rooms_.engine.limit(row.id, limits_of(row));
     const auto entity = warning::container_entity(row.name);
     if (entry) {
         rooms_.warnings.resolve(warning::reconcile_failed, entity);
     } else {
-        warning::tell_not_repaired(rooms_.warnings, Severity::error, entity,
-                                   fmt::format("container '{}' has no SSH entry", row.name),
-                                   entry.error());
+        warning::tell_not_repaired(
+            rooms_.warnings, Severity::error, entity,
+            fmt::format("container '{}' has no SSH entry, or other limits than it "
+                        "should",
+                        row.name),
+            entry.error());
     }
     log::info("reconcile: a running container was found again",
               {{"container", row.name}, {"id", row.id}});

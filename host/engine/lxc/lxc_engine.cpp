@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/lxc_engine.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/rollback.h"
 #include "host/engine/lxc/cpu_weight.h"
@@ -148,8 +149,10 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .log = log,
                                               .cgroup = options_.cgroup},
                                              cgroups_));
+    BERTH_TRY(fault::at("engine.launch"));
     if (const auto started = launcher_->start(spec.id, config); !started)
         return fail(explained(started.error(), "the container did not start", log));
+    BERTH_TRY(fault::at("engine.launched"));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
@@ -164,11 +167,13 @@ Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,
 
 Result<> LxcEngine::prepare_root(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(fault::at("restore.prepare"));
     BERTH_TRY(rootfs.unmount());
     return rootfs.create(spec.uid_base, spec.root);
 }
 
 Result<> LxcEngine::keep_root(const Spec& spec) {
+    BERTH_TRY(fault::at("restore.recorded"));
     return Rootfs(directory(spec.id)).keep(spec.root);
 }
 
@@ -227,11 +232,13 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
 }
 
 Result<> LxcEngine::limit(std::string_view id, const Limits& limits) {
+    BERTH_TRY(fault::at("engine.limit"));
     return apply_limits(limits, cgroups_, payload_group(options_.cgroup, id));
 }
 
 Result<> LxcEngine::freeze(std::string_view id) {
     if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
+    BERTH_TRY(fault::at("engine.freeze"));
     BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), true));
     const std::lock_guard lock(mutex_);
     if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = true;
@@ -239,6 +246,7 @@ Result<> LxcEngine::freeze(std::string_view id) {
 }
 
 Result<> LxcEngine::thaw(std::string_view id) {
+    BERTH_TRY(fault::at("engine.thaw"));
     BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), false));
     const std::lock_guard lock(mutex_);
     if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = false;
@@ -264,6 +272,7 @@ Result<pid_t> LxcEngine::init_pid(std::string_view id) {
 }
 
 Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
+    BERTH_TRY(fault::at("engine.stop"));
     const Handle container = open(id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     let_go_on(id);
@@ -293,6 +302,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
                         fmt::format("process {} of container {} does not end", left.front(), id));
         kill_and_wait(left);
     }
+    BERTH_TRY(fault::at("engine.stopped"));
     cgroups_.remove(payload_group(options_.cgroup, id));
     cgroups_.remove(monitor_group(options_.cgroup, id));
     // The kernel removes the pair with its namespace, but in its own time; the name must be free
@@ -301,6 +311,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
 }
 
 Result<> LxcEngine::destroy(std::string_view id) {
+    BERTH_TRY(fault::at("engine.destroy"));
     let_go_on(id);
     if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
         (void)container->stop(container.get());
@@ -330,6 +341,7 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 }
 
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
+    BERTH_TRY(fault::at("agent.inject"));
     const auto entered = launcher_->enter(id, process_limit_config(), program, connection);
     if (entered) return {};
     return fail(explained(entered.error(), "berth's helper did not start in the container",

@@ -74,6 +74,7 @@ class Host:
                       "--cgroup", self.cgroup, "--agent", agent, *flags]
         self.log = open(self.root / "berthd.log", "ab")
         self.machine = Machine(self.root)
+        self.fault = self.root / "fault"  # what base/fault.h looks into
         self.daemon = None
         try:
             self.start()
@@ -84,7 +85,8 @@ class Host:
     # The daemon's life
 
     def start(self):
-        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log)
+        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
+                                         env={**os.environ, "BERTH_FAULT_FILE": str(self.fault)})
         wait_until(self._answers, "berthd answers", 30)
 
     def _answers(self):
