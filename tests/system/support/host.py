@@ -24,6 +24,8 @@ SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not 
 SOCKET_GID = 1
 UID_RANGE = 65536
 UIDS_PER_HOST = 64 * UID_RANGE
+# For tests that make more containers than that: their uids go in a circle within the range.
+FEW_SLOTS = ("--subnet", "10.86.0.0/26")
 
 
 def program(name):
