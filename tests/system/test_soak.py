@@ -76,6 +76,8 @@ class Soak(HostCase):
 
     def test_what_is_made_and_deleted_leaves_nothing(self):
         self.cycles(WARM_UP_CYCLES)
+        own = {self.host.daemon.pid, self.launcher()}
+        wait_until(lambda: len(self.host.our_processes()) == len(own), "the last containers' processes are reaped")
         before, memory_before = self.held(), self.memory_kib()
         self.cycles(CYCLES)
         latest = []
