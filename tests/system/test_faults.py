@@ -53,6 +53,10 @@ POINTS = {
     "restore.prepare": "restore", "restore.record": "restore", "restore.recorded": "restore",
     "snapshot.remove": "snapshot_delete", "layer.discard": "snapshot_delete",
 }
+# What a start of berthd comes by when it finds a half-made container, and `ada` running; in that order.
+OF_A_START = ("restore.recorded", "engine.destroy", "engine.stopped", "engine.unmount", "engine.remove_files",
+              "net.forwards", "ssh.keys", "ssh.listen", "engine.limit")
+CUT_SHORT = (OSError, http.client.HTTPException, ValueError)  # what a call sees of a berthd that dies
 # The call is done by then; what is left goes with the next start of berthd.
 CLEARED_BY_THE_NEXT_START = ("restore.recorded", "layer.discard")
 
@@ -173,7 +177,7 @@ class Faults(HostCase):
             with self.subTest(point=point):
                 call, before = self.prepare(point)
                 self.host.fault.write_text(f"{point} kill")
-                with self.assertRaises((OSError, http.client.HTTPException, ValueError)):
+                with self.assertRaises(CUT_SHORT):
                     self.host.rpc(*call)
                 self.host.daemon.wait(10)
                 self.host.start()
@@ -186,7 +190,24 @@ class Faults(HostCase):
                 self.back()
                 self.becomes(self.begin)
             self.host.fault.unlink(missing_ok=True)
-        print(" ".join(f"{point}: {outcome}" for point, outcome in outcomes.items()))
+        print("\n" + " ".join(f"{point}: {outcome}" for point, outcome in outcomes.items()))
+
+    def test_a_start_of_berthd_that_is_cut_short_is_made_good_by_the_next(self):
+        call, _ = self.prepare("container.ready")
+        self.host.fault.write_text("container.ready kill")
+        with self.assertRaises(CUT_SHORT):
+            self.host.rpc(*call)
+        self.host.daemon.wait(10)
+        for point in OF_A_START:
+            with self.subTest(point=point):
+                self.host.fault.write_text(f"{point} kill")
+                with self.assertRaises(AssertionError, msg="berthd lives"):
+                    self.host.start()
+                self.assertTrue(self.host.is_dead())
+        self.host.fault.unlink(missing_ok=True)
+        self.host.start()
+        self.becomes(self.begin)
+        self.answers()
 
 
 if __name__ == "__main__":
