@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/container/container_service.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "host/ssh/guest_files.h"
 #include "host/ssh/keys.h"
@@ -167,11 +168,14 @@ Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
 Result<> ContainerService::apply_forwards() {
     const std::lock_guard lock(forwards_mutex_);
     std::map<std::string, std::string> addresses;
-    for (const auto& row : BERTH_TRY(containers_.list())) addresses.emplace(row.id, row.ipv4);
+    for (const auto& row : BERTH_TRY(containers_.list())) {
+        if (row.phase != store::Phase::deleting) addresses.emplace(row.id, row.ipv4);
+    }
     std::vector<net::Forward> forwards;
     for (const auto& port : BERTH_TRY(ports_.list())) {
         const auto address = addresses.find(port.container_id);
-        if (address == addresses.end()) continue;  // made since then; it writes its own, after us
+        // Of one made since then, which writes its own after us; or of one that is going.
+        if (address == addresses.end()) continue;
         forwards.push_back({.protocol = port.protocol,
                             .host_port = port.host_port,
                             .ipv4 = address->second,
@@ -204,6 +208,7 @@ Result<> ContainerService::make(const store::Container& row, const CreateWish& w
     if (!wish.start) BERTH_TRY(publish_keys(row));
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
     if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
+    BERTH_TRY(fault::at("container.ready"));
     return containers_.set_phase(row.id, store::Phase::ready);
 }
 
@@ -242,17 +247,24 @@ Result<> ContainerService::prove(const std::string& id, const Waiting& waiting,
     }
 }
 
+/// The row goes last: it holds the name, the uids, the address and the ports, and whatever fails
+/// before, the same call can be made again.
 Result<> ContainerService::take_down(const store::Container& row) {
+    BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
+    BERTH_TRY(fault::at("container.delete"));
     rooms_.logins.close(row.id);
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
     rooms_.network.release(row.ipv4);
+    // Its address may be somebody else's next.
+    if (!BERTH_TRY(ports_.list_of(row.id)).empty()) BERTH_TRY(apply_forwards());
+    BERTH_TRY(fault::at("container.remove"));
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
     rooms_.warnings.resolve_all(warning::container_entity(row.name));
     rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");
-    return apply_forwards();
+    return {};
 }
 
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
@@ -282,7 +294,11 @@ Result<> ContainerService::start_held(const store::Container& row, const Waiting
         rooms_.logins.close(row.id);
         (void)rooms_.engine.stop(row.id, 0);
     });
-    const auto up = bring_up(row, image, waiting);
+    const auto up = [&]() -> Result<> {
+        BERTH_TRY(bring_up(row, image, waiting));
+        BERTH_TRY(fault::at("container.started"));
+        return containers_.set_wanted_running(row.id, true);
+    }();
     if (!up) {
         return fail(told(up.error(), waiting, "it is stopped again")
                         .in(fmt::format("start container '{}'", row.name)));
@@ -302,8 +318,11 @@ Result<View> ContainerService::start(const ContainerName& name, const Waiting& w
     const auto held = BERTH_TRY(hold(name, "start", waiting));
     const auto row = BERTH_TRY(find_ready(name));
     if (rooms_.engine.frozen(row.id)) return fail(paused_error(row, "/name"));
-    if (!rooms_.engine.running(row.id)) BERTH_TRY(start_held(row, waiting));
-    BERTH_TRY(containers_.set_wanted_running(row.id, true));
+    if (!rooms_.engine.running(row.id)) {
+        BERTH_TRY(start_held(row, waiting));
+    } else {
+        BERTH_TRY(containers_.set_wanted_running(row.id, true));
+    }
     rooms_.events.container(row.name, "started");
     return view(BERTH_TRY(find(row.name)));
 }
@@ -318,8 +337,16 @@ Result<View> ContainerService::stop(const ContainerName& name, int timeout_secon
 
 Result<> ContainerService::stop_held(const store::Container& row, int timeout_seconds) {
     BERTH_TRY(containers_.set_wanted_running(row.id, false));
+    Rollback undo;
+    undo.on_failure([this, row]() noexcept {
+        if (!rooms_.engine.running(row.id)) return;
+        (void)containers_.set_wanted_running(row.id, row.wanted_running);
+        (void)rooms_.logins.open(row.id, row.ssh_port);
+    });
+    BERTH_TRY(fault::at("container.stop"));
     rooms_.logins.close(row.id);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
+    undo.keep();
     made_right(row);
     rooms_.agents.forget(row.id);
     rooms_.events.container(row.name, "stopped");
@@ -338,7 +365,6 @@ Result<> ContainerService::remove(const ContainerName& name, bool force, const W
                         .next("pass force: true, or stop it first")
                         .call("container_stop", {{"name", row.name}}));
     }
-    BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
     return take_down(row);
 }
 

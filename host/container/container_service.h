@@ -209,7 +209,8 @@ public:
     [[nodiscard]] Result<bool> note_end(const store::Container& seen, engine::Ending ending);
     [[nodiscard]] Result<> start_again(const store::Container& seen,
                                        const std::stop_token& cancelled);
-    [[nodiscard]] Result<> stop_idle(const store::Container& seen);
+    /// Stops what nobody has used for long enough, and what runs although it is to be stopped.
+    [[nodiscard]] Result<> stop_unused(const store::Container& seen);
     /// Deletes a container whose time has come.
     [[nodiscard]] Result<> remove_due(const store::Container& seen);
     /// When that container was last used, which is now while somebody does.

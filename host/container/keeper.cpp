@@ -236,7 +236,7 @@ void Keeper::act(const store::Container& row, Kept& kept, const schedule::Next& 
         case schedule::Act::none:
             return;
         case schedule::Act::stop:
-            return simple(&ContainerService::stop_idle);
+            return simple(&ContainerService::stop_unused);
         case schedule::Act::remove:
             return simple(&ContainerService::remove_due);
         case schedule::Act::start:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be added to a container while it lives: port forwards and SSH keys.
+#include "base/fault.h"
+#include "base/rollback.h"
 #include "host/container/container_service.h"
 #include "host/ssh/keys.h"
 #include "tools-schema/contract/json.h"
@@ -20,6 +22,7 @@ Result<store::Port> ContainerService::add_port(const ContainerName& name, const 
     Rollback undo;
     undo.on_failure(
         [this, port]() noexcept { (void)ports_.remove(port.protocol, port.host_port); });
+    BERTH_TRY(fault::at("port.added"));
     BERTH_TRY(apply_forwards());
     undo.keep();
     rooms_.events.container(name.to_string(), "updated");
@@ -58,7 +61,11 @@ Result<std::pair<store::Port, std::string>> ContainerService::remove_port(
     const auto held = locks_.hold(name);
     const auto found = BERTH_TRY(find_port(protocol, host_port));  // as it is now
     BERTH_TRY(ports_.remove(protocol, host_port));
+    Rollback undo;
+    undo.on_failure([this, port = found.first]() noexcept { (void)ports_.insert(port); });
+    BERTH_TRY(fault::at("port.removed"));
     BERTH_TRY(apply_forwards());
+    undo.keep();
     rooms_.events.container(found.second.row.name, "updated");
     return std::pair(found.first, found.second.row.name);
 }
@@ -68,6 +75,8 @@ Result<KeyAdded> ContainerService::add_key(const ContainerName& name, const SshP
     auto row = find_ready(name);
     if (!row) return fail(std::move(row).error().at("/container"));
     KeyAdded added{.fingerprint = ssh::fingerprint(key)};
+    Rollback undo;
+    undo.on_failure([this, row = *row]() noexcept { (void)publish_keys(row); });
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
         added.added = BERTH_TRY(keys_.insert({.container_id = row->id,
                                               .fingerprint = added.fingerprint,
@@ -79,9 +88,11 @@ Result<KeyAdded> ContainerService::add_key(const ContainerName& name, const SshP
                                                                   ssh_keys_per_container_max))
                     .at("/container"));
         }
-        return publish_keys(
-            *row);  // inside, so that a key that could not be written is not kept either
+        // Inside, so that a key that could not be written is not kept either.
+        BERTH_TRY(publish_keys(*row));
+        return fault::at("ssh.key_added");
     }));
+    undo.keep();
     if (added.added) rooms_.events.container(name.to_string(), "updated");
     return added;
 }

@@ -2,6 +2,7 @@
 // What a container gets that nobody else may have: its row with everything that derives from its
 // slot, and ports of the host. Everything here happens inside a transaction, which is kept for the
 // call itself and given up for a look at what it would do.
+#include "base/fault.h"
 #include "base/files.h"
 #include "host/container/container_service.h"
 #include "host/ssh/keys.h"
@@ -57,7 +58,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         (void)BERTH_TRY(keys_.insert({.container_id = row.id,
                                       .fingerprint = ssh::fingerprint(key),
                                       .public_key = key.to_string()}));
-    return {};
+    return fault::at("container.reserve");
 }
 
 Result<> ContainerService::check_limits(const engine::Limits& limits) const {

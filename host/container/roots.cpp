@@ -38,19 +38,21 @@ Result<View> ContainerService::change_stopped(
                         .call("container_stop", {{"name", row->name}}));
     }
     if (running) {
+        Rollback undo;
+        undo.on_failure([this, row = *row]() noexcept {
+            if (rooms_.engine.running(row.id)) (void)rooms_.logins.open(row.id, row.ssh_port);
+        });
         rooms_.logins.close(row->id);
         BERTH_TRY(rooms_.engine.stop(row->id, stop_seconds));
         rooms_.agents.forget(row->id);
+        undo.keep();
     }
     auto done = work(BERTH_TRY(spec_of(*row, image)));
     // From here on it is done, or not, and nobody can take it back: it is only started again.
-    const auto up = running ? bring_up(*row, image, {}) : Result<>();
+    const auto up = running ? start_held(*row, {}) : Result<>();
     if (!done)
         return fail(std::move(done).error().in(fmt::format("{} container '{}'", doing, row->name)));
-    if (!up) {
-        return fail(Error(up.error())
-                        .in(fmt::format("start container '{}' after it was changed", row->name)));
-    }
+    if (!up) return fail(Error(up.error()).in("it was changed, and is stopped"));
     rooms_.events.container(row->name, "updated");
     return view(BERTH_TRY(find(row->name)));
 }

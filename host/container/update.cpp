@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be changed about a container that is there, also while it runs: its limits, its labels,
 // what it does by itself, and whether its processes go on.
+#include "base/fault.h"
 #include "host/container/container_service.h"
 #include "tools-schema/contract/json.h"
 
@@ -102,11 +103,12 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
     const auto after = BERTH_TRY(changed(before, wish));
     Rollback undo;
     if (before.limits != after.limits) {
-        BERTH_TRY(rooms_.engine.limit(before.id, limits_of(before), limits_of(after)));
         undo.on_failure([this, before, after]() noexcept {
             (void)rooms_.engine.limit(before.id, limits_of(after), limits_of(before));
         });
+        BERTH_TRY(rooms_.engine.limit(before.id, limits_of(before), limits_of(after)));
     }
+    BERTH_TRY(fault::at("container.update"));
     BERTH_TRY(containers_.update(after));
     undo.keep();
     note_use(after);  // an idle time that is new begins now
@@ -133,9 +135,12 @@ Result<View> ContainerService::resume(const ContainerName& name, const Waiting& 
     auto row = BERTH_TRY(find_ready(name));
     if (!rooms_.engine.running(row.id)) return fail(stopped_error(row));
     if (!rooms_.engine.frozen(row.id)) return view(std::move(row));
+    Rollback undo;
+    undo.on_failure([this, row]() noexcept { (void)rooms_.engine.freeze(row.id); });
     BERTH_TRY(rooms_.engine.thaw(row.id));
     note_use(row);
     BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
+    undo.keep();
     rooms_.events.container(row.name, "resumed");
     return view(std::move(row));
 }

@@ -127,13 +127,14 @@ Result<> ContainerService::start_again(const store::Container& seen,
     return {};
 }
 
-Result<> ContainerService::stop_idle(const store::Container& seen) {
+Result<> ContainerService::stop_unused(const store::Container& seen) {
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
     if (!row || !rooms_.engine.running(row->id) ||
-        !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall()))
+        (row->wanted_running && !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall())))
         return {};
-    log::info("a container that nobody uses is stopped",
+    log::info(row->wanted_running ? "a container that nobody uses is stopped"
+                                  : "a container that is to be stopped is stopped",
               {{"container", row->name}, {"id", row->id}});
     return stop_held(*row, idle_stop_timeout_seconds);
 }
@@ -144,7 +145,6 @@ Result<> ContainerService::remove_due(const store::Container& seen) {
     if (!row || !schedule::is_over(*row, rooms_.engine.running(row->id), rooms_.clock.wall()))
         return {};
     log::info("a container's time is over", {{"container", row->name}, {"id", row->id}});
-    BERTH_TRY(containers_.set_phase(row->id, store::Phase::deleting));
     return take_down(*row);
 }
 

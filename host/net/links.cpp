@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/net/links.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "host/net/rtnetlink.h"
 
@@ -107,6 +108,7 @@ Result<> delete_link(const std::string& name) {
 
 Result<> confine_link(const std::string& name, const std::string& bridge, std::string_view mac,
                       const std::string& ipv4) {
+    BERTH_TRY(fault::at("net.confine"));
     const std::string port = fmt::format("/sys/class/net/{}/brport", name);
     BERTH_TRY(write_kernel_file(port + "/isolated", "1"));
     // A bridge that learns from what a port sends can be taught that another's address is there.
@@ -124,6 +126,7 @@ Result<> confine_link(const std::string& name, const std::string& bridge, std::s
                           entry->ndm_flags = NTF_MASTER;
                           ::mnl_attr_put(message, NDA_LLADDR, sizeof(ethernet), &ethernet);
                       }));
+    BERTH_TRY(fault::at("net.confine.address"));
     // Asked by ARP, any port could answer.
     return request(fmt::format("tie the address {} to {}", ipv4, mac), RTM_NEWNEIGH,
                    NLM_F_CREATE | NLM_F_REPLACE, [&](nlmsghdr* message) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/net/network.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -41,6 +42,7 @@ Result<> HostNetwork::tear_down() {
 
 Result<bool> HostNetwork::apply(const std::vector<Forward>& forwards) {
     const std::lock_guard lock(mutex_);
+    BERTH_TRY(fault::at("net.forwards"));
     bool found_changed = false;
     if (applied_) {
         const auto change = difference(*applied_, forwards);

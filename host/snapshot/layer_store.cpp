@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/snapshot/layer_store.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
@@ -42,6 +43,11 @@ Result<> sync_directory(const fs::path& directory) {
     const Fd descriptor = BERTH_TRY(open_directory(directory));
     if (::fsync(descriptor.get()) == 0) return {};
     return fail(system_error(fmt::format("sync '{}'", directory.string()), errno));
+}
+
+Result<> remove_files(const fs::path& tree) {
+    BERTH_TRY(fault::at("layer.discard"));
+    return remove_tree(tree);
 }
 
 }  // namespace
@@ -89,6 +95,7 @@ Result<engine::Copied> LayerStore::copy(const engine::Spec& spec, const fs::path
     thaw.on_failure([this, id = spec.id]() noexcept { (void)engine_.thaw(id); });
     BERTH_TRY(engine_.freeze(spec.id));
     bounds.deadline = std::chrono::steady_clock::now() + held_time_max;
+    BERTH_TRY(fault::at("snapshot.copy"));
     auto copied = engine_.copy_changes(spec, to, bounds);
     thaw.keep();
     BERTH_TRY(engine_.thaw(spec.id));
@@ -118,12 +125,15 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
     // The name says who is held, so it is there before, and a copy goes into a directory below it.
     BERTH_TRY(make_directories(made, root_only));
     if (hold) BERTH_TRY(sync_directory(directory_));
+    BERTH_TRY(fault::at("snapshot.begin"));
     const auto copied = BERTH_TRY(copy(spec, made / "tree", hold, cancelled));
     BERTH_TRY(sync_file_system(directory_));
+    BERTH_TRY(fault::at("snapshot.place"));
     if (::rename((made / "tree").c_str(), tree(id).c_str()) != 0)
         return fail(system_error("put the copy in its place", errno));
     undo.on_failure([this, id]() noexcept { discard(id); });
     (void)::rmdir(made.c_str());
+    BERTH_TRY(fault::at("snapshot.placed"));
     BERTH_TRY(sync_directory(directory_));
     undo.keep();
     const auto under = BERTH_TRY(layers_.root_of(spec.id));
@@ -137,7 +147,7 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
 }
 
 void LayerStore::discard(const std::string& id) noexcept {
-    if (const auto removed = remove_tree(tree(id)); !removed)
+    if (const auto removed = remove_files(tree(id)); !removed)
         log::warning("a layer could not be removed; the next start of berthd does",
                      {{"layer", id}, {"cause", removed.error().message}});
 }

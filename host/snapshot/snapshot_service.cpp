@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/snapshot/snapshot_service.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
@@ -75,6 +76,7 @@ Result<store::Snapshot> SnapshotService::create(const SnapshotWish& wish,
             undo.on_failure([this, id = layer.id]() noexcept { layers_.discard(id); });
             BERTH_TRY(database_.transact([&]() -> Result<> {
                 BERTH_TRY(layers_.insert(layer));
+                BERTH_TRY(fault::at("snapshot.record"));
                 return snapshots_.insert({.container_id = spec.id,
                                           .name = name,
                                           .description = wish.description,
@@ -119,6 +121,7 @@ Result<container::View> SnapshotService::restore(const ContainerName& container,
             Rollback undo;
             undo.on_failure([this, before]() noexcept { (void)engine_.keep_root(before); });
             BERTH_TRY(engine_.prepare_root(spec));
+            BERTH_TRY(fault::at("restore.record"));
             BERTH_TRY(database_.transact(
                 [&] { return layers_.put(spec.id, snapshot->layer_id, spec.root.name); }));
             undo.keep();
@@ -137,6 +140,7 @@ Result<> SnapshotService::remove(const ContainerName& container, const std::stri
                               [&](const engine::Spec& spec) -> Result<> {
                                   if (!BERTH_TRY(snapshots_.find(spec.id, name)))
                                       return fail(no_such(container, name));
+                                  BERTH_TRY(fault::at("snapshot.remove"));
                                   BERTH_TRY(snapshots_.remove(spec.id, name));
                                   layers_.collect();
                                   return {};
@@ -185,9 +189,12 @@ Result<std::vector<container::View>> SnapshotService::fork_pinned(
             like = BERTH_TRY(containers_.wish_like(wish.container));
             const auto layer = BERTH_TRY(
                 layers_.take(spec, like->origin->image_digest, pin.id(), waiting.cancelled));
-            const auto inserted = layers_.insert(layer);
-            if (!inserted) layers_.discard(layer.id);
-            return inserted;
+            Rollback undo;
+            undo.on_failure([this, id = layer.id]() noexcept { layers_.discard(id); });
+            BERTH_TRY(fault::at("fork.record"));
+            BERTH_TRY(layers_.insert(layer));
+            undo.keep();
+            return {};
         }));
     like->origin->layer_id = pin.id();
     like->start = wish.start;

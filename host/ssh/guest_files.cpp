@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/ssh/guest_files.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "host/engine/container_engine.h"
 
@@ -49,6 +50,7 @@ std::vector<std::string> login_command() {
 Result<> write_service_files(const std::filesystem::path& directory,
                              std::string_view private_host_key, std::int64_t uid_base) {
     BERTH_TRY(make_directories(directory, 0755));
+    BERTH_TRY(fault::at("ssh.host_files"));
     const auto owner = static_cast<uid_t>(uid_base);
     if (::chown(directory.c_str(), owner, owner) != 0)
         return fail(system_error("give the container its SSH files", errno));
@@ -60,6 +62,7 @@ Result<> write_service_files(const std::filesystem::path& directory,
 
 Result<> write_authorized_keys(const std::filesystem::path& directory,
                                const std::vector<std::string>& public_keys, std::int64_t uid_base) {
+    BERTH_TRY(fault::at("ssh.keys"));
     std::string text;
     for (const auto& key : public_keys) text += key + '\n';
     return write_file_atomically(directory / "authorized_keys", text, owned_by(uid_base, 0644));

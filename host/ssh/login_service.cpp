@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/ssh/login_service.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "host/ssh/guest_files.h"
@@ -117,6 +118,7 @@ Result<> LoginService::open(std::string_view id, std::int64_t port) {
     for (const auto& [key, entry] : entries_) {
         if (entry->listener && entry->id == id) return {};
     }
+    BERTH_TRY(fault::at("ssh.listen"));
     auto entry = std::make_shared<Entry>(
         Entry{.id = std::string(id), .listener = BERTH_TRY(listen_on(port)), .login = nullptr});
     const auto key = next_key_++;
@@ -205,6 +207,7 @@ void LoginService::admit(const std::string& id, Fd client) {
 }
 
 Result<> LoginService::prove(std::int64_t port) {
+    BERTH_TRY(fault::at("ssh.prove"));
     const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;

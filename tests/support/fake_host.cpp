@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fake_host.h"
 
+#include "host/net/nft_elements.h"
 #include "host/tools/recovery.h"
 
 #include <fcntl.h>
@@ -200,7 +201,9 @@ Result<> FakeEngine::inject(std::string_view id, const Fd& program, const Fd& co
 }
 
 Result<bool> FakeNetwork::apply(const std::vector<net::Forward>& forwards) {
+    if (written && !found_changed && net::difference(applied, forwards).size() == 0) return false;
     if (refuse) return fail(ErrorCode::unavailable, "made to fail");
+    written = true;
     applied = forwards;
     return std::exchange(found_changed, false);
 }
@@ -261,8 +264,8 @@ void FakeHost::join() {
         *database, clock, events,
         warning::Options{.make_id = [this] { return fmt::format("wn_{:026}", next_warning++); }});
     agents = must(exec::AgentLink::make(engine, BERTH_AGENT));
-    executor = std::make_unique<exec::Executor>(
-        *agents, exec::KeptOutputs(directory.path() / "containers"));
+    executor = std::make_unique<exec::Executor>(*agents,
+                                                exec::KeptOutputs(directory.path() / "containers"));
     const net::AddressPlan plan(must(net::Subnet::parse("10.86.0.0/24")),
                                 {.first = 20000, .last = 20999}, 1'000'000);
     layers = std::make_unique<snapshot::LayerStore>(*database, engine, clock, directory.path());
@@ -323,6 +326,7 @@ void FakeHost::restart() {
     warnings.reset();
     database.reset();
     logins.listening.clear();
+    network.written = false;
     join();
 }
 

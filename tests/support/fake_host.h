@@ -88,6 +88,7 @@ public:
     std::vector<net::Forward> applied;
     std::set<std::int64_t> used_by_host;
     bool refuse = false;
+    bool written = false;        // since the host started
     bool found_changed = false;  // by the next apply()
 };
 

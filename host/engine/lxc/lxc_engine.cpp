@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/lxc_engine.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
@@ -170,8 +171,10 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .cgroup = options_.cgroup,
                                               .disk = disk_},
                                              cgroups_));
+    BERTH_TRY(fault::at("engine.launch"));
     if (const auto started = launcher_->start(spec.id, config); !started)
         return fail(explained(started.error(), "the container did not start", log));
+    BERTH_TRY(fault::at("engine.launched"));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
@@ -191,12 +194,14 @@ Result<Copied> LxcEngine::copy_changes(const Spec& spec, const fs::path& to,
 
 Result<> LxcEngine::prepare_root(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
+    BERTH_TRY(fault::at("restore.prepare"));
     BERTH_TRY(rootfs.unmount());
     BERTH_TRY(prepare_disk(rootfs, spec.limits));
     return rootfs.create(spec.uid_base, spec.root);
 }
 
 Result<> LxcEngine::keep_root(const Spec& spec) {
+    BERTH_TRY(fault::at("restore.recorded"));
     const Rootfs rootfs(directory(spec.id));
     if (const auto mounted = rootfs.disk().mount(); !mounted) {
         // One broken disk is no reason for the others' containers not to come up.
@@ -263,6 +268,7 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
 
 Result<> LxcEngine::freeze(std::string_view id) {
     if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
+    BERTH_TRY(fault::at("engine.freeze"));
     BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), true));
     const std::lock_guard lock(mutex_);
     if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = true;
@@ -270,6 +276,7 @@ Result<> LxcEngine::freeze(std::string_view id) {
 }
 
 Result<> LxcEngine::thaw(std::string_view id) {
+    BERTH_TRY(fault::at("engine.thaw"));
     BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), false));
     const std::lock_guard lock(mutex_);
     if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = false;
@@ -295,6 +302,7 @@ Result<pid_t> LxcEngine::init_pid(std::string_view id) {
 }
 
 Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
+    BERTH_TRY(fault::at("engine.stop"));
     const Handle container = open(id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     let_go_on(id);
@@ -324,6 +332,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
                         fmt::format("process {} of container {} does not end", left.front(), id));
         kill_and_wait(left);
     }
+    BERTH_TRY(fault::at("engine.stopped"));
     cgroups_.remove(payload_group(options_.cgroup, id));
     cgroups_.remove(monitor_group(options_.cgroup, id));
     // The kernel removes the pair with its namespace, but in its own time; the name must be free
@@ -333,6 +342,7 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
 }
 
 Result<> LxcEngine::destroy(std::string_view id) {
+    BERTH_TRY(fault::at("engine.destroy"));
     let_go_on(id);
     if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
         (void)container->stop(container.get());
@@ -363,6 +373,7 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 }
 
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
+    BERTH_TRY(fault::at("agent.inject"));
     auto config = process_limit_config();
     if (has_no_new_privileges(BERTH_TRY(init_pid(id)))) config.push_back(no_new_privileges());
     const auto entered = launcher_->enter(id, config, program, connection);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a container may use and what it uses: control groups, a disk of its own, and the rates of
 // its network card.
+#include "base/fault.h"
 #include "base/rollback.h"
 #include "host/engine/lxc/disk_use.h"
 #include "host/engine/lxc/limit_settings.h"
@@ -52,6 +53,7 @@ Result<> LxcEngine::limit_rates(std::string_view id, const Limits& limits) {
 }
 
 Result<> LxcEngine::limit(std::string_view id, const Limits& from, const Limits& to) {
+    BERTH_TRY(fault::at("engine.limit"));
     Rollback undo;
     const Rootfs rootfs(directory(id));
     if (from.disk_bytes != to.disk_bytes) {

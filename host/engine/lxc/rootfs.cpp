@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/rootfs.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/rollback.h"
 
@@ -235,6 +236,7 @@ fs::path Rootfs::work(const Root& root) const {
 
 Result<> Rootfs::create(std::int64_t uid_base, const Root& root) const {
     BERTH_TRY(make_directories(directory_, 0711));
+    BERTH_TRY(fault::at("engine.layers"));
     const auto owner = static_cast<uid_t>(uid_base);
     BERTH_TRY(make_directories(path()));
     for (const auto& layer : {upper(root), work(root)}) {
@@ -247,6 +249,7 @@ Result<> Rootfs::create(std::int64_t uid_base, const Root& root) const {
 
 Result<> Rootfs::mount(const fs::path& base, std::int64_t uid_base, const Root& root) const {
     if (is_mount_point(AT_FDCWD, path().c_str())) return {};
+    BERTH_TRY(fault::at("engine.mount"));
     if (root.layers.size() > layers_max)
         return fail(ErrorCode::unsupported,
                     fmt::format("a root has at most {} layers", layers_max));
@@ -258,16 +261,19 @@ Result<> Rootfs::mount(const fs::path& base, std::int64_t uid_base, const Root& 
     const Fd work_layer = BERTH_TRY(open_directory(work(root)));
     if (layering_ == Layering::best) {
         if (const Fd mounted = BERTH_TRY(mount_by_descriptor(lowers, upper_layer, work_layer))) {
+            BERTH_TRY(fault::at("engine.mount.attach"));
             if (::move_mount(mounted.get(), "", AT_FDCWD, path().c_str(),
                              MOVE_MOUNT_F_EMPTY_PATH) != 0)
                 return fail(failed("mount the overlay"));
             return {};
         }
     }
+    BERTH_TRY(unmount());  // the layers that a killed berthd had attached
     return mount_by_path(lowers, upper_layer, work_layer, directory_ / stands_name, path());
 }
 
 Result<> Rootfs::seed(const SeedFile& file, std::int64_t uid_base) const {
+    BERTH_TRY(fault::at("engine.seed"));
     const fs::path relative(file.path);
     const bool makes = !file.absent && file.instead_of.empty();
     const Fd directory = BERTH_TRY(walk(path(), relative.parent_path().string(), uid_base, makes));
@@ -300,6 +306,7 @@ Result<> Rootfs::expose(const fs::path& host_directory, std::string_view inside,
                         std::int64_t uid_base) const {
     const Fd target = BERTH_TRY(walk(path(), inside, uid_base));
     if (is_mount_point(target.get(), "")) return {};
+    BERTH_TRY(fault::at("engine.share"));
     const Fd tree(::open_tree(AT_FDCWD, host_directory.c_str(),
                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
     if (!tree) return fail(failed(fmt::format("open '{}'", host_directory.string())));
@@ -345,7 +352,9 @@ Result<> Rootfs::keep(const Root& root) const {
 }
 
 Result<> Rootfs::destroy() const {
+    BERTH_TRY(fault::at("engine.unmount"));
     BERTH_TRY(detach());
+    BERTH_TRY(fault::at("engine.remove_files"));
     return remove_tree(directory_);
 }
 

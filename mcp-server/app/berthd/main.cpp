@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // berthd: the root daemon of one host.
+#include "base/fault.h"
 #include "base/log.h"
 #include "mcp-server/app/berthd/daemon.h"
 #include "tools-schema/contract/error_table.h"
@@ -7,9 +8,18 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 int main(int argc, char** argv) {
     using namespace berth;
+#ifdef BERTH_FAULTS
+    if (argc == 2 && std::string_view(argv[1]) == "faults") {  // for tests, and in no --help
+        for (const auto point : fault::points) fmt::print("{}\n", point);
+        return 0;
+    }
+    if (const char* file = std::getenv("BERTH_FAULT_FILE")) fault::watch(file);
+#endif
     const auto invocation = app::read_invocation(argc, argv);
     if (!invocation) return invocation.error();
     log::start("berthd", invocation->options.log_level);

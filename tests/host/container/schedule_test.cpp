@@ -47,6 +47,14 @@ TEST_CASE("what is to run and does not is started, and nothing else", "[schedule
     CHECK(next_for(row, false, now, now).act == Act::none);
 }
 
+TEST_CASE("what runs although it is to be stopped is stopped", "[schedule]") {
+    auto row = ready();
+    row.wanted_running = false;
+    CHECK(next_for(row, true, now, now).act == Act::stop);
+    row.life.idle_stop_seconds = 60;
+    CHECK(next_for(row, true, now, now).act == Act::stop);
+}
+
 TEST_CASE("a container goes when its time is over, and is looked at then", "[schedule]") {
     auto row = ready();
     row.life.expires_at = ms(now + 90s);
@@ -66,7 +74,6 @@ TEST_CASE("one that goes when stopped stays until it has been started", "[schedu
     CHECK(next_for(row, false, now, now).act == Act::none);
     row.life.after_stop = store::AfterStop::armed;
     CHECK(next_for(row, false, now, now).act == Act::remove);
-    CHECK(next_for(row, true, now, now).act == Act::none);
     row.wanted_running = true;  // it ended by itself, and is to come back
     CHECK(next_for(row, false, now, now).act == Act::start);
 }

@@ -24,6 +24,8 @@ SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not 
 SOCKET_GID = 1
 UID_RANGE = 65536
 UIDS_PER_HOST = 64 * UID_RANGE
+# For tests that make more containers than that: their uids go in a circle within the range.
+FEW_SLOTS = ("--subnet", "10.86.0.0/26")
 
 
 def program(name):
@@ -74,6 +76,7 @@ class Host:
                       "--cgroup", self.cgroup, "--agent", agent, *flags]
         self.log = open(self.root / "berthd.log", "ab")
         self.machine = Machine(self.root)
+        self.fault = self.root / "fault"  # what base/fault.h looks into
         self.daemon = None
         try:
             self.start()
@@ -84,7 +87,8 @@ class Host:
     # The daemon's life
 
     def start(self):
-        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log)
+        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
+                                         env={**os.environ, "BERTH_FAULT_FILE": str(self.fault)})
         wait_until(self._answers, "berthd answers", 30)
 
     def _answers(self):
