@@ -166,7 +166,9 @@ void LoginService::handle(std::uint64_t key) {
         if (found == entries_.end()) return;
         entry = found->second;
         if (entry->login) {  // it has ended
-            last_uses_[entry->id] = std::chrono::system_clock::now();
+            // Of one that was deleted meanwhile nothing is kept.
+            if (const auto last = last_uses_.find(entry->id); last != last_uses_.end())
+                last->second = std::chrono::system_clock::now();
             entries_.erase(found);
             return;
         }
