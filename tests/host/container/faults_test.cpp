@@ -83,9 +83,9 @@ Json picture(FakeHost& host) {
             {{"id", view.row.id},
              {"state", static_cast<int>(view.state)},
              {"wanted", view.row.wanted_running},
-             {"processes", view.row.processes},
-             {"limit",
-              limits == host.engine.limits.end() ? view.row.processes : limits->second.processes},
+             {"processes", view.row.limits.processes},
+             {"limit", limits == host.engine.limits.end() ? view.row.limits.processes
+                                                          : limits->second.processes},
              {"ports", ports},
              {"keys", view.ssh_keys},
              {"root", host.engine.roots.at(view.row.id).name},
