@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <vector>
@@ -35,16 +34,16 @@ std::string encode(Wish wish, std::string_view id, const LxcConfig& config) {
 }
 
 /// The process: one child for each request, which does it and answers it by itself.
-[[noreturn]] void serve(int line, const std::string& lxc_path) {
+[[noreturn]] void serve(Fd line, const std::string& lxc_path) {
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) (void)::signal(number, SIG_DFL);
     (void)::signal(SIGCHLD, SIG_IGN);  // nobody waits for the children
     (void)::setpgid(0, 0);             // a terminal's Ctrl-C is for berthd
     (void)::prctl(PR_SET_NAME, "berth-launcher");
-    while (auto request = receive_packet(line, request_bytes_max)) {
+    while (auto request = receive_packet(line.get(), request_bytes_max)) {
         const pid_t child = ::fork();
         if (child != 0) continue;  // when there is none, nobody answers, and that is the answer
         (void)::signal(SIGCHLD, SIG_DFL);
-        (void)::close(line);
+        line.reset();
         fulfil(lxc_path, std::move(*request));
         ::_exit(0);
     }
@@ -78,7 +77,7 @@ Result<> Launcher::launch() {
     if (pid < 0) return fail(system_error("start the process that starts containers", errno));
     if (pid == 0) {
         pair.ours.reset();
-        serve(pair.theirs.get(), lxc_path_);
+        serve(std::move(pair.theirs), lxc_path_);
     }
     process_ = pid;
     line_ = std::move(pair.ours);

@@ -74,9 +74,9 @@ Result<Fd> lock_directory(const fs::path& directory, std::chrono::milliseconds w
     return lock;
 }
 
-/// One berthd for a state directory. The lock is inherited by the processes that liblxc forks,
-/// until they are titled monitors: whoever gets it knows that none of a killed predecessor's is
-/// half-way.
+/// One berthd for a state directory. The lock is inherited by the launcher and the processes
+/// that liblxc forks there, until they are titled monitors: whoever gets it knows that none of a
+/// killed predecessor's is half-way.
 Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
     return lock_directory(
         options.state_dir, wait_max,
