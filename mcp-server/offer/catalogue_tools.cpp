@@ -75,8 +75,7 @@ ToolAnswer CatalogueTools::attempt(std::string_view name, const Json& arguments,
     }
     answer["next"] = fmt::format(
         "It still runs: call operation_get {{\"id\":\"{0}\",\"wait_seconds\":30}} for its result, "
-        "or "
-        "operation_cancel to end it.",
+        "or operation_cancel to end it.",
         text_member(*operation, "id"));
     return TypedOutput{std::move(answer)};
 }
