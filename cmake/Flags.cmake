@@ -3,9 +3,11 @@
 
 find_program(CCACHE ccache)
 if(CCACHE)
-    # The precompiled header needs ccache told that its timestamps do not matter.
+    # The precompiled header needs ccache told that its timestamps do not matter. Paths are relative to the
+    # checkout and its name does not count, so that every checkout of this machine shares one cache.
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 
 add_library(berth_flags INTERFACE)
