@@ -1,72 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite database of desired state, in WAL mode with full durability, so that what was
-// acknowledged survives kill -9 and power loss. One connection writes and another reads, so that
-// nobody who looks waits for somebody's disk. Border file of <sqlite3.h>.
+// The host's database of desired state.
 #pragma once
 
+#include "base/sqlite.h"
 #include "tools-schema/contract/result.h"
 
-#include <atomic>
-#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <thread>
-#include <variant>
-#include <vector>
-
-struct sqlite3;
 
 namespace berth::store {
 
-using Value = std::variant<std::nullptr_t, std::int64_t, std::string>;
-using Row = std::vector<Value>;
-
-class Database {
+class Database final : public Sqlite {
 public:
-    /// Opens or creates the file (mode 0600) and brings it to the newest schema. A file of a newer
-    /// berth is refused as `unsupported`, naming both versions; nothing is ever migrated backwards.
+    /// As Sqlite::open(), with the host's schema.
     [[nodiscard]] static Result<std::unique_ptr<Database>> open(const std::filesystem::path& path);
-    Database(const Database&) = delete;
-    Database& operator=(const Database&) = delete;
-    ~Database();
-
-    /// Runs one statement with bound values and returns its rows. A broken UNIQUE constraint is
-    /// already_exists with the column ("containers.name") in `field`.
-    [[nodiscard]] Result<std::vector<Row>> run(std::string_view sql,
-                                               const std::vector<Value>& values = {});
-
-    /// The same for a statement that changes nothing: it sees everything committed and does not
-    /// wait for writers. Inside transact() it sees that transaction.
-    [[nodiscard]] Result<std::vector<Row>> read(std::string_view sql,
-                                                const std::vector<Value>& values = {});
-
-    /// Runs `work` in one transaction (BEGIN IMMEDIATE): all of it is kept, or, on an error, none.
-    /// Calls of run() and read() inside belong to it; other writers wait. Does not nest.
-    [[nodiscard]] Result<> transact(const std::function<Result<>()>& work);
-
-    /// Runs `work` as transact() would and keeps nothing, to learn what would come of it.
-    [[nodiscard]] Result<> rehearse(const std::function<Result<>()>& work);
-
-    [[nodiscard]] std::int64_t schema_version();
-
-private:
-    explicit Database(sqlite3* handle);
-    Result<> migrate();
-    Result<> transact(const std::function<Result<>()>& work, bool keep);
-    Result<> open_reader(const std::filesystem::path& path);
-    sqlite3* handle_;
-    std::recursive_mutex mutex_;
-    std::atomic<std::thread::id> transacting_;  // the thread that is inside transact()
-    sqlite3* reader_ = nullptr;
-    std::mutex reader_mutex_;
 };
-
-[[nodiscard]] std::int64_t integer(const Value& value);  // 0 when it is none
-[[nodiscard]] std::string text(const Value& value);      // "" when it is none
 
 }  // namespace berth::store

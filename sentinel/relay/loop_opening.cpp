@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace berth::sentinel {
 namespace {
@@ -130,12 +131,14 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
                 std::string_view all) {
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
-    const KernelAddress address = pool.primary.to_kernel();
+    const std::string_view said = all.substr(greeting.header_bytes());
+    const auto* const where = std::get_if<SocketAddress>(&pool.primary);
+    if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    const KernelAddress address = where->to_kernel();
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
     prepare(primary.socket);
-    const std::string_view said = all.substr(greeting.header_bytes());
     std::string_view first = said;
     std::string with_header;
     if (pool.proxy_protocol) {

@@ -4,15 +4,41 @@
 
 #include "base/socket_address.h"
 
+#include <compare>
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <variant>
 
 namespace berth::sentinel {
 
+/// Nobody speaks for the pool at present. Its names are known, and get an alert at once.
+struct Nowhere {
+    auto operator<=>(const Nowhere&) const = default;
+};
+
+/// A port of the host at the other end of a tunnel.
+struct TunnelPort {
+    std::uint64_t session = 0;  // never used twice
+    std::uint16_t port = 0;
+    auto operator<=>(const TunnelPort&) const = default;
+};
+
+using Destination = std::variant<Nowhere, SocketAddress, TunnelPort>;
+
+/// "192.0.2.1:443", "tunnel 7 port 443" or "nowhere".
+[[nodiscard]] std::string to_string(const Destination& destination);
+
 struct Pool {
     std::string name;
-    SocketAddress primary;
+    Destination primary;
     bool proxy_protocol = false;  // its primary wants to be told who connects
+    /// Which registration it stands for: several of a pool may be routed at a time. 0: static.
+    std::uint64_t registration = 0;
     bool operator==(const Pool&) const = default;
 };
+
+/// 1 to 63 of a-z, 0-9 and '-', as DNS labels are, since pools get hostnames.
+[[nodiscard]] bool is_pool_name(std::string_view text);
 
 }  // namespace berth::sentinel

@@ -31,6 +31,11 @@ std::unexpected<Error> two_routes(std::string_view key) {
             .next("remove one of the two: a name belongs to one pool"));
 }
 
+/// What a table keeps a pool under. No pool's name has a '#'.
+std::string key_of(const Pool& pool) {
+    return pool.registration == 0 ? pool.name : fmt::format("{}#{}", pool.name, pool.registration);
+}
+
 std::unexpected<Error> too_many() {
     return fail(ErrorCode::quota_exceeded, "there are more routes than the table takes");
 }
@@ -83,19 +88,20 @@ Result<> RouteTable::replace(const RouteList& list) {
     auto next = std::make_unique<Generation>();
     std::vector<const Pool*> pools;
     for (const Pool& pool : list.pools) {
-        auto& known = next->pools[pool.name];
+        auto& known = next->pools[key_of(pool)];
         known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
         pools.push_back(&known->pool);
     }
     if (!list.default_pool.empty()) {
-        const auto found = next->pools.find(list.default_pool);
-        if (found == next->pools.end()) {
+        const auto found = std::ranges::find(list.pools, list.default_pool, &Pool::name);
+        if (found == list.pools.end()) {
             return fail(make_error(
                 ErrorCode::not_found,
                 fmt::format("no route names the default pool \"{}\"", list.default_pool)));
         }
-        ++found->second->routes;  // it stays, whatever becomes of its routes
-        next->default_pool = &found->second->pool;
+        KnownPool& known = *next->pools.find(key_of(*found))->second;
+        ++known.routes;  // it stays, whatever becomes of its routes
+        next->default_pool = &known.pool;
     }
 
     // In the order of their hashes: those of a shard together, and the same name twice side by
@@ -120,7 +126,7 @@ Result<> RouteTable::replace(const RouteList& list) {
             entries.push_back(
                 {.name = route->key, .tag = tag_of(hash), .pool = pools[route->pool]});
             if (route->key.starts_with('.')) ++next->wildcards;
-            ++next->pools.find(list.pools[route->pool].name)->second->routes;
+            ++next->pools.find(key_of(*pools[route->pool]))->second->routes;
         }
         auto shard = RouteShard::make(entries);
         if (!shard) return too_many();
@@ -135,36 +141,66 @@ Result<> RouteTable::replace(const RouteList& list) {
 }
 
 Result<> RouteTable::add(const RoutePattern& pattern, const Pool& pool) {
+    return set(pattern, pool, Taken::refuse);
+}
+
+Result<> RouteTable::put(const RoutePattern& pattern, const Pool& pool) {
+    return set(pattern, pool, Taken::replace);
+}
+
+/// The table's own copy of a pool, made when there is none.
+Result<RouteTable::KnownPool*> RouteTable::known(const Pool& pool) {
+    Generation& now = *current_.load();
+    auto& known = now.pools[key_of(pool)];
+    if (!known) known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
+    if (known->pool == pool) return known.get();
+    return fail(make_error(ErrorCode::already_exists,
+                           fmt::format("there is another pool \"{}\", at {}", pool.name,
+                                       to_string(known->pool.primary))));
+}
+
+void RouteTable::forget_if_unused(KnownPool& pool) {
+    if (pool.routes > 0) return;
+    Generation& now = *current_.load();
+    const auto found = now.pools.find(key_of(pool.pool));
+    Retired old;
+    old.pool = std::move(found->second);
+    now.pools.erase(found);
+    retire(std::move(old));
+}
+
+Result<> RouteTable::set(const RoutePattern& pattern, const Pool& pool, Taken taken) {
     Generation& now = *current_.load();
     const std::string_view key = pattern.key();
     const std::uint64_t hash = sip_hash(key_, key);
     const RouteShard* const shard = now.shards[shard_of(hash)];
-    if (shard != nullptr && shard->find(key, tag_of(hash)) != nullptr) return two_routes(key);
-    if (now.routes == routes_max) return too_many();
-    auto found = now.pools.find(pool.name);
-    if (found != now.pools.end() && !(found->second->pool == pool)) {
-        return fail(make_error(ErrorCode::already_exists,
-                               fmt::format("there is another pool \"{}\", at {}", pool.name,
-                                           found->second->pool.primary.to_string())));
-    }
-    if (found == now.pools.end()) {
-        auto known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
-        found = now.pools.emplace(pool.name, std::move(known)).first;
-    }
+    const Pool* const before = shard == nullptr ? nullptr : shard->find(key, tag_of(hash));
+    if (before != nullptr && taken == Taken::refuse) return two_routes(key);
+    if (before == nullptr && now.routes == routes_max) return too_many();
+    KnownPool& to = *BERTH_TRY(known(pool));
+    if (before == &to.pool) return {};
     std::vector<RouteEntry> entries;
     const std::size_t count = shard == nullptr ? 0 : shard->count();
     entries.reserve(count + 1);
-    for (std::size_t index = 0; index < count; ++index) entries.push_back(shard->entry(index));
-    entries.push_back({.name = key, .tag = tag_of(hash), .pool = &found->second->pool});
+    for (std::size_t index = 0; index < count; ++index) {
+        if (shard->entry(index).name != key) entries.push_back(shard->entry(index));
+    }
+    entries.push_back({.name = key, .tag = tag_of(hash), .pool = &to.pool});
     auto grown = RouteShard::make(entries);
     if (!grown) {
-        if (found->second->routes == 0) now.pools.erase(found);  // no reader has seen it
+        forget_if_unused(to);
         return too_many();
     }
-    ++found->second->routes;
-    ++now.routes;
-    if (key.starts_with('.')) ++now.wildcards;
+    ++to.routes;
+    if (before == nullptr) {
+        ++now.routes;
+        if (key.starts_with('.')) ++now.wildcards;
+    }
     put_shard(shard_of(hash), std::move(grown));
+    if (before == nullptr) return {};
+    KnownPool& from = *now.pools.find(key_of(*before))->second;
+    --from.routes;
+    forget_if_unused(from);
     return {};
 }
 
@@ -184,14 +220,31 @@ Result<> RouteTable::remove(const RoutePattern& pattern) {
     put_shard(shard_of(hash), entries.empty() ? nullptr : RouteShard::make(entries));
     --now.routes;
     if (key.starts_with('.')) --now.wildcards;
-    const auto known = now.pools.find(pool->name);
-    if (--known->second->routes == 0) {
-        Retired old;
-        old.pool = std::move(known->second);
-        now.pools.erase(known);
-        retire(std::move(old));
-    }
+    KnownPool& known = *now.pools.find(key_of(*pool))->second;
+    --known.routes;
+    forget_if_unused(known);
     return {};
+}
+
+Result<> RouteTable::put_default(const std::optional<Pool>& pool) {
+    Generation& now = *current_.load();
+    KnownPool* to = nullptr;
+    if (pool) {
+        to = BERTH_TRY(known(*pool));
+        ++to->routes;
+    }
+    const Pool* const before = now.default_pool.exchange(to == nullptr ? nullptr : &to->pool);
+    if (before == nullptr) return {};
+    KnownPool& from = *now.pools.find(key_of(*before))->second;
+    --from.routes;
+    forget_if_unused(from);
+    return {};
+}
+
+const Pool* RouteTable::at(const RoutePattern& pattern) const noexcept {
+    const std::uint64_t hash = sip_hash(key_, pattern.key());
+    const RouteShard* const shard = current_.load()->shards[shard_of(hash)];
+    return shard == nullptr ? nullptr : shard->find(pattern.key(), tag_of(hash));
 }
 
 std::size_t RouteTable::count() const noexcept {

@@ -13,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +39,9 @@ struct RouteList {
         std::string_view key;    // of a RoutePattern; must outlive the call
         std::uint32_t pool = 0;  // an index into `pools`
     };
-    std::vector<Pool> pools = {};  // each name once
+    std::vector<Pool> pools = {};  // each name and registration once
     std::vector<Route> routes = {};
-    std::string default_pool = {};  // for names that have no route; "" for none
+    std::string default_pool = {};  // for names that have no route; "" for none. The first so named
 };
 
 class RouteTable {
@@ -62,8 +63,15 @@ public:
     /// already_exists when the name has a route, whichever pool has it, or when there is a pool of
     /// that name with another address.
     [[nodiscard]] Result<> add(const RoutePattern& pattern, const Pool& pool);
+    /// Leads a name to that pool, whether it has a route or not; a reader sees the old or the new.
+    /// already_exists when there is a pool of that name and registration with another address.
+    [[nodiscard]] Result<> put(const RoutePattern& pattern, const Pool& pool);
     /// not_found when it has no route.
     [[nodiscard]] Result<> remove(const RoutePattern& pattern);
+    /// For names that have no route; nothing: none.
+    [[nodiscard]] Result<> put_default(const std::optional<Pool>& pool);
+    /// The route of exactly that pattern; what is pointed at stays until the next change.
+    [[nodiscard]] const Pool* at(const RoutePattern& pattern) const noexcept;
     [[nodiscard]] std::size_t count() const noexcept;
     /// Memory of the routes, without the pools.
     [[nodiscard]] std::size_t bytes() const noexcept;
@@ -71,6 +79,7 @@ public:
 private:
     friend class RouteReader;
     struct Generation;
+    enum class Taken : std::uint8_t { refuse, replace };
     struct KnownPool {
         Pool pool;
         std::size_t routes = 0;
@@ -87,6 +96,9 @@ private:
         std::unique_ptr<Generation> generation;
     };
 
+    [[nodiscard]] Result<KnownPool*> known(const Pool& pool);
+    void forget_if_unused(KnownPool& pool);
+    [[nodiscard]] Result<> set(const RoutePattern& pattern, const Pool& pool, Taken taken);
     void put_shard(std::size_t index, RouteShard::Owned shard);
     void retire(Retired retired);
 

@@ -16,7 +16,6 @@ namespace berth::sentinel {
 namespace {
 
 constexpr std::size_t words_max = 3;
-constexpr std::size_t pool_name_bytes_max = 63;
 
 struct Words {
     std::array<std::string_view, words_max> word;
@@ -38,15 +37,6 @@ Words split(std::string_view line) {
         words.word[words.count++] = word;
         line.remove_prefix(word.size());
     }
-}
-
-/// As DNS labels are, since pools get hostnames.
-bool is_pool_name(std::string_view text) {
-    const auto allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-    };
-    return !text.empty() && text.size() <= pool_name_bytes_max && text.front() != '-' &&
-           text.back() != '-' && std::ranges::all_of(text, allowed);
 }
 
 /// Finds pools of a list again: most lines name one that an earlier line named.
@@ -73,10 +63,10 @@ public:
             const bool proxied = told.contains("*") || told.contains(full);
             pools_.push_back(
                 {.name = std::move(full), .primary = primary, .proxy_protocol = proxied});
-        } else if (pools_[known->second].primary != primary) {
+        } else if (pools_[known->second].primary != Destination(primary)) {
             return fail(ErrorCode::invalid_argument,
                         fmt::format("pool \"{}\" has another address above, {}", full,
-                                    pools_[known->second].primary.to_string()));
+                                    to_string(pools_[known->second].primary)));
         }
         by_text_.emplace(std::pair(address, name), known->second);
         return known->second;

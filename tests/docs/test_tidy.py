@@ -27,6 +27,7 @@ ARROWS = {
     "sentinel/route": ("tools-schema/contract", "base", "sentinel/tls"),
     "sentinel/proxy": ("tools-schema/contract", "base"),
     "sentinel/relay": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/proxy", "sentinel/route"),
+    "sentinel/registry": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/route"),
     "sentinel/page": ("tools-schema/contract", "base", "sentinel/relay"),
     "sentinel": ("tools-schema/contract", "base", "sentinel"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),
