@@ -204,6 +204,11 @@ void Loop::abort(Connection& connection, Count why) {
 
 void Loop::end(Connection& connection, Count why) {
     if (connection.stage == Stage::over) return;
+    counters_.add(why);  // before its peers can see the end, so that who has seen it finds it counted
+    remove(connection);
+}
+
+void Loop::remove(Connection& connection) {
     connection.stage = Stage::over;
     connection.leave();
     connection.opening.reset();
@@ -213,7 +218,6 @@ void Loop::end(Connection& connection, Count why) {
     }
     // It must not be found again: neither by a queue of ours nor, after this turn, by an event.
     if (std::exchange(connection.again, false)) std::erase(again_, &connection);
-    counters_.add(why);
     const std::size_t index = connection.index;
     ended_.push_back(std::exchange(connections_[index], nullptr));
     if (index + 1 != connections_.size()) {

@@ -67,6 +67,7 @@ private:
     void end_late();
     void relay(Connection& connection);
     void end(Connection& connection, Count why);
+    void remove(Connection& connection);
     void abort(Connection& connection, Count why);
     void watch(Connection& connection, Side& side);
 

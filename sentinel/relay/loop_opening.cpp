@@ -204,6 +204,7 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
 }
 
 void Loop::refuse(Connection& connection, Alert alert, Count why) {
+    counters_.add(why);
     const Fd& client = connection.client.socket;
     const auto record = alert_record(alert);
     (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
@@ -213,7 +214,7 @@ void Loop::refuse(Connection& connection, Alert alert, Count why) {
     for (int turn = 0; turn < drains_max; ++turn) {
         if (::recv(client.get(), buffer.data(), buffer.size(), 0) <= 0) break;
     }
-    end(connection, why);
+    remove(connection);
 }
 
 }  // namespace berth::sentinel

@@ -266,6 +266,10 @@ class Host:
                 os.kill(int(line.partition(":")[0]), signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it was on its way
+        try:
+            wait_until(lambda: not self.our_processes(), "its processes to end", 15)
+        except AssertionError:
+            pass  # test_zz_clean reports them
         self.log.close()
         self.machine.close()
         for path in sorted(self.cgroups(), key=len, reverse=True):
@@ -274,7 +278,14 @@ class Host:
                     os.rmdir(top)
                 except OSError:
                     pass  # test_zz_clean reports it
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._remove_files()
+
+    def _remove_files(self):
+        """Again while something that is ending still writes; what stays then is said."""
+        def gone():
+            shutil.rmtree(self.root, ignore_errors=True)
+            return not self.root.exists()
+        wait_until(gone, f"{self.root} to be removed", 15)
 
 
 def _unused_uids():
