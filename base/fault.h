@@ -24,6 +24,8 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "engine.seed",          // a file in it
     "ssh.keys",             // the list of who may log in
     "engine.share",         // berth's directory in the container
+    "guest.listen",         // the container's own socket
+    "engine.shares",        // a directory of the host in the container
     "engine.launch",        // before liblxc is asked
     "engine.launched",      // its init runs
     "net.confine",          // its link

@@ -86,6 +86,25 @@ std::filesystem::path ContainerService::guest_directory(std::string_view id) con
     return options_.state_dir / "containers" / id / "guest";
 }
 
+std::filesystem::path ContainerService::device_directory(std::string_view id) const {
+    return options_.state_dir / "containers" / id / "dev";
+}
+
+Result<> ContainerService::open_guest_socket(const store::Container& row) {
+    if (!options_.guest_sockets || !row.guest_socket) return {};
+    return rooms_.guests.open(row.id, device_directory(row.id));
+}
+
+Result<> ContainerService::open_entries(const store::Container& row) {
+    BERTH_TRY(open_guest_socket(row));
+    return rooms_.logins.open(row.id, row.ssh_port);
+}
+
+void ContainerService::close_entries(const store::Container& row) {
+    rooms_.logins.close(row.id);
+    rooms_.guests.close(row.id, device_directory(row.id));
+}
+
 Result<store::Container> ContainerService::find(std::string_view name) {
     auto row = BERTH_TRY(containers_.find_by_name(name));
     if (row) return *std::move(row);
@@ -161,6 +180,7 @@ Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                     .prefix_length = plan_.subnet().prefix_length(),
                                     .gateway = plan_.subnet().gateway()},
                         .host_files = guest_directory(row.id),
+                        .device_files = device_directory(row.id),
                         .root = BERTH_TRY(rooms_.layers.root_of(row.id)),
                         .no_new_privileges = row.no_new_privileges};
 }
@@ -217,9 +237,17 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
     BERTH_TRY(go_on(waiting, 1, "starting it"));
     BERTH_TRY(publish_keys(row));
     rooms_.agents.forget(row.id);
-    BERTH_TRY(rooms_.engine.start(BERTH_TRY(spec_of(row, image))));
+    auto spec = BERTH_TRY(spec_of(row, image));
+    const auto unfielded = [](Error error) { return fail(std::move(error).at("")); };
+    for (const auto& share : row.shares) {
+        auto found = options_.shares.find(share);
+        if (!found) return unfielded(found.error());
+        spec.shares.push_back(*std::move(found));
+    }
+    BERTH_TRY(open_guest_socket(row));  // before init could look for it
+    if (auto started = rooms_.engine.start(spec); !started) return unfielded(started.error());
     note_use(row);
-    BERTH_TRY(rooms_.logins.open(row.id, row.ssh_port));
+    BERTH_TRY(open_entries(row));
     // Running is a claim; these two are the proof.
     BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
     BERTH_TRY(prove(row.id, waiting, [&]() -> Result<> {
@@ -252,7 +280,7 @@ Result<> ContainerService::prove(const std::string& id, const Waiting& waiting,
 Result<> ContainerService::take_down(const store::Container& row) {
     BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
     BERTH_TRY(fault::at("container.delete"));
-    rooms_.logins.close(row.id);
+    close_entries(row);
     rooms_.agents.forget(row.id);
     BERTH_TRY(rooms_.engine.destroy(row.id));
     rooms_.network.release(row.ipv4);
@@ -261,6 +289,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     BERTH_TRY(fault::at("container.remove"));
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
+    wake_failures_.forget(row.id);
     rooms_.warnings.resolve_all(warning::container_entity(row.name));
     rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");
@@ -291,8 +320,9 @@ Result<> ContainerService::start_held(const store::Container& row, const Waiting
     const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
     Rollback undo;
     undo.on_failure([this, row]() noexcept {
-        rooms_.logins.close(row.id);
+        close_entries(row);
         (void)rooms_.engine.stop(row.id, 0);
+        await_use(row);
     });
     const auto up = [&]() -> Result<> {
         BERTH_TRY(bring_up(row, image, waiting));
@@ -341,14 +371,15 @@ Result<> ContainerService::stop_held(const store::Container& row, int timeout_se
     undo.on_failure([this, row]() noexcept {
         if (!rooms_.engine.running(row.id)) return;
         (void)containers_.set_wanted_running(row.id, row.wanted_running);
-        (void)rooms_.logins.open(row.id, row.ssh_port);
+        (void)open_entries(row);
     });
     BERTH_TRY(fault::at("container.stop"));
-    rooms_.logins.close(row.id);
+    close_entries(row);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
     undo.keep();
     made_right(row);
     rooms_.agents.forget(row.id);
+    await_use(row);
     rooms_.events.container(row.name, "stopped");
     return {};
 }
@@ -399,9 +430,10 @@ Result<exec::KeptOutputs::Part> ContainerService::read_output(const ContainerNam
 
 Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exec::Request& request,
                                             const std::stop_token& cancelled) {
-    const auto row = find_usable(name);
-    if (!row) return fail(row.error());
-    const auto used = use(*row);
+    const auto row = find_ready(name);
+    if (!row) return fail(Error(row.error()).at("/container"));
+    const auto used = use(*row);  // from here on it is not idle
+    BERTH_TRY(make_usable(name, cancelled));
     return rooms_.executor.run(row->id, request, cancelled);
 }
 

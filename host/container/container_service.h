@@ -8,10 +8,13 @@
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
 #include "host/container/limits.h"
+#include "host/container/shares.h"
 #include "host/container/uses.h"
+#include "host/container/wake_failures.h"
 #include "host/engine/container_engine.h"
 #include "host/events/events.h"
 #include "host/exec/executor.h"
+#include "host/guest/guest_service.h"
 #include "host/image/image_store.h"
 #include "host/net/network.h"
 #include "host/snapshot/layer_store.h"
@@ -66,6 +69,8 @@ struct CreateWish {
     bool start = true;
     store::Labels labels = {};
     bool no_new_privileges = false;
+    store::Shares shares = {};
+    bool guest_socket = true;
     store::Lifecycle life = {};         // but when it expires, which follows from the next
     std::int64_t ttl_seconds = 0;       // 0: it stays
     std::optional<Origin> origin = {};  // absent: the image alone
@@ -82,7 +87,11 @@ struct UpdateWish {
     std::optional<std::int64_t> ttl_seconds = {};  // from now; 0: it stays
     std::optional<std::int64_t> idle_stop_seconds = {};
     std::optional<bool> delete_after_stop = {};
-    std::optional<bool> no_new_privileges = {};  // from the next start on
+    std::optional<bool> no_new_privileges = {};    // from the next start on
+    store::Shares shares = {};                     // set or changed; the same
+    std::vector<std::string> shares_removed = {};  // by the path inside
+    std::optional<bool> guest_socket = {};
+    std::optional<bool> wake = {};
 };
 
 /// Whoever waits for a change: how they take it back, and how they hear how far it is.
@@ -101,6 +110,10 @@ struct ServiceOptions {
     std::filesystem::path state_dir;
     std::string bridge;
     net::PortRange forward_ports;  // host ports that are given out when none is asked for
+    ShareRules shares = ShareRules();
+    bool guest_sockets = true;  // whether any container is told of itself
+    std::string location = {};  // what containers are told of where they are
+    std::string pool = {};
 };
 
 inline constexpr std::size_t ports_per_container_max = 1024;
@@ -119,6 +132,7 @@ struct Rooms {
     events::Events& events;
     snapshot::LayerStore& layers;
     warning::Warnings& warnings;
+    guest::Guests& guests;
 };
 
 /// Names a container's configuration as it is; another one after every update().
@@ -169,6 +183,8 @@ public:
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
     [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});
+    /// What the container of that id is told of itself on its own socket.
+    [[nodiscard]] Result<Json> about(const std::string& id);
     /// Calls `work` with a container that is neither being made nor deleted, while nobody else
     /// changes it.
     [[nodiscard]] Result<> change(const ContainerName& name, std::string_view doing,
@@ -226,7 +242,12 @@ private:
     [[nodiscard]] Result<store::Container> find_ready(const ContainerName& name);
     [[nodiscard]] Result<KeyedLock::Held> hold(const ContainerName& name, std::string_view doing,
                                                const Waiting& waiting);
-    [[nodiscard]] Result<store::Container> find_usable(const ContainerName& name);
+    /// Fails unless commands can run there; starts one that is stopped and is to be woken.
+    [[nodiscard]] Result<> make_usable(const ContainerName& name, const std::stop_token& cancelled);
+    /// Starts it for whoever uses it, once for all that come meanwhile.
+    [[nodiscard]] Result<> wake(const store::Container& seen, const std::stop_token& cancelled);
+    /// Has a login wake it, if that is wanted.
+    void await_use(const store::Container& row);
     /// The row as it is now, if it is still the one seen and its change is nobody else's.
     [[nodiscard]] Result<std::optional<store::Container>> same(const store::Container& seen);
     [[nodiscard]] Result<> start_held(const store::Container& row, const Waiting& waiting);
@@ -244,6 +265,15 @@ private:
     [[nodiscard]] Result<image::Image> image_of(const CreateWish& wish);
     [[nodiscard]] Result<> check_limits(const engine::Limits& limits) const;
     [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
+    [[nodiscard]] std::filesystem::path device_directory(std::string_view id) const;
+    /// Its SSH entry and its own socket, as its row says.
+    [[nodiscard]] Result<> open_entries(const store::Container& row);
+    void close_entries(const store::Container& row);
+    [[nodiscard]] Result<> open_guest_socket(const store::Container& row);
+    /// Opens or closes it, as the row says.
+    [[nodiscard]] Result<> set_guest_socket(const store::Container& row);
+    [[nodiscard]] Result<> check_shares(const store::Container& row,
+                                        const store::Shares& set) const;
 
     [[nodiscard]] store::Container row_of(const CreateWish& wish, const image::Image& image,
                                           std::string host_key) const;
@@ -276,6 +306,7 @@ private:
     store::Ports ports_;
     store::SshKeys keys_;
     Uses uses_;
+    WakeFailures wake_failures_;
     KeyedLock locks_;            // one change at a time for each container
     std::mutex forwards_mutex_;  // the table that is written last is the one read last
 };

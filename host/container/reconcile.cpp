@@ -48,7 +48,10 @@ Result<> ContainerService::reconcile() {
     }
     for (const auto& row : BERTH_TRY(containers_.list())) {
         // The Keeper starts those that are wanted and do not run.
-        if (rooms_.engine.running(row.id)) find_again(row);
+        if (rooms_.engine.running(row.id))
+            find_again(row);
+        else if (row.phase == store::Phase::ready && !row.wanted_running)
+            await_use(row);
     }
     return {};
 }
@@ -75,6 +78,7 @@ void ContainerService::end_half_way(const store::Container& row) {
 void ContainerService::find_again(const store::Container& row) {
     std::string_view what = "has no SSH entry";
     auto found = publish_keys(row);
+    if (found) found = open_guest_socket(row);
     if (found && !rooms_.engine.frozen(row.id)) found = rooms_.logins.open(row.id, row.ssh_port);
     // An end between two steps of a start or of a change has left other limits, or none.
     if (auto held = rooms_.engine.limit(row.id, {}, limits_of(row)); !held) {

@@ -31,6 +31,8 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     row.labels = wish.labels;
     row.life = wish.life;
     row.no_new_privileges = wish.no_new_privileges;
+    row.shares = wish.shares;
+    row.guest_socket = wish.guest_socket;
     row.life.used_at = now_ms();
     if (wish.ttl_seconds > 0) row.life.expires_at = now_ms() + wish.ttl_seconds * 1000;
     if (wish.start && row.life.after_stop == store::AfterStop::remove)

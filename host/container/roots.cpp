@@ -40,9 +40,9 @@ Result<View> ContainerService::change_stopped(
     if (running) {
         Rollback undo;
         undo.on_failure([this, row = *row]() noexcept {
-            if (rooms_.engine.running(row.id)) (void)rooms_.logins.open(row.id, row.ssh_port);
+            if (rooms_.engine.running(row.id)) (void)open_entries(row);
         });
-        rooms_.logins.close(row->id);
+        close_entries(*row);
         BERTH_TRY(rooms_.engine.stop(row->id, stop_seconds));
         rooms_.agents.forget(row->id);
         undo.keep();
@@ -67,6 +67,8 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
                     .ssh_keys = {},
                     .labels = row->labels,
                     .no_new_privileges = row->no_new_privileges,
+                    .shares = row->shares,
+                    .guest_socket = row->guest_socket,
                     .origin = Origin{
                         .layer_id = "", .image_digest = row->image_digest, .container = row->name}};
     for (const auto& key : BERTH_TRY(keys_.list_of(row->id)))

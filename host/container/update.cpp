@@ -77,7 +77,11 @@ Result<store::Container> ContainerService::changed(store::Container row,
     if (wish.ttl_seconds)
         life.expires_at = *wish.ttl_seconds > 0 ? now_ms() + *wish.ttl_seconds * 1000 : 0;
     life.idle_stop_seconds = wish.idle_stop_seconds.value_or(life.idle_stop_seconds);
+    life.wake = wish.wake.value_or(life.wake);
     row.no_new_privileges = wish.no_new_privileges.value_or(row.no_new_privileges);
+    row.guest_socket = wish.guest_socket.value_or(row.guest_socket);
+    row.shares = BERTH_TRY(changed_by(wish.shares, wish.shares_removed, row.shares));
+    BERTH_TRY(check_shares(row, wish.shares));
     if (wish.delete_after_stop && !*wish.delete_after_stop)
         life.after_stop = store::AfterStop::keep;
     if (wish.delete_after_stop && *wish.delete_after_stop)
@@ -85,11 +89,28 @@ Result<store::Container> ContainerService::changed(store::Container row,
     return row;
 }
 
+Result<> ContainerService::check_shares(const store::Container& row,
+                                        const store::Shares& set) const {
+    for (std::size_t index = 0; index < set.size(); ++index) {
+        const auto found = options_.shares.find(set[index]);
+        const auto fine =
+            found ? rooms_.engine.check_share(*found, row.uid_base) : Result<>(fail(found.error()));
+        if (!fine) return fail(Error(fine.error()).at(fmt::format("/shares/{}/host_path", index)));
+    }
+    return {};
+}
+
 Result<std::pair<View, engine::Usage>> ContainerService::usage(const ContainerName& name) {
     const auto row = BERTH_TRY(find_ready(name));
     const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
     auto used = BERTH_TRY(rooms_.engine.usage(BERTH_TRY(spec_of(row, image))));
     return std::pair(BERTH_TRY(view(row)), used);
+}
+
+Result<> ContainerService::set_guest_socket(const store::Container& row) {
+    if (row.guest_socket) return open_guest_socket(row);
+    rooms_.guests.close(row.id, device_directory(row.id));
+    return {};
 }
 
 Result<View> ContainerService::rehearse_update(const ContainerName& name, const UpdateWish& wish) {
@@ -109,8 +130,16 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
         BERTH_TRY(rooms_.engine.limit(before.id, limits_of(before), limits_of(after)));
     }
     BERTH_TRY(fault::at("container.update"));
+    if (before.guest_socket != after.guest_socket && rooms_.engine.running(before.id)) {
+        undo.on_failure([this, before]() noexcept { (void)set_guest_socket(before); });
+        BERTH_TRY(set_guest_socket(after));
+    }
     BERTH_TRY(containers_.update(after));
     undo.keep();
+    if (before.life.wake != after.life.wake && !rooms_.engine.running(after.id)) {
+        rooms_.logins.close(after.id);
+        await_use(after);
+    }
     note_use(after);  // an idle time that is new begins now
     rooms_.events.container(after.name, "updated");
     return view(BERTH_TRY(find(after.name)));

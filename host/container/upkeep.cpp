@@ -58,12 +58,43 @@ Result<std::optional<store::Container>> ContainerService::same(const store::Cont
     return now;
 }
 
-Result<store::Container> ContainerService::find_usable(const ContainerName& name) {
-    auto row = find_ready(name);
-    if (!row) return fail(std::move(row).error().at("/container"));
-    if (!rooms_.engine.running(row->id)) return fail(stopped_error(*row, "/container"));
+Result<> ContainerService::make_usable(const ContainerName& name,
+                                       const std::stop_token& cancelled) {
+    const auto row = find_ready(name);
+    if (!row) return fail(Error(row.error()).at("/container"));
+    const bool running = rooms_.engine.running(row->id);
+    // One that is being stopped because nobody used it still runs.
+    if (row->life.wake && !(running && row->wanted_running)) return wake(*row, cancelled);
+    if (!running) return fail(stopped_error(*row, "/container"));
     if (rooms_.engine.frozen(row->id)) return fail(paused_error(*row, "/container"));
-    return row;
+    return {};
+}
+
+Result<> ContainerService::wake(const store::Container& seen, const std::stop_token& cancelled) {
+    const auto begun = rooms_.clock.steady();
+    const auto held = locks_.hold(seen.name, cancelled);
+    if (!held) return fail(make_error(ErrorCode::unavailable, "was cancelled").next("call again"));
+    const auto row = BERTH_TRY(same(seen));
+    if (!row) return fail(stopped_error(seen, "/container"));
+    if (rooms_.engine.running(row->id)) return {};
+    if (!row->life.wake) return fail(stopped_error(*row, "/container"));
+    if (auto failure = wake_failures_.since(row->id, begun)) return fail(*std::move(failure));
+    const auto started = start_held(*row, {.cancelled = cancelled});
+    wake_failures_.note(row->id, rooms_.clock.steady(), started);
+    if (!started) return fail(started.error());
+    log::info("a container was woken by use", {{"container", row->name}, {"id", row->id}});
+    rooms_.events.container(row->name, "started");
+    return {};
+}
+
+void ContainerService::await_use(const store::Container& row) {
+    if (!row.life.wake) return;
+    const auto awaited = rooms_.logins.await(
+        row.id, row.ssh_port,
+        [this, row](const std::stop_token& cancelled) { return wake(row, cancelled); });
+    if (!awaited)
+        log::warning("a login will not wake a container",
+                     {{"container", row.name}, {"cause", awaited.error().message}});
 }
 
 Uses::Held ContainerService::use(const store::Container& row) {
@@ -98,7 +129,7 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
     if (!row || !row->wanted_running || rooms_.engine.running(row->id)) return false;
-    rooms_.logins.close(row->id);
+    close_entries(*row);
     rooms_.agents.forget(row->id);
     BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
     const bool again = comes_back(row->life.restart, ending);
@@ -112,6 +143,7 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
                                               {"id", row->id},
                                               {"how", word(ending)},
                                               {"again", again ? "yes" : "no"}});
+    if (!again) await_use(*row);
     rooms_.events.container(row->name, "ended");
     return again;
 }
@@ -151,7 +183,7 @@ Result<> ContainerService::remove_due(const store::Container& seen) {
 void ContainerService::stop_all(std::chrono::seconds time_max) {
     const auto rows = containers_.list();
     if (!rows) return log::error("containers cannot be stopped", {{"cause", rows.error().message}});
-    for (const auto& row : *rows) rooms_.logins.close(row.id);
+    for (const auto& row : *rows) close_entries(row);
     container::stop_all(rooms_.engine, *rows, time_max);
 }
 

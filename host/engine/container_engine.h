@@ -93,6 +93,14 @@ struct Root {
 /// An overlay takes 500; each costs a look at every first use of a file.
 inline constexpr std::size_t layers_max = 64;
 
+/// A directory of the host that is seen in a container.
+struct Share {
+    std::filesystem::path allowed;  // by its real path: the directory that the operator allows
+    std::string below = {};         // the way from there; "": all of it
+    std::string inside = {};        // relative to the container's root, as "srv/data"
+    bool writable = false;
+};
+
 struct CopyBounds {
     std::stop_token cancelled = {};
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -113,8 +121,10 @@ struct Spec {
     NetworkCard network;
     std::filesystem::path
         host_files;  // a directory of the host that is seen read-only at guest_files
+    std::filesystem::path device_files = {};  // the same at guest_devices; "": nothing is
     Root root = {};
     bool no_new_privileges = false;  // set-user-id programs give nothing (prctl(2))
+    std::vector<Share> shares = {};  // none lies in another
 };
 
 /// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
@@ -122,6 +132,8 @@ enum class Ending : std::uint8_t { clean, failed, rebooted, unknown };
 
 /// Where Spec::host_files is seen inside a container.
 inline constexpr std::string_view guest_files = "usr/lib/berth";
+/// Where Spec::device_files is.
+inline constexpr std::string_view guest_devices = "dev/berth";
 
 class ContainerEngine {
 public:
@@ -162,6 +174,9 @@ public:
 
     /// unsupported, at the limit's field, when this machine has no means to keep one of them.
     [[nodiscard]] virtual Result<> check(const Limits& limits) const = 0;
+    /// Whether start() could show that directory to the container whose ids begin at `uid_base`:
+    /// not_found, invalid_argument or unsupported, at /host_path, when not.
+    [[nodiscard]] virtual Result<> check_share(const Share& share, std::int64_t uid_base) const = 0;
     /// Puts limits on a container that has those of `from`, on a running one at once: all, or on
     /// an error none. `busy` when it uses more now. From no limits at all, each is set anew.
     [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& from,

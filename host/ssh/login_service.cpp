@@ -26,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int threads = 4;  // one container that hangs delays no login to another
+constexpr int wakers = 4;   // containers that are started at once because somebody logs in
 constexpr int backlog = 128;
 constexpr auto banner_time_max = 20s;
 constexpr std::uint64_t stop_key = 0;
@@ -98,11 +99,19 @@ Result<std::unique_ptr<LoginService>> LoginService::start(exec::AgentLink& agent
         return fail(system_error("watch for the end", errno));
     for (int count = 0; count < threads; ++count)
         service->threads_.emplace_back([raw = service.get()] { raw->serve(); });
+    for (int count = 0; count < wakers; ++count)
+        service->threads_.emplace_back(
+            [raw = service.get()](const std::stop_token& over) { raw->wake_asked_for(over); });
     return service;
 }
 
 LoginService::~LoginService() {
+    stop();
+}
+
+void LoginService::stop() {
     (void)::eventfd_write(stopping_.get(), 1);
+    for (auto& thread : threads_) thread.request_stop();
     threads_.clear();
 }
 
@@ -116,7 +125,9 @@ Result<> LoginService::watch(int fd, std::uint64_t key, bool again) const {
 Result<> LoginService::open(std::string_view id, std::int64_t port) {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, entry] : entries_) {
-        if (entry->listener && entry->id == id) return {};
+        if (!entry->listener || entry->id != id) continue;
+        entry->wake = nullptr;  // it runs
+        return {};
     }
     BERTH_TRY(fault::at("ssh.listen"));
     auto entry = std::make_shared<Entry>(
@@ -124,6 +135,15 @@ Result<> LoginService::open(std::string_view id, std::int64_t port) {
     const auto key = next_key_++;
     BERTH_TRY(watch(entry->listener.get(), key, false));
     entries_.emplace(key, std::move(entry));
+    return {};
+}
+
+Result<> LoginService::await(std::string_view id, std::int64_t port, Wake wake) {
+    BERTH_TRY(open(id, port));
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+        if (entry->listener && entry->id == id) entry->wake = std::move(wake);
+    }
     return {};
 }
 
@@ -176,7 +196,50 @@ void LoginService::handle(std::uint64_t key) {
     Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     (void)watch(entry->listener.get(), key,
                 true);  // another thread may take the next one meanwhile
-    if (client) admit(entry->id, std::move(client));
+    if (client && !keep_waiting(entry, client)) admit(entry->id, std::move(client));
+}
+
+bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client) {
+    const std::lock_guard lock(mutex_);
+    if (!entry->wake) return false;
+    // One more is closed: so many cannot all log in then.
+    if (entry->waiting.size() < logins_per_container_max)
+        entry->waiting.push_back(std::move(client));
+    else
+        client.reset();
+    if (!std::exchange(entry->waking, true)) {
+        to_wake_.push_back(entry);
+        to_wake_filled_.notify_one();
+    }
+    return true;
+}
+
+void LoginService::wake_asked_for(const std::stop_token& stopping) {
+    for (;;) {
+        std::shared_ptr<Entry> entry;
+        Wake wake;
+        {
+            std::unique_lock lock(mutex_);
+            if (!to_wake_filled_.wait(lock, stopping, [this] { return !to_wake_.empty(); })) return;
+            if (stopping.stop_requested()) return;
+            entry = std::move(to_wake_.front());
+            to_wake_.pop_front();
+            wake = entry->wake;
+        }
+        const auto woken = wake ? wake(stopping) : Result<>();
+        if (!woken)
+            log::warning("ssh: a container was not woken",
+                         {{"container", entry->id}, {"cause", woken.error().message}});
+        std::vector<Fd> clients;
+        {
+            const std::lock_guard lock(mutex_);
+            clients = std::exchange(entry->waiting, {});
+            entry->waking = false;
+        }
+        for (Fd& client : clients) {
+            if (woken) admit(entry->id, std::move(client));
+        }
+    }
 }
 
 void LoginService::admit(const std::string& id, Fd client) {

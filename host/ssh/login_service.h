@@ -9,11 +9,15 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -27,6 +31,9 @@ struct LoginUse {
     std::optional<std::chrono::system_clock::time_point> last = {};
 };
 
+/// Starts the container that somebody wants to log in to. It may take its time.
+using Wake = std::function<Result<>(const std::stop_token& cancelled)>;
+
 /// What the container room needs of the SSH service.
 class Logins {
 public:
@@ -36,6 +43,9 @@ public:
     virtual ~Logins() = default;
     /// Listens on `port` for logins to that container; nothing to do when it does already.
     [[nodiscard]] virtual Result<> open(std::string_view id, std::int64_t port) = 0;
+    /// Listens on `port` for a container that is stopped. Whoever connects waits while `wake` is
+    /// called, once for all of them, and is let in when that has opened the container for logins.
+    [[nodiscard]] virtual Result<> await(std::string_view id, std::int64_t port, Wake wake) = 0;
     /// Stops listening. Logins that are open go on.
     virtual void close(std::string_view id) = 0;
     /// Connects to `port` as a client would, and returns when the server has named itself.
@@ -51,7 +61,10 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<LoginService>> start(exec::AgentLink& agents);
     ~LoginService() override;
 
+    /// Lets nobody in any more, and wakes nothing; for the end, and can be repeated.
+    void stop();
     [[nodiscard]] Result<> open(std::string_view id, std::int64_t port) override;
+    [[nodiscard]] Result<> await(std::string_view id, std::int64_t port, Wake wake) override;
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
     [[nodiscard]] LoginUse use(std::string_view id, std::int64_t port) override;
@@ -62,12 +75,19 @@ private:
         std::string id;
         Fd listener;
         std::unique_ptr<exec::Running> login;
+        // Of a container that is stopped:
+        Wake wake = {};
+        std::vector<Fd> waiting = {};
+        bool waking = false;
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
     void serve();
     void handle(std::uint64_t key);
     void admit(const std::string& id, Fd client);
+    /// Keeps a client for later, while the container is stopped; false when it is not.
+    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client);
+    void wake_asked_for(const std::stop_token& stopping);
     [[nodiscard]] Result<> watch(int fd, std::uint64_t key, bool again) const;
 
     exec::AgentLink& agents_;
@@ -78,6 +98,8 @@ private:
     /// When a login of a container that is open for logins last came or went.
     std::map<std::string, std::chrono::system_clock::time_point, std::less<>> last_uses_;
     std::uint64_t next_key_ = 1;
+    std::deque<std::shared_ptr<Entry>> to_wake_;
+    std::condition_variable_any to_wake_filled_;
     std::vector<std::jthread> threads_;
 };
 

@@ -50,12 +50,32 @@ Labels to_labels(const std::string& column) {
     return labels;
 }
 
+std::string to_column(const Shares& shares) {
+    Json array = Json::array();
+    for (const auto& [host_path, path, writable] : shares)
+        array.push_back({{"host_path", host_path}, {"path", path}, {"writable", writable}});
+    return to_text(array);
+}
+
+Shares to_shares(const std::string& column) {
+    Shares shares;
+    const auto array = parse_json(column);  // our own writing, as above
+    if (!array || !array->is_array()) return shares;
+    for (const auto& share : *array)
+        shares.push_back({.host_path = share.value("host_path", ""),
+                          .path = share.value("path", ""),
+                          .writable = share.value("writable", false)});
+    return shares;
+}
+
 constexpr std::string_view select_containers =
     "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
     "memory_bytes, cpu_percent, processes, host_key, created_at, labels, "
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
-    "receive_bytes_per_second, send_bytes_per_second, no_new_privileges FROM containers";
+    "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
+    "wake "
+    "FROM containers";
 
 Container to_container(const Row& row) {
     return {
@@ -86,8 +106,11 @@ Container to_container(const Row& row) {
                  .expires_at = integer(row[18]),
                  .idle_stop_seconds = integer(row[19]),
                  .after_stop = static_cast<AfterStop>(integer(row[20])),
-                 .used_at = integer(row[21])},
+                 .used_at = integer(row[21]),
+                 .wake = integer(row[35]) != 0},
         .no_new_privileges = integer(row[32]) != 0,
+        .shares = to_shares(text(row[33])),
+        .guest_socket = integer(row[34]) != 0,
         .generation = integer(row[22]),
         .last_end = {.at = integer(row[23]), .how = text(row[24]), .restarts = integer(row[25])},
     };
@@ -126,8 +149,10 @@ Result<> Containers::insert(const Container& container) {
         "uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, host_key, created_at, "
         "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
         "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
-        "receive_bytes_per_second, send_bytes_per_second, no_new_privileges) "
+        "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
+        "wake) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, "
         "?, ?)",
         {container.id,
          container.name,
@@ -157,7 +182,10 @@ Result<> Containers::insert(const Container& container) {
          container.limits.io_operations_per_second,
          container.limits.receive_bytes_per_second,
          container.limits.send_bytes_per_second,
-         std::int64_t{container.no_new_privileges}});
+         std::int64_t{container.no_new_privileges},
+         to_column(container.shares),
+         std::int64_t{container.guest_socket},
+         std::int64_t{container.life.wake}});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -195,16 +223,29 @@ Result<> Containers::update(const Container& container) {
         "restart = ?, protected = ?, expires_at = ?, idle_stop_seconds = ?, after_stop = ?, "
         "swap_bytes = ?, disk_bytes = ?, io_bytes_per_second = ?, io_operations_per_second = ?, "
         "receive_bytes_per_second = ?, send_bytes_per_second = ?, no_new_privileges = ?, "
-        "generation = generation + 1 WHERE id = ? AND generation = ? RETURNING id",
-        {container.limits.memory_bytes, container.limits.cpu_percent, container.limits.processes,
-         to_column(container.labels), word(container.life.restart),
-         std::int64_t{container.life.is_protected}, container.life.expires_at,
+        "shares = ?, guest_socket = ?, wake = ?, generation = generation + 1 WHERE id = ? AND "
+        "generation = ? RETURNING id",
+        {container.limits.memory_bytes,
+         container.limits.cpu_percent,
+         container.limits.processes,
+         to_column(container.labels),
+         word(container.life.restart),
+         std::int64_t{container.life.is_protected},
+         container.life.expires_at,
          container.life.idle_stop_seconds,
-         std::int64_t{std::to_underlying(container.life.after_stop)}, container.limits.swap_bytes,
-         container.limits.disk_bytes, container.limits.io_bytes_per_second,
-         container.limits.io_operations_per_second, container.limits.receive_bytes_per_second,
-         container.limits.send_bytes_per_second, std::int64_t{container.no_new_privileges},
-         container.id, container.generation}));
+         std::int64_t{std::to_underlying(container.life.after_stop)},
+         container.limits.swap_bytes,
+         container.limits.disk_bytes,
+         container.limits.io_bytes_per_second,
+         container.limits.io_operations_per_second,
+         container.limits.receive_bytes_per_second,
+         container.limits.send_bytes_per_second,
+         std::int64_t{container.no_new_privileges},
+         to_column(container.shares),
+         std::int64_t{container.guest_socket},
+         std::int64_t{container.life.wake},
+         container.id,
+         container.generation}));
     if (!changed.empty()) return {};
     return fail(make_error(ErrorCode::busy,
                            fmt::format("container '{}' was changed meanwhile", container.name))
@@ -237,6 +278,12 @@ Result<> Containers::remove(std::string_view id) {
 Result<std::optional<Container>> Containers::find_by_name(std::string_view name) {
     const auto rows = BERTH_TRY(
         database_.read(fmt::format("{} WHERE name = ?", select_containers), {std::string(name)}));
+    return rows.empty() ? std::nullopt : std::optional(to_container(rows.front()));
+}
+
+Result<std::optional<Container>> Containers::find_by_id(std::string_view id) {
+    const auto rows = BERTH_TRY(
+        database_.read(fmt::format("{} WHERE id = ?", select_containers), {std::string(id)}));
     return rows.empty() ? std::nullopt : std::optional(to_container(rows.front()));
 }
 

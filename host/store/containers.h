@@ -20,6 +20,16 @@ enum class Phase : std::uint8_t { creating, ready, deleting };
 
 using Labels = std::map<std::string, std::string>;
 
+/// A directory of the host that a container sees at `path`, which no other of its shares has.
+struct Share {
+    std::string host_path;
+    std::string path;
+    bool writable = false;
+
+    [[nodiscard]] bool operator==(const Share&) const = default;
+};
+using Shares = std::vector<Share>;
+
 /// What happens when a container's init ends by itself.
 enum class Restart : std::uint8_t { no, on_failure, always };
 
@@ -35,6 +45,7 @@ struct Lifecycle {
     std::int64_t idle_stop_seconds = 0;  // it is stopped when unused for that long; 0: it is not
     AfterStop after_stop = AfterStop::keep;
     std::int64_t used_at = 0;  // the last use as far as it was written down, which is now and then
+    bool wake = false;         // a command or a login starts it
 };
 
 /// How a container's init last ended by itself.
@@ -76,6 +87,8 @@ struct Container {
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
     Lifecycle life = {};
     bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
+    Shares shares = {};
+    bool guest_socket = true;     // whether berth tells it about itself
     std::int64_t generation = 1;  // counts what update() has changed
     LastEnd last_end = {};
 };
@@ -94,8 +107,8 @@ public:
     [[nodiscard]] Result<> set_phase(std::string_view id, Phase phase);
     /// To want it running also arms its after_stop.
     [[nodiscard]] Result<> set_wanted_running(std::string_view id, bool wanted);
-    /// Writes limits, labels and life (but not used_at), and counts the generation up; busy when
-    /// the row's generation is not the given one any more.
+    /// Writes what update() can change (of life, all but used_at), and counts the generation up;
+    /// busy when the row's generation is not the given one any more.
     [[nodiscard]] Result<> update(const Container& container);
     [[nodiscard]] Result<> set_used_at(std::string_view id, std::int64_t at);
     /// Writes how it ended by itself, and whether it is to run again.
@@ -104,6 +117,7 @@ public:
     [[nodiscard]] Result<> remove(std::string_view id);
 
     [[nodiscard]] Result<std::optional<Container>> find_by_name(std::string_view name);
+    [[nodiscard]] Result<std::optional<Container>> find_by_id(std::string_view id);
     [[nodiscard]] Result<std::vector<Container>> list();  // by name
 
 private:

@@ -163,8 +163,14 @@ constexpr std::string_view confinement = R"(
 ALTER TABLE containers ADD COLUMN no_new_privileges INTEGER NOT NULL DEFAULT 0;
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels, lifecycle,  layers_and_snapshots,
-                           warnings,     more_limits,           confinement};
+constexpr std::string_view shares_and_guest = R"(
+ALTER TABLE containers ADD COLUMN shares TEXT NOT NULL DEFAULT '[]';  -- a JSON array of objects
+ALTER TABLE containers ADD COLUMN guest_socket INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE containers ADD COLUMN wake INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels, lifecycle,   layers_and_snapshots,
+                           warnings,     more_limits,           confinement, shares_and_guest};
 
 }  // namespace
 

@@ -14,14 +14,15 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerUpdate>(
         [&containers](const ContainerUpdate::Input& in,
                       const Call& call) -> Result<ContainerUpdate::Output> {
-            const bool was = BERTH_TRY(containers.get(in.name)).row.no_new_privileges;
+            const auto was = BERTH_TRY(containers.get(in.name)).row;
             const auto view =
                 BERTH_TRY(containers.update(in.name, BERTH_TRY(wish_of(in)), to_waiting(call)));
             ContainerUpdate::Output out{.container = to_container(view), .restart_required = {}};
             // All the rest holds at once.
             const bool runs = view.state != container::State::stopped;
-            if (runs && view.row.no_new_privileges != was)
+            if (runs && view.row.no_new_privileges != was.no_new_privileges)
                 out.restart_required.emplace_back("no_new_privileges");
+            if (runs && view.row.shares != was.shares) out.restart_required.emplace_back("shares");
             return out;
         },
         look);

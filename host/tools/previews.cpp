@@ -82,11 +82,11 @@ Result<Preview> preview(container::ContainerService& containers, const Container
     const auto view = BERTH_TRY(ready(containers, in.container, "/container"));
     if (view.state == container::State::paused)
         return fail(container::paused_error(view.row, "/container"));
-    if (view.state != container::State::running) {
+    const bool stopped = view.state != container::State::running;
+    if (stopped && !view.row.life.wake)
         return fail(container::stopped_error(view.row, "/container"));
-    }
-    return of(view, fmt::format("run {} as {} in {}", in.argv.front(), in.user.to_string(),
-                                words_for(view)));
+    return of(view, fmt::format("{}run {} as {} in {}", stopped ? "start it, and " : "",
+                                in.argv.front(), in.user.to_string(), words_for(view)));
 }
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerUpdate::Input& in) {

@@ -87,6 +87,7 @@ Lifecycle to_lifecycle(const store::Container& row) {
                   .protected_ = row.life.is_protected,
                   .idle_stop_seconds = row.life.idle_stop_seconds,
                   .delete_after_stop = row.life.after_stop != store::AfterStop::keep,
+                  .wake = row.life.wake,
                   .restarts = row.last_end.restarts};
     if (row.life.expires_at > 0) out.expires_at = time_text(row.life.expires_at);
     if (row.last_end.at > 0) {
@@ -123,6 +124,8 @@ Container to_container(const container::View& view) {
                   .limits = to_limits(row.limits),
                   .lifecycle = to_lifecycle(row),
                   .no_new_privileges = row.no_new_privileges,
+                  .shares = {},
+                  .guest_socket = row.guest_socket,
                   .ssh = {.port = row.ssh_port,
                           .user = "root",
                           .host_key = row.host_key,
@@ -130,6 +133,10 @@ Container to_container(const container::View& view) {
                   .ports = {},
                   .labels = to_labels(row.labels)};
     for (const auto& port : view.ports) out.ports.push_back(to_forward(port, row.name));
+    for (const auto& share : row.shares)
+        out.shares.push_back({.host_path = AbsolutePath::parse(share.host_path).value(),
+                              .path = AbsolutePath::parse(share.path).value(),
+                              .writable = share.writable});
     return out;
 }
 
@@ -214,7 +221,16 @@ Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
                                .ttl_seconds = in.ttl_seconds,
                                .idle_stop_seconds = in.idle_stop_seconds,
                                .delete_after_stop = in.delete_after_stop,
-                               .no_new_privileges = in.no_new_privileges};
+                               .no_new_privileges = in.no_new_privileges,
+                               .shares = {},
+                               .shares_removed = {},
+                               .guest_socket = in.guest_socket,
+                               .wake = in.wake};
+    for (const auto& share : in.shares)
+        wish.shares.push_back({.host_path = share.host_path.to_string(),
+                               .path = share.path.to_string(),
+                               .writable = share.writable});
+    for (const auto& path : in.remove_shares) wish.shares_removed.push_back(path.to_string());
     if (in.restart) wish.restart = to_restart(*in.restart);
     return wish;
 }

@@ -45,6 +45,7 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     const std::lock_guard lock(mutex_);
     running_.insert(spec.id);
     roots[spec.id] = spec.root;
+    shares[spec.id] = spec.shares;
     return maybe_fail("start");
 }
 
@@ -94,6 +95,11 @@ Result<> FakeEngine::check(const engine::Limits& wanted) const {
     return fail(make_error(ErrorCode::unsupported, "the disk cannot be limited on this machine")
                     .at("/disk_bytes")
                     .next("leave it out"));
+}
+
+Result<> FakeEngine::check_share(const engine::Share& share, std::int64_t) const {
+    if (std::filesystem::is_directory(share.allowed / share.below)) return {};
+    return fail(make_error(ErrorCode::not_found, "there is no such directory").at("/host_path"));
 }
 
 Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
@@ -218,12 +224,20 @@ Result<> FakeNetwork::check_free(const std::string&, std::int64_t host_port) {
 Result<> FakeLogins::open(std::string_view id, std::int64_t port) {
     const std::lock_guard lock(mutex_);
     listening[std::string(id)] = port;
+    asleep.erase(std::string(id));
+    return {};
+}
+
+Result<> FakeLogins::await(std::string_view id, std::int64_t, ssh::Wake wake) {
+    const std::lock_guard lock(mutex_);
+    asleep.insert_or_assign(std::string(id), std::move(wake));
     return {};
 }
 
 void FakeLogins::close(std::string_view id) {
     const std::lock_guard lock(mutex_);
     if (const auto found = listening.find(id); found != listening.end()) listening.erase(found);
+    asleep.erase(std::string(id));
 }
 
 Result<> FakeLogins::prove(std::int64_t port) {
@@ -273,7 +287,10 @@ void FakeHost::join() {
     containers = std::make_unique<container::ContainerService>(
         container::ServiceOptions{.state_dir = directory.path(),
                                   .bridge = "berth0",
-                                  .forward_ports = {.first = 30000, .last = 30003}},
+                                  .forward_ports = {.first = 30000, .last = 30003},
+                                  .shares = container::ShareRules({directory.path() / "allowed"}),
+                                  .location = "here",
+                                  .pool = "field"},
         plan,
         container::Rooms{.database = *database,
                          .engine = engine,
@@ -285,7 +302,8 @@ void FakeHost::join() {
                          .clock = clock,
                          .events = events,
                          .layers = *layers,
-                         .warnings = *warnings});
+                         .warnings = *warnings,
+                         .guests = guests});
     must(containers->reconcile());
     keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, *warnings,
                                                  std::size_t{0});
@@ -326,6 +344,8 @@ void FakeHost::restart() {
     warnings.reset();
     database.reset();
     logins.listening.clear();
+    logins.asleep.clear();
+    guests.listening.clear();
     network.written = false;
     join();
 }

@@ -40,6 +40,8 @@ public:
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
     [[nodiscard]] Result<> check(const engine::Limits& limits) const override;
+    [[nodiscard]] Result<> check_share(const engine::Share& share,
+                                       std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& from,
                                  const engine::Limits& to) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
@@ -56,6 +58,7 @@ public:
     /// Everything that runs is gone, as after a power cut.
     void lose_power();
     std::map<std::string, engine::Limits, std::less<>> limits;  // as limit() has set them
+    std::map<std::string, std::vector<engine::Share>, std::less<>> shares;  // of the last start
     bool limits_disk = true;  // whether this machine has means for disk_bytes
 
     /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
@@ -95,15 +98,34 @@ public:
 class FakeLogins final : public ssh::Logins {
 public:
     [[nodiscard]] Result<> open(std::string_view id, std::int64_t port) override;
+    [[nodiscard]] Result<> await(std::string_view id, std::int64_t port, ssh::Wake wake) override;
     void close(std::string_view id) override;
     [[nodiscard]] Result<> prove(std::int64_t port) override;
     [[nodiscard]] ssh::LoginUse use(std::string_view id, std::int64_t port) override;
     std::set<std::string, std::less<>> open_logins;
     std::map<std::string, std::int64_t, std::less<>> listening;
-    std::atomic<int> refuse_next = 0;  // how many proofs fail before one holds
+    std::map<std::string, ssh::Wake, std::less<>> asleep;  // what a login there would call
+    std::atomic<int> refuse_next = 0;                      // how many proofs fail before one holds
 
 private:
     std::mutex mutex_;  // of the calls; a test looks at `listening` when none is under way
+};
+
+class FakeGuests final : public guest::Guests {
+public:
+    [[nodiscard]] Result<> open(std::string_view id, const std::filesystem::path&) override {
+        const std::lock_guard lock(mutex_);
+        listening.emplace(id);
+        return {};
+    }
+    void close(std::string_view id, const std::filesystem::path&) override {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = listening.find(id); found != listening.end()) listening.erase(found);
+    }
+    std::set<std::string, std::less<>> listening;
+
+private:
+    std::mutex mutex_;  // of the calls
 };
 
 /// The time of this machine, put forward by tests.
@@ -133,6 +155,7 @@ public:
     FakeEngine engine;
     FakeNetwork network;
     FakeLogins logins;
+    FakeGuests guests;
     std::unique_ptr<store::Database> database;
     std::atomic<int> next_warning = 0;  // numbered, so that tests know their ids
     std::unique_ptr<warning::Warnings> warnings;

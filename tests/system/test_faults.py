@@ -18,6 +18,7 @@ from support.machine import wait_until
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a"
 PORT = {"protocol": "tcp", "host_port": 31999}
 PROCESSES = 4096  # what containers have unless they are told otherwise
+SHARED = "/usr/share/common-licenses"  # a directory that each machine has
 NAMED, IN_ADA = {"name": "ada"}, {"container": "ada"}
 
 EXTRA = ("container_create", {"name": "extra", "ports": [{"container_port": 80}]})
@@ -41,7 +42,8 @@ CHANGES = {
 }
 POINTS = {
     "container.reserve": "create", "ssh.host_files": "create", "engine.layers": "create", "engine.mount": "create",
-    "engine.mount.attach": "create", "engine.seed": "create", "ssh.keys": "create", "engine.share": "create",
+    "engine.mount.attach": "create", "engine.seed": "create", "ssh.keys": "create", "engine.share": "create", "engine.shares": "start",
+    "guest.listen": "create",
     "engine.launch": "start", "engine.launched": "start", "net.confine": "create", "net.confine.address": "start",
     "ssh.listen": "start", "agent.inject": "create", "ssh.prove": "create", "net.forwards": "port_remove",
     "container.ready": "create", "container.started": "start", "container.stop": "stop", "engine.stop": "stop",
@@ -55,7 +57,7 @@ POINTS = {
 }
 # What a start of berthd comes by when it finds a half-made container, and `ada` running; in that order.
 OF_A_START = ("restore.recorded", "engine.destroy", "engine.stopped", "engine.unmount", "engine.remove_files",
-              "net.forwards", "ssh.keys", "ssh.listen", "engine.limit")
+              "net.forwards", "ssh.keys", "guest.listen", "ssh.listen", "engine.limit")
 CUT_SHORT = (OSError, http.client.HTTPException, ValueError)  # what a call sees of a berthd that dies
 # The call is done by then; what is left goes with the next start of berthd.
 CLEARED_BY_THE_NEXT_START = ("restore.recorded", "layer.discard")
@@ -74,11 +76,14 @@ def shape(seen):
 
 
 class Faults(HostCase):
+    flags = ("--shares-allowed", SHARED)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.host.create("ada")
         cls.host.rpc("snapshot_create", {**IN_ADA, "name": "base"})
+        cls.host.rpc("container_update", {**NAMED, "shares": [{"host_path": SHARED, "path": "/srv/shared"}]})
         cls.host.rpc(*CHANGES["restore"][0])
         cls.addClassCleanup(cls.host.delete, "ada")
 

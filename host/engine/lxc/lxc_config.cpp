@@ -104,6 +104,27 @@ void add_mounts(LxcConfig& config, const LxcPaths& paths) {
         "tmpfs run/sshd tmpfs ro,nosuid,nodev,noexec,mode=755,size=4k,create=dir 0 0");
 }
 
+/// A path as fstab(5) has it.
+std::string escaped(const std::filesystem::path& path) {
+    std::string out;
+    for (const char letter : path.string()) {
+        if (letter == ' ' || letter == '\t' || letter == '\n' || letter == '\\')
+            out += fmt::format("\\{:03o}", static_cast<unsigned char>(letter));
+        else
+            out += letter;
+    }
+    return out;
+}
+
+/// In a /dev that liblxc makes itself, so it cannot be there before. Nothing in it belongs to the
+/// container: writable or not, nothing inside can change it.
+void add_device_files(LxcConfig& config, const Spec& spec) {
+    if (spec.device_files.empty()) return;
+    config.emplace_back("lxc.mount.entry",
+                        fmt::format("{} {} none bind,ro,nosuid,nodev,noexec,create=dir 0 0",
+                                    escaped(spec.device_files), guest_devices));
+}
+
 /// Files of the kernel that tell of the host and that nothing inside needs. Root inside can take
 /// these covers away again; what then holds is the files' own permissions, which are not its.
 void add_masks(LxcConfig& config) {
@@ -197,6 +218,7 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
     if (spec.no_new_privileges) config.push_back(no_new_privileges());
     for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
     add_mounts(config, paths);
+    add_device_files(config, spec);
     add_masks(config);
     add_network(config, spec);
     add_devices(config, cgroups);

@@ -154,9 +154,12 @@ Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds)
 Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
     if (rootfs.disk().gave_up()) BERTH_TRY(rootfs.detach());
+    BERTH_TRY(rootfs.unshare());  // of a start before this one
     BERTH_TRY(prepare_disk(rootfs, spec.limits));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
+    if (!spec.device_files.empty()) BERTH_TRY(make_directories(spec.device_files, 0755));
+    for (const auto& share : spec.shares) BERTH_TRY(rootfs.share(share, spec.uid_base));
     // Right after an init has ended its monitor is still there, and liblxc would take the container
     // for running.
     if (!cgroups_.processes(monitor_group(options_.cgroup, spec.id)).empty())
@@ -311,7 +314,8 @@ Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
         container->set_config_item(container.get(), "lxc.signal.halt", "SIGRTMIN+3") &&
         container->shutdown(container.get(), timeout_seconds);
     if (!clean && container->init_pid(container.get()) > 0) (void)container->stop(container.get());
-    return end_processes(id);
+    BERTH_TRY(end_processes(id));
+    return Rootfs(directory(id)).unshare();  // so that the host can unmount what it had shared
 }
 
 std::vector<pid_t> LxcEngine::processes(std::string_view id) const {

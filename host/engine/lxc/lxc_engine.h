@@ -44,6 +44,7 @@ public:
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] Ending ending(std::string_view id, const Fd& watch) override;
     [[nodiscard]] Result<> check(const Limits& limits) const override;
+    [[nodiscard]] Result<> check_share(const Share& share, std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const Limits& from,
                                  const Limits& to) override;
     [[nodiscard]] Result<Usage> usage(const Spec& spec) override;

@@ -7,6 +7,7 @@
 #include "host/engine/lxc/limit_settings.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/engine/lxc/rootfs.h"
+#include "host/engine/lxc/shares.h"
 #include "host/engine/lxc/usage.h"
 #include "host/net/rates.h"
 
@@ -37,6 +38,11 @@ Result<> LxcEngine::check(const Limits& limits) const {
     if (rates_of(limits) == net::Rates{} || means_.rates) return {};
     return refuse("the network", limits.receive_bytes_per_second > 0 ? "/receive_bytes_per_second"
                                                                      : "/send_bytes_per_second");
+}
+
+Result<> LxcEngine::check_share(const Share& share, std::int64_t uid_base) const {
+    (void)BERTH_TRY(open_share(share, uid_base));
+    return {};
 }
 
 Result<> LxcEngine::prepare_disk(const Rootfs& rootfs, const Limits& limits) {

@@ -4,69 +4,27 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/rollback.h"
+#include "host/engine/lxc/mounts.h"
+#include "host/engine/lxc/shares.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
-#include <linux/sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <optional>
-#include <ranges>
 
 namespace berth::engine {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t holder_stack_bytes = 64UL * 1024;
-
-Error failed(std::string_view doing) {
-    return system_error(doing, errno);
-}
-
-/// Waits to be killed, and not for a pipe to close: children that other threads make at the same
-/// time would hold each other's pipes open, for ever. Only system calls here, and no memory of its
-/// own but the stack.
-int hold_namespace(void* parent) {
-    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (::getppid() == *static_cast<const pid_t*>(parent)) (void)::pause();
-    ::_exit(0);
-}
-
-/// A user namespace with one id map, held open by its descriptor alone. Only a process can carry a
-/// new namespace to where its map can be written, so one is made and let go. It shares our memory:
-/// to copy that would hold up every thread.
-Result<Fd> user_namespace(std::int64_t from, std::int64_t to) {
-    alignas(16) std::array<std::byte, holder_stack_bytes> stack;
-    pid_t parent = ::getpid();
-    const pid_t pid = ::clone(hold_namespace, stack.data() + stack.size(),
-                              CLONE_NEWUSER | CLONE_VM | SIGCHLD, &parent);
-    if (pid < 0) return fail(failed("make a user namespace"));
-    const std::string map = fmt::format("{} {} {}", from, to, ids_per_container);
-    auto mapped = write_kernel_file(fmt::format("/proc/{}/uid_map", pid), map);
-    if (mapped) mapped = write_kernel_file(fmt::format("/proc/{}/gid_map", pid), map);
-    Fd descriptor(::open(fmt::format("/proc/{}/ns/user", pid).c_str(), O_RDONLY | O_CLOEXEC));
-    const Error open_error = failed("open the user namespace");
-    (void)::kill(pid, SIGKILL);
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    if (!mapped) return fail(mapped.error());
-    if (!descriptor) return fail(open_error);
-    return descriptor;
-}
-
 /// `path` as a detached mount in which the ids from `from` on, on disk, appear as those from `to`.
 Result<Fd> id_mapped(const fs::path& path, std::int64_t from, std::int64_t to) {
-    const Fd ids = BERTH_TRY(user_namespace(from, to));
+    const IdMap map{{.on_disk = from, .seen = to, .count = ids_per_container}};
+    const Fd ids = BERTH_TRY(user_namespace(map, map));
     Fd tree(::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     if (!tree) return fail(failed(fmt::format("open the tree '{}'", path.string())));
     mount_attr attributes{};
@@ -75,65 +33,6 @@ Result<Fd> id_mapped(const fs::path& path, std::int64_t from, std::int64_t to) {
     if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) != 0)
         return fail(failed("map the ids of a layer"));
     return tree;
-}
-
-bool is_mount_point(int directory, const char* path) {
-    struct statx status {};
-    if (::statx(directory, path, AT_NO_AUTOMOUNT | (*path == '\0' ? AT_EMPTY_PATH : 0), STATX_MODE,
-                &status) != 0)
-        return false;
-    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
-/// Takes away everything that is mounted there.
-Result<> unmount_all(const fs::path& point) {
-    while (is_mount_point(AT_FDCWD, point.c_str())) {
-        if (::umount2(point.c_str(), MNT_DETACH) != 0)
-            return fail(failed(fmt::format("unmount '{}'", point.string())));
-    }
-    return {};
-}
-
-/// Opens one step below `parent`, never through a symbolic link.
-Fd open_step(int parent, const std::string& name) {
-    open_how how{};
-    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
-    return Fd(static_cast<int>(::syscall(SYS_openat2, parent, name.c_str(), &how, sizeof(how))));
-}
-
-Result<Fd> open_directory(const fs::path& path) {
-    Fd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return fail(failed(fmt::format("open '{}'", path.string())));
-    return directory;
-}
-
-/// Walks to `inside` below `root`, making directories that are missing, or to nothing when one is
-/// and none is to be made.
-Result<Fd> walk(const fs::path& root, std::string_view inside, std::int64_t uid_base,
-                bool make = true) {
-    Fd at = BERTH_TRY(open_directory(root));
-    for (const auto part : std::views::split(inside, '/')) {
-        const std::string name(std::string_view{part});
-        Fd next = open_step(at.get(), name);
-        if (!next && errno == ENOENT && !make) return Fd();
-        if (!next && errno == ENOENT) {
-            const auto owner = static_cast<uid_t>(uid_base);
-            if (::mkdirat(at.get(), name.c_str(), 0755) != 0 ||
-                ::fchownat(at.get(), name.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0)
-                return fail(failed(fmt::format("make '/{}' in the container", inside)));
-            next = open_step(at.get(), name);
-        }
-        if (!next) {
-            return fail(
-                make_error(ErrorCode::busy, fmt::format("'/{}' in the container is not made of "
-                                                        "plain directories, and berth needs it",
-                                                        inside))
-                    .next("remove what stands there, or delete the container"));
-        }
-        at = std::move(next);
-    }
-    return at;
 }
 
 /// Names the layers by descriptor, so that the id-mapped trees need not stand anywhere
@@ -186,7 +85,7 @@ Result<> mount_by_path(const std::vector<Fd>& lowers, const Fd& upper, const Fd&
 
 /// A new root looks from inside as the topmost layer below it does: the mode of `/` is its own.
 Result<> look_like(const fs::path& upper, const Layer& layer, std::int64_t uid_base) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(layer.tree.c_str(), &status) != 0)
         return fail(failed(fmt::format("look at the layer '{}'", layer.tree.string())));
     const auto moved = [&layer, uid_base](std::int64_t id) {
@@ -206,7 +105,7 @@ std::optional<std::string> edited_file(const Fd& directory, const std::string& n
     constexpr std::size_t edited_bytes_max = std::size_t{256} * 1024;
     const Fd in(
         ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat status {};
+    struct stat status{};
     if (!in || ::fstat(in.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     const auto text = read_file(path_of(in), edited_bytes_max);
     if (!text) return std::nullopt;
@@ -319,6 +218,30 @@ Result<> Rootfs::expose(const fs::path& host_directory, std::string_view inside,
     if (::move_mount(tree.get(), "", target.get(), "",
                      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
         return fail(failed(fmt::format("show '/{}' in the container", inside)));
+    return {};
+}
+
+Result<> Rootfs::share(const Share& share, std::int64_t uid_base) const {
+    const Fd tree = BERTH_TRY(open_share(share, uid_base));
+    // What a container finds at a path it made may have been moved since, so that the mount cannot
+    // be found by that path later: the mark says that the root has to go with it.
+    BERTH_TRY(write_file_atomically(share_mark(), "", {.durable = false}));
+    auto walked = walk(path(), share.inside, uid_base);
+    if (!walked)
+        return fail(std::move(walked).error().next(
+            "choose another path, or take the share away with container_update: remove_shares"));
+    const Fd target = *std::move(walked);
+    BERTH_TRY(fault::at("engine.shares"));
+    if (::move_mount(tree.get(), "", target.get(), "",
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        return fail(failed(fmt::format("show '/{}' in the container", share.inside)));
+    return {};
+}
+
+Result<> Rootfs::unshare() const {
+    if (::access(share_mark().c_str(), F_OK) != 0) return {};
+    BERTH_TRY(unmount());
+    (void)::unlink(share_mark().c_str());
     return {};
 }
 

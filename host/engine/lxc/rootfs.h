@@ -46,6 +46,10 @@ public:
     /// put one there: that is refused as `busy`, naming the path.
     [[nodiscard]] Result<> expose(const std::filesystem::path& host_directory,
                                   std::string_view inside, std::int64_t uid_base) const;
+    /// Shows a directory of the host inside, at a path that is resolved as that of expose().
+    [[nodiscard]] Result<> share(const Share& share, std::int64_t uid_base) const;
+    /// Takes shares away again, and with them the whole root. Can be repeated.
+    [[nodiscard]] Result<> unshare() const;
     /// Unmounts everything and removes the whole directory. Can be repeated.
     [[nodiscard]] Result<> destroy() const;
 
@@ -55,6 +59,8 @@ public:
 
 private:
     [[nodiscard]] std::filesystem::path work(const Root& root) const;
+    /// A file that is there while shares may be.
+    [[nodiscard]] std::filesystem::path share_mark() const { return directory_ / "shared"; }
     /// Where the layers lie.
     [[nodiscard]] std::filesystem::path layers() const {
         return disk_.exists() ? disk_.path() : directory_;

@@ -8,6 +8,7 @@
 #include "host/container/keeper.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/events/events.h"
+#include "host/guest/guest_service.h"
 #include "host/image/debian_builder.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
@@ -26,8 +27,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 
@@ -115,7 +118,7 @@ void on_signal(int) {
 Result<> catch_signals() {
     stop_event = Fd(::eventfd(0, EFD_CLOEXEC));
     if (!stop_event) return fail(system_error("make an event", errno));
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     for (const int number : {SIGTERM, SIGINT}) (void)::sigaction(number, &action, nullptr);
@@ -144,6 +147,38 @@ tools::HostFacts facts_of(const Host& host) {
             .features = probe_features(*host.engine)};
 }
 
+container::ServiceOptions service_options(const DaemonOptions& options,
+                                          net::PortRange forward_ports) {
+    std::array<char, HOST_NAME_MAX + 1> machine{};
+    (void)::gethostname(machine.data(), machine.size() - 1);
+    return {.state_dir = options.state_dir,
+            .bridge = options.bridge,
+            .forward_ports = forward_ports,
+            .shares = container::ShareRules(
+                {options.shares_allowed.begin(), options.shares_allowed.end()},
+                {options.state_dir, options.runtime_dir, image_dir(options)}),
+            .guest_sockets = options.guest_sockets,
+            .location = options.host_name.empty() ? machine.data() : options.host_name,
+            .pool = options.pool};
+}
+
+/// Those at containers' doors call into what is made after them, so they end before that.
+class Entrances {
+public:
+    Entrances(guest::GuestService& guests, ssh::LoginService& logins)
+        : guests_(guests), logins_(logins) {}
+    Entrances(const Entrances&) = delete;
+    Entrances& operator=(const Entrances&) = delete;
+    ~Entrances() {
+        guests_.stop();
+        logins_.stop();
+    }
+
+private:
+    guest::GuestService& guests_;
+    ssh::LoginService& logins_;
+};
+
 }  // namespace
 
 Result<> serve(const DaemonOptions& wanted) {
@@ -166,22 +201,24 @@ Result<> serve(const DaemonOptions& wanted) {
     const warning::RunMark mark(fs::path(options.state_dir) / "running", warnings);
     const auto facts = facts_of(*host);
     tell_features(facts.features, warnings);
+    const auto guests = BERTH_TRY(guest::GuestService::start(host->clock));
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
     BERTH_TRY(layers.recover());
-    container::ContainerService containers(
-        {.state_dir = options.state_dir, .bridge = options.bridge, .forward_ports = forward_ports},
-        plan,
-        {.database = *host->database,
-         .engine = *host->engine,
-         .network = *host->network,
-         .images = host->images,
-         .agents = *agents,
-         .executor = executor,
-         .logins = *logins,
-         .clock = host->clock,
-         .events = events,
-         .layers = layers,
-         .warnings = warnings});
+    container::ContainerService containers(service_options(options, forward_ports), plan,
+                                           {.database = *host->database,
+                                            .engine = *host->engine,
+                                            .network = *host->network,
+                                            .images = host->images,
+                                            .agents = *agents,
+                                            .executor = executor,
+                                            .logins = *logins,
+                                            .clock = host->clock,
+                                            .events = events,
+                                            .layers = layers,
+                                            .warnings = warnings,
+                                            .guests = *guests});
+    guests->answer_with([&containers](const std::string& id) { return containers.about(id); });
+    const Entrances entrances(*guests, *logins);
     BERTH_TRY(containers.reconcile());
     snapshot::SnapshotService snapshots(containers, layers, *host->database, *host->engine);
 

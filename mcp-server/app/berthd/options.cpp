@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 namespace berth::app {
 namespace {
@@ -40,6 +41,9 @@ constexpr std::array settings{
     Setting{"cgroup", &DaemonOptions::cgroup, "The parent of containers' control groups"},
     Setting{"sysfs_root", &DaemonOptions::sysfs_root, "Where GPUs are looked for"},
     Setting{"agent", &DaemonOptions::agent, "berth's helper for containers"},
+    Setting{"host_name", &DaemonOptions::host_name,
+            "What containers are told of where they are (default: the machine's name)"},
+    Setting{"pool", &DaemonOptions::pool, "The pool that this host belongs to"},
     Setting{"log_level", &DaemonOptions::log_level, "debug, info, warning or error"},
 };
 
@@ -47,6 +51,18 @@ std::string flag_of(std::string_view key) {
     std::string flag = fmt::format("--{}", key);
     std::ranges::replace(flag, '_', '-');
     return flag;
+}
+
+/// A directory whose content may be shared. The whole machine is none.
+Result<> check_allowed(const std::string& path) {
+    const std::filesystem::path plain(path);
+    if (path.size() > 1 && path.starts_with('/') && !path.ends_with('/') &&
+        plain.lexically_normal().string() == path)
+        return {};
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("has '{}', which is no absolute path of a directory below /, without "
+                            "'.', '..' and a '/' at its end",
+                            path));
 }
 
 /// The file's values into `options`, except where a flag of that name was given.
@@ -68,6 +84,14 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
         options.stop_containers_on_exit = *stop;
     const auto timeout = file->integer("shutdown_timeout", 0, shutdown_seconds_max);
     if (timeout && app.count("--shutdown-timeout") == 0) options.shutdown_timeout = *timeout;
+    const auto guests = file->boolean("guest_sockets");
+    if (guests && app.count("--no-guest-sockets") == 0) options.guest_sockets = *guests;
+    const auto allowed = file->strings("shares.allowed");
+    if (allowed && app.count("--shares-allowed") == 0) options.shares_allowed = *allowed;
+    for (const auto& directory : options.shares_allowed) {
+        if (const auto fine = check_allowed(directory); !fine && allowed)
+            file->reject("shares.allowed", fine.error().message);
+    }
     return file->finish();
 }
 
@@ -96,6 +120,15 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                    "Seconds for containers to stop, before they are killed")
         ->capture_default_str()
         ->check(CLI::Range(std::int64_t{0}, shutdown_seconds_max));
+
+    app.add_flag("--no-guest-sockets{false}", invocation.options.guest_sockets,
+                 "Tell no container about itself at /dev/berth/sock");
+    app.add_option("--shares-allowed", invocation.options.shares_allowed,
+                   "Directories of this host that containers may be given a share of")
+        ->check([](const std::string& path) {
+            const auto fine = check_allowed(path);
+            return fine ? "" : fine.error().message;
+        });
 
     auto* image = app.add_subcommand("image", "Work on images");
     image->require_subcommand(1);

@@ -6,6 +6,7 @@
 #include "tools-schema/contract/result.h"
 
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct DaemonOptions {
     std::string log_level = "info";
     bool stop_containers_on_exit = false;
     std::int64_t shutdown_timeout = 30;  // seconds, for all containers together
+    std::string host_name = {};          // "": what the machine calls itself
+    std::string pool = {};               // "": none
+    bool guest_sockets = true;
+    std::vector<std::string> shares_allowed = {};
 };
 
 enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown };

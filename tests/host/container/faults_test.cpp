@@ -104,9 +104,9 @@ Json picture(FakeHost& host) {
 /// A container in memory has no mounts, links, processes and sockets; and files of a layer that
 /// cannot be removed fail nobody.
 bool is_elsewhere(std::string_view point) {
-    constexpr auto elsewhere =
-        std::to_array<std::string_view>({"engine.", "net.", "agent.", "ssh.listen", "ssh.prove",
-                                         "restore.prepare", "restore.recorded", "layer.discard"});
+    constexpr auto elsewhere = std::to_array<std::string_view>(
+        {"engine.", "net.", "agent.", "guest.", "ssh.listen", "ssh.prove", "restore.prepare",
+         "restore.recorded", "layer.discard"});
     return std::ranges::any_of(elsewhere, [&](auto start) { return point.starts_with(start); });
 }
 

@@ -199,3 +199,76 @@ TEST_CASE("a pause that fails leaves the container as it was", "[update]") {
     CHECK(host.containers->get(name("ada")).value().state == State::running);
     CHECK(host.logins.listening.size() == 1);
 }
+
+TEST_CASE("a share is there from the next start on, and in forks", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto id = made(host).row.id;
+    std::filesystem::create_directories(host.directory.path() / "allowed/data");
+    const auto path = (host.directory.path() / "allowed/data").string();
+    const store::Share share{.host_path = path, .path = "/srv/data", .writable = true};
+    REQUIRE(host.containers->update(name("ada"), {.shares = {share}}));
+    CHECK(host.engine.shares.at(id).empty());
+    REQUIRE(host.containers->stop(name("ada"), 0));
+    REQUIRE(host.containers->start(name("ada")));
+    REQUIRE(host.engine.shares.at(id).size() == 1);
+    const auto& shown = host.engine.shares.at(id).front();
+    CHECK(shown.allowed / shown.below == path);
+    CHECK(shown.inside == "srv/data");
+    CHECK(shown.writable);
+    CHECK(host.containers->wish_like(name("ada")).value().shares == store::Shares{share});
+    REQUIRE(host.containers->update(name("ada"), {.shares_removed = {"/srv/data"}}));
+    CHECK(host.containers->get(name("ada")).value().row.shares.empty());
+}
+
+TEST_CASE("a share that is not allowed any more stops a start, and says so", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    (void)made(host);
+    std::filesystem::create_directories(host.directory.path() / "allowed/data");
+    const auto path = (host.directory.path() / "allowed/data").string();
+    REQUIRE(host.containers->update(name("ada"),
+                                    {.shares = {{.host_path = path, .path = "/srv/data"}}}));
+    REQUIRE(host.containers->stop(name("ada"), 0));
+    std::filesystem::remove_all(host.directory.path() / "allowed");
+    const auto refused = host.containers->start(name("ada"));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::denied);
+    CHECK(refused.error().field.empty());
+    CHECK(refused.error().message.contains(path));
+    CHECK(host.containers->get(name("ada")).value().state == State::stopped);
+}
+
+TEST_CASE("a container's own socket comes and goes with it, and as it is told to", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto id = made(host).row.id;
+    CHECK(host.guests.listening.contains(id));
+    REQUIRE(host.containers->update(name("ada"), {.guest_socket = false}));
+    CHECK(host.guests.listening.empty());
+    host.restart();
+    CHECK(host.guests.listening.empty());
+    REQUIRE(host.containers->update(name("ada"), {.guest_socket = true}));
+    host.restart();
+    CHECK(host.guests.listening.contains(id));
+    REQUIRE(host.containers->stop(name("ada"), 0));
+    CHECK(host.guests.listening.empty());
+    REQUIRE(host.containers->remove(name("ada"), false));
+    CHECK(host.containers->about(id).error().code == ErrorCode::unavailable);
+}
+
+TEST_CASE("what a container is told of itself is its own", "[update]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto id = made(host).row.id;
+    REQUIRE(host.containers->update(name("ada"), {.ttl_seconds = 100}));
+    host.clock.advance(std::chrono::seconds(10));
+    const auto told = host.containers->about(id).value();
+    CHECK(told.at("name") == "ada");
+    CHECK(told.at("id") == id);
+    CHECK(told.at("location") == "here");
+    CHECK(told.at("pool") == "field");
+    CHECK(told.at("labels") == Json{{"team", "web"}, {"tier", "one"}});
+    CHECK(told.at("ttl_seconds").get<int>() <= 90);
+    CHECK(told.at("ttl_seconds").get<int>() > 80);
+}
