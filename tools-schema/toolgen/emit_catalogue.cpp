@@ -38,6 +38,28 @@ Json bare(const Json& schema) {
     return out;
 }
 
+/// The inputSchema that clients see: without the patterns and lengths of texts and lists, which an
+/// agent would read in every conversation and need in none. Descriptions say in words what matters,
+/// and a call that breaks one is told which, and where.
+Json offered(const Json& input) {
+    Json out = Json::object();
+    for (const auto& [key, value] : input.items()) {
+        if (key == "pattern" || key == "minLength" || key == "maxLength" || key == "minItems" ||
+            key == "maxItems") {
+            continue;
+        }
+        if (key == "items") {
+            out[key] = offered(value);
+        } else if (key == "properties") {
+            out[key] = Json::object();
+            for (const auto& [name, property] : value.items()) out[key][name] = offered(property);
+        } else {
+            out[key] = value;
+        }
+    }
+    return out;
+}
+
 /// The outputSchema that clients see. It is a relaxation of what the tool answers, so it is also
 /// true of the other answers that a call may get: a dry run's, an operation's, a concise one's. And
 /// it costs an agent, which reads it in every conversation, three fifths less; docs/tools.md has it
@@ -57,7 +79,7 @@ std::string spec_text(const Json& tool, const Json& types) {
     const Json listing{{"name", tool["name"]},
                        {"title", tool["title"]},
                        {"description", tool["description"]},
-                       {"inputSchema", input},
+                       {"inputSchema", offered(input)},
                        {"outputSchema", slim(output)},
                        {"annotations", hints}};
     std::string text = "    ToolSpec{\n";
