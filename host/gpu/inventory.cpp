@@ -3,6 +3,9 @@
 // default. Here it jumps back to the guarded() that made the call, past frames of C alone.
 #include "host/gpu/inventory.h"
 
+#include "host/gpu/attributes.h"
+#include "host/gpu/nvidia.h"
+
 #include <fmt/format.h>
 extern "C" {
 #include <pci/pci.h>
@@ -10,7 +13,6 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstdio>
@@ -53,11 +55,46 @@ struct CleanUp {
 };
 using Access = std::unique_ptr<pci_access, CleanUp>;
 
-std::optional<Kind> kind_of(unsigned int pci_class) {
+struct Ids {
+    unsigned int vendor;
+    unsigned int device;  // any: 0xffff
+};
+constexpr unsigned int any_device = 0xffff;
+
+/// Screens of management controllers. A server's own cards are always these, and compute nothing.
+constexpr std::array management_screens{
+    Ids{0x1a03, any_device},  // ASPEED
+    Ids{0x102b, any_device},  // Matrox
+    Ids{0x126f, any_device},  // Silicon Motion
+    Ids{0x19e5, 0x1711},      // Huawei iBMC
+    Ids{0x1002, 0x515e},      // ATI ES1000
+};
+/// Screens of virtual machines.
+constexpr std::array emulated_screens{
+    Ids{0x1234, 0x1111},      // Bochs, QEMU's standard VGA
+    Ids{0x1013, any_device},  // Cirrus Logic
+    Ids{0x1b36, 0x0100},      // QXL
+    Ids{0x1af4, 0x1050},      // virtio-gpu
+    Ids{0x15ad, any_device},  // VMware
+    Ids{0x80ee, any_device},  // VirtualBox
+    Ids{0x1414, any_device},  // Hyper-V
+};
+
+bool among(const auto& list, unsigned int vendor, unsigned int device) {
+    return std::ranges::any_of(list, [&](const Ids& ids) {
+        return ids.vendor == vendor && (ids.device == any_device || ids.device == device);
+    });
+}
+
+/// Nothing for what is no GPU and does not look like one.
+std::optional<Kind> kind_of(const pci_dev& device) {
     constexpr unsigned int display_controller = 0x03;  // base classes of the PCI code assignment
     constexpr unsigned int processing_accelerator = 0x12;
+    const unsigned int pci_class = device.device_class;
     if (pci_class >> 8 == processing_accelerator) return Kind::accelerator;
     if (pci_class >> 8 != display_controller) return std::nullopt;
+    if (among(management_screens, device.vendor_id, device.device_id)) return Kind::management;
+    if (among(emulated_screens, device.vendor_id, device.device_id)) return Kind::emulated;
     if (pci_class == PCI_CLASS_DISPLAY_VGA) return Kind::vga;
     constexpr unsigned int three_d_controller = 0x0302;
     return pci_class == three_d_controller ? Kind::three_d : Kind::display;
@@ -75,31 +112,6 @@ std::string name_of(pci_access* access, int what, unsigned int vendor, unsigned 
     return looked_up && name != nullptr ? std::string(name) : std::move(fallback);
 }
 
-/// The last part of where a link leads: the driver's name, or the IOMMU group's number.
-std::optional<std::string> target_of(const fs::path& link) {
-    std::error_code none;
-    const auto target = fs::read_symlink(link, none);
-    return none ? std::nullopt : std::optional(target.filename().string());
-}
-
-std::optional<std::int64_t> iommu_group_of(const fs::path& device) {
-    const std::string digits = target_of(device / "iommu_group").value_or("");
-    std::int64_t group = 0;
-    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), group);
-    return read.ec == std::errc{} ? std::optional(group) : std::nullopt;
-}
-
-std::vector<std::string> drm_nodes_of(const fs::path& device) {
-    std::vector<std::string> nodes;
-    std::error_code none;  // no DRM driver is bound
-    for (fs::directory_iterator entry(device / "drm", none), end; !none && entry != end;
-         entry.increment(none)) {
-        nodes.push_back("/dev/dri/" + entry->path().filename().string());
-    }
-    std::ranges::sort(nodes);
-    return nodes;
-}
-
 struct FreeDevice {
     void operator()(pci_dev* device) const noexcept { pci_free_dev(device); }
 };
@@ -114,13 +126,40 @@ Result<Device> read_device(pci_access* access, const PciAddress& address) {
     (void)pci_filter_parse_slot(&at, text.data());  // an address in its canonical form
     Device device(pci_get_dev(access, at.domain, at.bus, at.slot, at.func));
     BERTH_TRY(guarded([&device] {
-        (void)pci_fill_info(device.get(), PCI_FILL_IDENT | PCI_FILL_CLASS | PCI_FILL_NUMA_NODE);
+        (void)pci_fill_info(device.get(),
+                            PCI_FILL_IDENT | PCI_FILL_CLASS | PCI_FILL_NUMA_NODE | PCI_FILL_CAPS);
     }));
     return device;
 }
 
-Gpu describe(pci_access* access, const pci_dev& device, const PciAddress& address, Kind kind,
-             const fs::path& directory) {
+/// Of a link's capability or status register: the speed's code is in bits 0 to 3, the lanes in 4 to
+/// 9 (PCI Express Base Specification, 7.5.3).
+std::optional<LinkRate> rate_in(unsigned int value) {
+    constexpr std::array decigigatransfers{0, 25, 50, 80, 160, 320, 640};
+    const std::size_t speed = value & 0xf;
+    const auto lanes = static_cast<int>((value >> 4) & 0x3f);
+    if (speed == 0 || speed >= decigigatransfers.size() || lanes == 0) return std::nullopt;
+    return LinkRate{.decigigatransfers = decigigatransfers[speed], .lanes = lanes};
+}
+
+/// From the function's configuration space; nothing for one without a link, such as those within a
+/// processor and virtual functions, whose registers are zero.
+std::optional<Link> link_of(pci_dev* device) {
+    unsigned int capability = 0, status = 0;
+    const auto read = guarded([&] {
+        const pci_cap* found = pci_find_cap(device, PCI_CAP_ID_EXP, PCI_CAP_NORMAL);
+        if (found == nullptr) return;
+        const int at = static_cast<int>(found->addr);
+        capability = pci_read_long(device, at + PCI_EXP_LNKCAP);
+        status = pci_read_word(device, at + PCI_EXP_LNKSTA);
+    });
+    const auto most = rate_in(capability);
+    const auto now = rate_in(status);
+    if (!read || !most || !now) return std::nullopt;
+    return Link{.now = *now, .most = *most};
+}
+
+Gpu describe(pci_access* access, pci_dev& device, const PciAddress& address, Kind kind) {
     const unsigned int vendor = device.vendor_id;
     const unsigned int id = device.device_id;
     const int numa_node = device.numa_node;
@@ -132,10 +171,8 @@ Gpu describe(pci_access* access, const pci_dev& device, const PciAddress& addres
         .vendor =
             name_of(access, PCI_LOOKUP_VENDOR, vendor, id, fmt::format("vendor {:04x}", vendor)),
         .device = name_of(access, PCI_LOOKUP_DEVICE, vendor, id, fmt::format("device {:04x}", id)),
-        .driver = target_of(directory / "driver"),
         .numa_node = numa_node < 0 ? std::nullopt : std::optional<std::int64_t>(numa_node),
-        .iommu_group = iommu_group_of(directory),
-        .drm_nodes = drm_nodes_of(directory),
+        .link = link_of(&device),
     };
 }
 
@@ -154,10 +191,55 @@ Result<Access> open_bus(const fs::path& bus) {
     return access;
 }
 
+std::optional<PciAddress> address_behind(const fs::path& link) {
+    const auto target = target_of(link);
+    if (!target) return std::nullopt;
+    const auto address = PciAddress::parse(*target);
+    return address ? std::optional(*address) : std::nullopt;
+}
+
+std::vector<std::string> drm_nodes_of(const fs::path& device) {
+    auto nodes = names_in(device / "drm");
+    std::erase_if(nodes, [](const std::string& name) {
+        return !number_after(name, "card") && !number_after(name, "renderD");
+    });
+    for (auto& node : nodes) node.insert(0, "/dev/dri/");
+    return nodes;
+}
+
+/// Where the drivers that tell it do: amdgpu, i915 and xe.
+std::optional<std::int64_t> memory_of(const fs::path& device) {
+    if (const auto bytes = number_in(device / "mem_info_vram_total")) return bytes;
+    for (const auto& node : names_in(device / "drm")) {
+        if (const auto bytes = number_in(device / "drm" / node / "lmem_total_bytes")) return bytes;
+    }
+    std::int64_t sum = 0;
+    for (const auto& name : names_in(device)) {
+        if (number_after(name, "tile"))
+            sum += number_in(device / name / "physical_vram_size_bytes").value_or(0);
+    }
+    return sum > 0 ? std::optional(sum) : std::nullopt;
+}
+
+void add_what_sysfs_tells(Gpu& gpu, const fs::path& device) {
+    gpu.driver = target_of(device / "driver");
+    if (const auto group = target_of(device / "iommu_group")) gpu.iommu_group = number(*group);
+    gpu.drm_nodes = drm_nodes_of(device);
+    gpu.memory_bytes = memory_of(device);
+    gpu.virtual_functions_max = number_in(device / "sriov_totalvfs").value_or(0);
+    gpu.physical_function = address_behind(device / "physfn");
+    for (const auto& name : names_in(device)) {
+        if (!number_after(name, "virtfn")) continue;
+        if (const auto address = address_behind(device / name))
+            gpu.virtual_functions.push_back(*address);
+    }
+    std::ranges::sort(gpu.virtual_functions);
+}
+
 }  // namespace
 
-Result<std::vector<Gpu>> inventory(const fs::path& sysfs_root) {
-    const fs::path bus = sysfs_root / "bus" / "pci";
+Result<std::vector<Gpu>> inventory(const Roots& roots) {
+    const fs::path bus = roots.sysfs / "bus" / "pci";
     std::error_code problem;
     fs::directory_iterator entry(bus / "devices", problem);
     if (problem) {
@@ -170,8 +252,12 @@ Result<std::vector<Gpu>> inventory(const fs::path& sysfs_root) {
         const auto address = PciAddress::parse(entry->path().filename().string());
         if (!address) continue;  // a domain past ffff: Intel's VMD, which holds disks
         const auto device = BERTH_TRY(read_device(access.get(), *address));
-        const auto kind = kind_of(device->device_class);
-        if (kind) gpus.push_back(describe(access.get(), *device, *address, *kind, entry->path()));
+        const auto kind = kind_of(*device);
+        if (!kind) continue;
+        Gpu gpu = describe(access.get(), *device, *address, *kind);
+        add_what_sysfs_tells(gpu, entry->path());
+        gpu.nvidia = nvidia::facts_of(*address, roots);
+        gpus.push_back(std::move(gpu));
     }
     if (problem) {
         return fail(ErrorCode::unavailable,

@@ -38,6 +38,9 @@ Gpu to_gpu(const gpu::Gpu& gpu) {
                 return Gpu::Kind::display;
             case gpu::Kind::accelerator:
                 return Gpu::Kind::accelerator;
+            case gpu::Kind::management:
+            case gpu::Kind::emulated:
+                return Gpu::Kind::vga;
         }
         std::unreachable();
     }();
@@ -101,7 +104,7 @@ void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root) {
     registry.bind<GpuList>([sysfs_root = std::move(sysfs_root)](
                                const GpuList::Input& in, const Call&) -> Result<GpuList::Output> {
         GpuList::Output out{.gpus = {}, .total = 0};
-        for (const auto& gpu : BERTH_TRY(gpu::inventory(sysfs_root))) {
+        for (const auto& gpu : BERTH_TRY(gpu::inventory({.sysfs = sysfs_root}))) {
             if (!in.vendor || vendor_of(gpu) == *in.vendor) out.gpus.push_back(to_gpu(gpu));
         }
         out.total = static_cast<std::int64_t>(out.gpus.size());

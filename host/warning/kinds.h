@@ -18,8 +18,11 @@ inline constexpr std::string_view reconcile_failed = "reconcile_failed";
 inline constexpr std::string_view quota_fallback = "quota_fallback";
 inline constexpr std::string_view feature_missing = "feature_missing";
 inline constexpr std::string_view deprecated_option = "deprecated_option";
+inline constexpr std::string_view gpu_gone = "gpu_gone";
+inline constexpr std::string_view gpu_driver_lost = "gpu_driver_lost";
 
 inline constexpr std::string_view container_entities = "container/";
+inline constexpr std::string_view gpu_entities = "gpu/";  // and the address
 inline constexpr std::string_view network_entity = "network";
 
 /// "container/ada"

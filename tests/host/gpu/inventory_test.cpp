@@ -42,7 +42,7 @@ TEST_CASE("two NVIDIA GPUs and the server's VGA chip are listed by address, and 
          .drm = {"card1"}},
         {.address = "0000:00:1f.3", .pci_class = 0x0403, .vendor = intel, .device = 0x7ad0},
     });
-    const auto gpus = inventory(sysfs.root()).value();
+    const auto gpus = inventory({.sysfs = sysfs.root()}).value();
     REQUIRE(gpus.size() == 3);
 
     CHECK(gpus[0].address.to_string() == "0000:01:00.0");
@@ -62,7 +62,7 @@ TEST_CASE("two NVIDIA GPUs and the server's VGA chip are listed by address, and 
     CHECK(gpus[1].drm_nodes == std::vector<std::string>{"/dev/dri/card0", "/dev/dri/renderD128"});
 
     CHECK(gpus[2].address.to_string() == "0000:c3:00.0");
-    CHECK(gpus[2].kind == Kind::vga);
+    CHECK(gpus[2].kind == Kind::management);
     CHECK(gpus[2].driver == "ast");
     CHECK_FALSE(gpus[2].numa_node);
     CHECK_FALSE(gpus[2].iommu_group);
@@ -76,7 +76,7 @@ TEST_CASE("a GPU is one by its class, whatever drives it") {
         {0x1280, nvidia, Kind::accelerator},
     }));
     const Sysfs sysfs({{.address = "0000:81:00.0", .pci_class = pci_class, .vendor = vendor}});
-    const auto gpus = inventory(sysfs.root()).value();
+    const auto gpus = inventory({.sysfs = sysfs.root()}).value();
     REQUIRE(gpus.size() == 1);
     CHECK(gpus[0].kind == kind);
     CHECK_FALSE(gpus[0].driver);
@@ -88,7 +88,7 @@ TEST_CASE("ids that pci.ids does not know are shown as numbers") {
         {.address = "0000:01:00.0", .pci_class = vga, .vendor = 0xfeed, .device = 0xbeef},
         {.address = "0000:02:00.0", .pci_class = vga, .vendor = nvidia, .device = 0xffff},
     });
-    const auto gpus = inventory(sysfs.root()).value();
+    const auto gpus = inventory({.sysfs = sysfs.root()}).value();
     REQUIRE(gpus.size() == 2);
     CHECK(gpus[0].vendor == "vendor feed");
     CHECK(gpus[0].device == "device beef");
@@ -102,7 +102,7 @@ TEST_CASE("the functions of one card, and cards in other domains, keep their ful
         {.address = "0000:ff:1f.7", .pci_class = vga, .vendor = nvidia, .device = 0x2342},
         {.address = "0000:ff:1f.0", .pci_class = vga, .vendor = nvidia, .device = 0x2342},
     });
-    const auto gpus = inventory(sysfs.root()).value();
+    const auto gpus = inventory({.sysfs = sysfs.root()}).value();
     REQUIRE(gpus.size() == 3);
     CHECK(gpus[0].address.to_string() == "0000:ff:1f.0");
     CHECK(gpus[1].address.to_string() == "0000:ff:1f.7");
@@ -111,11 +111,11 @@ TEST_CASE("the functions of one card, and cards in other domains, keep their ful
 
 TEST_CASE("a host without GPUs has an empty list, and one without a PCI bus no list at all") {
     const Sysfs none({{.address = "0000:00:03.0", .pci_class = 0x0200, .vendor = 0x1af4}});
-    CHECK(inventory(none.root()).value().empty());
-    CHECK(inventory(Sysfs({}).root()).value().empty());
+    CHECK(inventory({.sysfs = none.root()}).value().empty());
+    CHECK(inventory({.sysfs = Sysfs({}).root()}).value().empty());
 
     const TemporaryDirectory no_bus;
-    const auto refused = inventory(no_bus.path());
+    const auto refused = inventory({.sysfs = no_bus.path()});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::unavailable);
     CHECK(refused.error().message.contains((no_bus.path() / "bus/pci").string()));
@@ -128,7 +128,7 @@ TEST_CASE("an error within libpci is a result: no end of the process, and no des
         return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator{});
     };
     const auto before = open_files();
-    const auto refused = inventory(sysfs.root());
+    const auto refused = inventory({.sysfs = sysfs.root()});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::unavailable);
     CHECK(refused.error().message.starts_with("libpci: "));
