@@ -96,7 +96,16 @@ std::expected<Payload, Refusal> parse(std::string_view text, std::size_t bytes_m
 }
 
 std::string result_text(const Id& id, std::string_view result) {
-    return fmt::format(R"({{"jsonrpc":"2.0","id":{},"result":{}}})", text_of(id), result);
+    constexpr std::string_view before_id = R"({"jsonrpc":"2.0","id":)";
+    constexpr std::string_view before_result = R"(,"result":)";
+    const std::string id_text = text_of(id);
+    std::string out;
+    // A result may be long, so it is copied once, and not again when its line is ended.
+    out.reserve(before_id.size() + id_text.size() + before_result.size() + result.size() +
+                std::string_view("}\n").size());
+    out.append(before_id).append(id_text).append(before_result).append(result);
+    out += '}';
+    return out;
 }
 
 std::string error_text(const std::optional<Id>& id, const RpcError& error) {

@@ -138,7 +138,7 @@ private:
     [[nodiscard]] std::expected<Json, Refusal> run_step(const Inbound& in, const Step& step) const;
     [[nodiscard]] Asked asked_without_rounds(const Inbound& in) const;
     [[nodiscard]] std::string finished(Json result, Era era) const;
-    [[nodiscard]] std::string tools_listing(const Inbound& in) const;
+    [[nodiscard]] std::string tools_result(const Inbound& in) const;
     [[nodiscard]] Json capabilities(Era era) const;
 
     Offer offer_;
@@ -149,7 +149,7 @@ private:
     // Written once, because they are most of the bytes a server sends.
     std::string discovery_, modern_tail_;
     mutable std::mutex listings_mutex_;
-    mutable std::map<std::string, std::string> listings_;  // by scope
+    mutable std::map<std::string, std::string> listings_;  // by era and scope
 };
 
 }  // namespace berth::mcp

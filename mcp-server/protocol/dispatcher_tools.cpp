@@ -10,7 +10,8 @@
 namespace berth::mcp {
 namespace {
 
-/// So many different scopes of tools are kept as text; their number is the callers' choice.
+/// So many results of tools/list are kept as text; the number of different scopes is the callers'
+/// choice.
 constexpr std::size_t listings_max = 64;
 
 std::string joined_listings(std::span<const ToolEntry> tools, const Client& client) {
@@ -82,23 +83,24 @@ std::expected<std::string, Fault> task_id(const Json& params, const Client& clie
 
 }  // namespace
 
-std::string Dispatcher::tools_listing(const Inbound& in) const {
-    const std::string key = in.client.tools ? in.client.tools->key : "";
-    const std::scoped_lock lock(listings_mutex_);
-    const auto found = listings_.find(key);
-    if (found != listings_.end()) return found->second;
-    if (listings_.size() >= listings_max) listings_.clear();
-    return listings_[key] = joined_listings(offer_.tools.entries(), in.client);
+std::string Dispatcher::tools_result(const Inbound& in) const {
+    const std::string tools = joined_listings(offer_.tools.entries(), in.client);
+    if (!in.modern()) return fmt::format(R"({{"tools":[{}]}})", tools);
+    return fmt::format(R"({{"resultType":"complete","tools":[{}],"cacheScope":"{}",{}}})", tools,
+                       in.client.tools ? "private" : "public", modern_tail_);
 }
 
 Dispatcher::ResultText Dispatcher::list_tools(const Inbound& in) const {
     if (member(in.params(), "cursor") != nullptr) {
         return invalid_params("the list has one page, so no cursor is valid");
     }
-    const std::string tools = tools_listing(in);
-    if (!in.modern()) return fmt::format(R"({{"tools":[{}]}})", tools);
-    return fmt::format(R"({{"resultType":"complete","tools":[{}],"cacheScope":"{}",{}}})", tools,
-                       in.client.tools ? "private" : "public", modern_tail_);
+    std::string key = in.modern() ? "modern" : "legacy";
+    if (in.client.tools) key += ":" + in.client.tools->key;
+    const std::scoped_lock lock(listings_mutex_);
+    const auto found = listings_.find(key);
+    if (found != listings_.end()) return found->second;
+    if (listings_.size() >= listings_max) listings_.clear();
+    return listings_[key] = tools_result(in);
 }
 
 Dispatcher::ResultText Dispatcher::call_tool(const Inbound& in) const {
