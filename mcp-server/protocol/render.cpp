@@ -105,11 +105,17 @@ std::string stream(const Json& output, const char* name, std::string_view headin
     return std::string(heading) + text;
 }
 
+constexpr const char* timed_out = "timed out and was killed; more timeout_seconds give it longer";
+/// The kernel's, when a container's memory is full.
+constexpr const char* sent_by_nobody =
+    "; when nobody sent that, its memory was full: container_update with memory_bytes gives more";
+
 std::string command_output(const Json& output) {
     std::string end = "ended";
     if (output.contains("exit_code")) end = "exit code " + to_text(output["exit_code"]);
     if (output.contains("signal")) end = "ended by " + one_line(output["signal"]);
-    if (output.value("timed_out", false)) end = "timed out and was killed";
+    if (end == "ended by SIGKILL") end += sent_by_nobody;
+    if (output.value("timed_out", false)) end = timed_out;
     std::string text =
         end + "\n" + stream(output, "stdout", "") + stream(output, "stderr", "[stderr]\n");
     text.pop_back();

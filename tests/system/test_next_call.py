@@ -8,12 +8,15 @@ import os
 import re
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 from support.host import HostCase, main, program
 from support.machine import free_port, wait_until
-from support.mcp import McpStdio, request
+from support.mcp import Inside, McpHttp, McpStdio, request
 
 FAULTS_MIN = 30
+MIB = 1 << 20
 FORWARDS = (30000, 30001, 30002)
 HOST_ROOM = 6  # the SSH ports of the flags below
 PROTECTED_POLICY = """version = 1
@@ -278,6 +281,48 @@ class NextCall(FaultCase):
                             {"container": "ada", "output_id": done["stdout"]["output_id"], "offset": 1 << 30}, "output_read")
         self.assertTrue(read["content"].startswith("1\n2\n"))
 
+    def test_fault_a_command_that_takes_longer_than_allowed(self):
+        command = {"container": "ada", "argv": ["sleep", "2"], "timeout_seconds": 1}
+        done = self.agent.ask("container_exec", command)["result"]
+        self.assertTrue(done["structuredContent"]["timed_out"], done)
+        wish = re.match("timed out and was killed; more (.*) give it longer", done["content"][0]["text"])[1]
+        self.assertEqual(self.agent.do("container_exec", **{**command, wish: 60})["exit_code"], 0)
+
+    def test_fault_a_command_that_wants_more_memory_than_there_is(self):
+        self.agent.do("container_create", name="cyd", memory_bytes=128 * MIB)
+        command = {"container": "cyd", "argv": ["dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"]}
+        done = self.agent.ask("container_exec", command)["result"]
+        self.assertEqual(done["structuredContent"].get("signal"), "SIGKILL", done)
+        tool, field = re.search("its memory was full: ([a-z_]+) with ([a-z_]+) gives more", done["content"][0]["text"]).groups()
+        self.agent.do(tool, name="cyd", **{field: 512 * MIB})
+        self.assertEqual(self.agent.do("container_exec", **command)["exit_code"], 0)
+
+    def test_fault_a_container_that_does_not_answer_in_time(self):
+        command = {"container": "ada", "argv": ["true"]}
+        self.agent.do("container_exec", **command)
+        helpers = [pid for pid in self.processes_of("ada") if "berth-agent" in Path(f"/proc/{pid}/cmdline").read_text()]
+        self.assertTrue(helpers)
+        for pid in helpers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            error = self.agent.answer("container_exec", command)[1]
+        finally:
+            for pid in helpers:
+                os.kill(pid, signal.SIGCONT)
+        self.assertEqual((error["code"], error["retry"]), ("timed_out", "yes"))
+        self.assertIn("Trying the same call again can help.", error["text"])
+        self.assertEqual(self.agent.do("container_exec", **command)["exit_code"], 0)
+
+    def processes_of(self, name):
+        """Those whose pid namespace is that of its init."""
+        def namespace(pid):
+            try:
+                return os.readlink(f"/proc/{pid}/ns/pid")
+            except OSError:
+                return None
+        its = namespace(self.host.init_pid(name))
+        return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and namespace(pid) == its]
+
     # Snapshots
 
     def test_fault_a_snapshot_that_is_not_there(self):
@@ -418,6 +463,22 @@ class Escalations(FaultCase):
             self.skipTest("it was made before it could be cancelled")
         self.assertRegex(ended["next"], "^call container_create again if it is wanted after all")
         self.agent.do("container_create", name="cyd", start=False)
+
+    def test_fault_a_caller_that_asks_too_often(self):
+        port = 7431
+        server = self.host.start_mcp_http(port, "--requests-per-second", "1", "--burst", "2")
+        self.addCleanup(server.wait, 10)
+        self.addCleanup(server.terminate)
+        client = McpHttp(lambda: Inside(self.host.machine, port))
+        call = request("tools/call", {"name": "container_get", "arguments": {"name": "ada"}})
+
+        def refusal():
+            status, _, answer, _ = client.post(call)
+            return answer["error"]["message"] if status == 429 else None
+        says = next(filter(None, (refusal() for _ in range(20))))
+        time.sleep(int(re.fullmatch("too many requests; wait ([0-9]+) ms", says)[1]) / 1000)
+        status, _, answer, _ = client.post(call)
+        self.assertEqual((status, answer["result"]["structuredContent"]["name"]), (200, "ada"))
 
     def test_fault_berthd_is_down(self):
         self.host.stop()

@@ -36,7 +36,15 @@ TEST_CASE("the output of a command comes as it is, below how it ended") {
     output["stderr"]["text"] = output["stdout"]["text"] = "";
     CHECK(render(output) == "exit code 3");
     output["timed_out"] = true;
-    CHECK(render(output) == "timed out and was killed");
+    CHECK(render(output) == "timed out and was killed; more timeout_seconds give it longer");
+}
+
+TEST_CASE("a command that the kernel killed is told with what may help it") {
+    Json output = Json::parse(R"({"signal":"SIGKILL","timed_out":false,"stdout":{"text":""}})");
+    CHECK(
+        render(output).starts_with("ended by SIGKILL; when nobody sent that, its memory was full"));
+    output["signal"] = "SIGTERM";
+    CHECK(render(output) == "ended by SIGTERM");
 }
 
 TEST_CASE("a long text is cut between characters, and says so") {
