@@ -70,6 +70,14 @@ Error explained(const Error& error, std::string_view what, const fs::path& log) 
                       fmt::format("{}: {}: {}", what, error.message, last_complaint(log)));
 }
 
+Error full_error(const std::string& bridge) {
+    return make_error(ErrorCode::quota_exceeded,
+                      fmt::format("the bridge '{}' takes no more running containers: Linux gives "
+                                  "one 1,023 ports",
+                                  bridge))
+        .next("stop one that nobody needs with container_stop");
+}
+
 bool is_id(std::string_view text) {
     return text.size() == id_characters &&
            text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -175,8 +183,10 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .disk = disk_},
                                              cgroups_));
     BERTH_TRY(fault::at("engine.launch"));
-    if (const auto started = launcher_->start(spec.id, config); !started)
+    if (const auto started = launcher_->start(spec.id, config); !started) {
+        if (net::is_full(spec.network.bridge)) return fail(full_error(spec.network.bridge));
         return fail(explained(started.error(), "the container did not start", log));
+    }
     BERTH_TRY(fault::at("engine.launched"));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
