@@ -35,6 +35,9 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "ssh.prove",            // whether SSH answers
     "net.forwards",         // the forwards, before any is changed
     "container.ready",      // done but for the row
+    "standby.claim",        // the row that waited is the caller's, before that is committed
+    "standby.named",        // it has its name and its keys
+    "standby.ready",        // done but for the row
     "container.started",    // running but for the row
     "container.stop",       // wanted stopped, and running
     "engine.stop",          // before a signal

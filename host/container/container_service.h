@@ -10,6 +10,7 @@
 #include "host/container/limits.h"
 #include "host/container/shares.h"
 #include "host/container/uses.h"
+#include "host/container/waiting_room.h"
 #include "host/container/wake_failures.h"
 #include "host/engine/container_engine.h"
 #include "host/events/events.h"
@@ -22,9 +23,11 @@
 #include "host/store/containers.h"
 #include "host/store/ports.h"
 #include "host/store/ssh_keys.h"
+#include "host/store/standby.h"
 #include "host/warning/warnings.h"
 #include "tools-schema/contract/names.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -110,6 +113,7 @@ struct ServiceOptions {
     std::filesystem::path state_dir;
     std::string bridge;
     net::PortRange forward_ports;  // host ports that are given out when none is asked for
+    std::string version = {};      // of berth: what another one has booted waits for nobody
     ShareRules shares = ShareRules();
     bool guest_sockets = true;  // whether any container is told of itself
     std::string location = {};  // what containers are told of where they are
@@ -234,6 +238,22 @@ public:
     /// A use of it, for as long as that is held.
     [[nodiscard]] Uses::Held use(const store::Container& row);
 
+    // For the StandbyKeeper: containers that are booted before anybody asks for them.
+
+    /// All that a container made by create(wish) would be that cannot be another once it runs.
+    [[nodiscard]] Result<std::string> made_as(const CreateWish& wish);
+    /// Boots one more, which waits for a create() whose made_as() is that of `wish`.
+    [[nodiscard]] Result<> fill_standby(const CreateWish& wish, const std::stop_token& cancelled);
+    /// What waited when this berthd started.
+    [[nodiscard]] Result<std::vector<Waiter>> found_waiting();
+    /// Has one of those wait again, once it has shown that it still works.
+    [[nodiscard]] Result<> adopt_standby(const Waiter& one, const std::stop_token& cancelled);
+    [[nodiscard]] Result<> remove_standby(const Waiter& one) { return take_down(one.row); }
+    [[nodiscard]] bool still_runs(const Waiter& one) { return rooms_.engine.running(one.row.id); }
+    [[nodiscard]] WaitingRoom& waiting_room() { return waiting_; }
+    /// How many creates are under way now.
+    [[nodiscard]] int creates_under_way() const { return creates_; }
+
     /// container::stop_all() of all there are; nobody must start any meanwhile.
     void stop_all(std::chrono::seconds time_max);
 
@@ -285,6 +305,17 @@ private:
     [[nodiscard]] Result<store::Port> reserve_port(std::string_view container_id,
                                                    const PortWish& wish);
     [[nodiscard]] Result<std::int64_t> free_port(const std::string& protocol);
+    /// A container for `wish` that has waited for it; nothing when none has.
+    [[nodiscard]] Result<std::optional<View>> claim(const CreateWish& wish,
+                                                    const image::Image& image,
+                                                    const Waiting& waiting);
+    [[nodiscard]] Result<> reserve_claimed(store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<> make_its_own(const store::Container& row, const CreateWish& wish,
+                                        const image::Image& image, const Waiting& waiting);
+    [[nodiscard]] Result<> prove_command(const std::string& id, const Waiting& waiting);
+    [[nodiscard]] Result<> reserve_wishes(const store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<View> create_anew(const CreateWish& wish, const image::Image& image,
+                                           const Waiting& waiting);
     [[nodiscard]] Result<> make(const store::Container& row, const CreateWish& wish,
                                 const image::Image& image, const std::string& private_host_key,
                                 const Waiting& waiting);
@@ -305,6 +336,9 @@ private:
     store::Containers containers_;
     store::Ports ports_;
     store::SshKeys keys_;
+    store::Standby standby_;
+    WaitingRoom waiting_;
+    std::atomic<int> creates_ = 0;
     Uses uses_;
     WakeFailures wake_failures_;
     KeyedLock locks_;            // one change at a time for each container

@@ -16,7 +16,7 @@ using warning::Severity;
 Result<> ContainerService::reconcile() {
     std::set<std::string> kept;
     std::set<std::string> entities;
-    for (const auto& row : BERTH_TRY(containers_.list())) {
+    for (const auto& row : BERTH_TRY(containers_.all())) {
         kept.insert(row.id);
         entities.insert(warning::container_entity(row.name));
         if (row.phase != store::Phase::ready) end_half_way(row);
@@ -63,6 +63,7 @@ void ContainerService::end_half_way(const store::Container& row) {
         removed = containers_.remove(row.id);
     }
     const auto entity = warning::container_entity(row.name);
+    if (removed && store::Standby::is_name(row.name)) return;  // nobody has missed it
     if (removed) {
         return warning::tell_repaired(
             rooms_.warnings, entity,

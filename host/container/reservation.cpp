@@ -51,6 +51,11 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
     }
     BERTH_TRY(containers_.insert(row));
     if (wish.origin) BERTH_TRY(rooms_.layers.put(row.id, wish.origin->layer_id, ""));
+    BERTH_TRY(reserve_wishes(row, wish));
+    return fault::at("container.reserve");
+}
+
+Result<> ContainerService::reserve_wishes(const store::Container& row, const CreateWish& wish) {
     for (std::size_t index = 0; index < wish.ports.size(); ++index) {
         auto reserved = reserve_port(row.id, wish.ports[index]);
         if (!reserved)
@@ -60,7 +65,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         (void)BERTH_TRY(keys_.insert({.container_id = row.id,
                                       .fingerprint = ssh::fingerprint(key),
                                       .public_key = key.to_string()}));
-    return fault::at("container.reserve");
+    return {};
 }
 
 Result<> ContainerService::check_limits(const engine::Limits& limits) const {

@@ -182,6 +182,9 @@ public:
     [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& from,
                                          const Limits& to) = 0;
 
+    /// Gives a running container that nobody has used yet spec.hostname, and these files.
+    [[nodiscard]] virtual Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) = 0;
+
     /// What it uses now; files are counted for a bounded time.
     [[nodiscard]] virtual Result<Usage> usage(const Spec& spec) = 0;
 

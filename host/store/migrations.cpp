@@ -169,8 +169,17 @@ ALTER TABLE containers ADD COLUMN guest_socket INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE containers ADD COLUMN wake INTEGER NOT NULL DEFAULT 0;
 )";
 
+constexpr std::string_view standby = R"(
+-- Containers that are booted and wait to be claimed: nobody has used them, and nobody sees them.
+CREATE TABLE standby (
+    container_id TEXT NOT NULL PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    template     TEXT NOT NULL  -- all that it was made as, for which it can be had
+) STRICT;
+)";
+
 constexpr std::array steps{first_schema, operations_and_labels, lifecycle,   layers_and_snapshots,
-                           warnings,     more_limits,           confinement, shares_and_guest};
+                           warnings,     more_limits,           confinement, shares_and_guest,
+                           standby};
 
 }  // namespace
 

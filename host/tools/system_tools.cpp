@@ -93,6 +93,7 @@ Result<SystemInfo::Output> info(container::ContainerService& containers,
         .subnet = facts.subnet,
         .containers = static_cast<std::int64_t>(views.size()),
         .running = std::ranges::count(views, container::State::running, &container::View::state),
+        .standby = static_cast<std::int64_t>(containers.waiting_room().count()),
         .images = std::move(found),
         .features = facts.features,
         .warnings = BERTH_TRY(warnings.count_new())};

@@ -46,6 +46,7 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     running_.insert(spec.id);
     roots[spec.id] = spec.root;
     shares[spec.id] = spec.shares;
+    hostnames[spec.id] = spec.hostname;
     return maybe_fail("start");
 }
 
@@ -108,6 +109,14 @@ Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
     BERTH_TRY(maybe_fail("limit"));
     limits.insert_or_assign(std::string(id), to);
     return {};
+}
+
+Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+    tell("rename");
+    const std::lock_guard lock(mutex_);
+    if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
+    hostnames[spec.id] = spec.hostname;
+    return maybe_fail("rename");
 }
 
 Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {

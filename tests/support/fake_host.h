@@ -44,6 +44,8 @@ public:
                                        std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& from,
                                  const engine::Limits& to) override;
+    [[nodiscard]] Result<> rename(const engine::Spec& spec,
+                                  const std::vector<engine::SeedFile>& seeds) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
@@ -70,6 +72,7 @@ public:
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
     /// What each container's root is made of, as the engine was last told.
     std::map<std::string, engine::Root, std::less<>> roots;
+    std::map<std::string, std::string, std::less<>> hostnames;
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);

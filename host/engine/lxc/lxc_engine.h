@@ -47,6 +47,7 @@ public:
     [[nodiscard]] Result<> check_share(const Share& share, std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const Limits& from,
                                  const Limits& to) override;
+    [[nodiscard]] Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) override;
     [[nodiscard]] Result<Usage> usage(const Spec& spec) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/container/keeper.h"
+#include "host/container/standby_keeper.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/events/events.h"
 #include "host/guest/guest_service.h"
@@ -154,6 +155,7 @@ container::ServiceOptions service_options(const DaemonOptions& options,
     return {.state_dir = options.state_dir,
             .bridge = options.bridge,
             .forward_ports = forward_ports,
+            .version = BERTH_VERSION,
             .shares = container::ShareRules(
                 {options.shares_allowed.begin(), options.shares_allowed.end()},
                 {options.state_dir, options.runtime_dir, image_dir(options)}),
@@ -236,8 +238,10 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);
     tools::Deprecations watched(registry, warnings);
+    container::StandbyKeeper standby(containers, warnings, options.standby);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
+    standby.start();
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
         [&watched, &events](const HttpRequest& request) {
@@ -250,6 +254,7 @@ Result<> serve(const DaemonOptions& wanted) {
                         {"version", BERTH_VERSION}});
     wait_for_signal();
     log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});
+    standby.stop();
     keeper.stop();
     operations.stop();  // while the callers are still there to hear of it
     server->stop();
@@ -264,7 +269,7 @@ Result<> shutdown_containers(const DaemonOptions& wanted) {
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     const auto host = BERTH_TRY(make_host(options, subnet));
-    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).list()),
+    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).all()),
                         std::chrono::seconds(options.shutdown_timeout));
     return {};
 }
@@ -303,7 +308,7 @@ Result<> teardown(const DaemonOptions& wanted) {
         BERTH_TRY(host->engine->destroy(id));
     }
     store::Containers containers(*host->database);
-    for (const auto& row : BERTH_TRY(containers.list())) BERTH_TRY(containers.remove(row.id));
+    for (const auto& row : BERTH_TRY(containers.all())) BERTH_TRY(containers.remove(row.id));
     BERTH_TRY(layers.tear_down());
     host->engine->remove_shared();
     return host->network->tear_down();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/app/berthd/options.h"
 
+#include "mcp-server/app/berthd/standby_options.h"
 #include "mcp-server/config/config.h"
 #include "tools-schema/contract/error_table.h"
 
@@ -92,6 +93,7 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
         if (const auto fine = check_allowed(directory); !fine && allowed)
             file->reject("shares.allowed", fine.error().message);
     }
+    options.standby = read_standby(*file);
     return file->finish();
 }
 

@@ -3,6 +3,7 @@
 // name.
 #pragma once
 
+#include "host/container/standby_keeper.h"
 #include "tools-schema/contract/result.h"
 
 #include <cstdint>
@@ -33,6 +34,7 @@ struct DaemonOptions {
     std::string pool = {};               // "": none
     bool guest_sockets = true;
     std::vector<std::string> shares_allowed = {};
+    std::vector<container::StandbyTemplate> standby = {};  // in the file alone
 };
 
 enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown };
