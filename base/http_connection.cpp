@@ -28,7 +28,8 @@ Connection::Connection(int socket, const HttpServerOptions& options, std::stop_t
       peer_uid(peer_uid_of(socket)),
       socket_(socket),
       options_(options),
-      stopping_(std::move(stopping)) {}
+      stopping_(std::move(stopping)),
+      secured_(options.secure ? options.secure(socket) : nullptr) {}
 
 bool Connection::await_request() {
     muted_ = false;
@@ -105,7 +106,9 @@ void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
 
 bool Connection::fill() {
     for (;;) {
-        const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+        const ssize_t got = secured_
+                                ? secured_->receive(buffer_.data(), buffer_.size())
+                                : ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
         if (got > 0) {
             begin_ = 0;
             end_ = static_cast<std::size_t>(got);
@@ -121,7 +124,9 @@ bool Connection::send_all(std::string_view rest, Patience patience,
     auto deadline = std::chrono::steady_clock::now() + options_.send_max;
     bool hurried = false;
     while (!rest.empty()) {
-        const ssize_t sent = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent =
+            secured_ ? secured_->send(rest.data(), rest.size())
+                     : ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0) {
             rest.remove_prefix(static_cast<std::size_t>(sent));
             if (patience == Patience::each_part && !hurried) {

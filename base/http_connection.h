@@ -25,6 +25,11 @@ public:
     /// Once `stopping` is requested, a peer that takes nothing is waited for only briefly.
     Connection(int socket, const HttpServerOptions& options, std::stop_token stopping);
 
+    /// False when there is nothing between us and the peer that can be trusted.
+    [[nodiscard]] bool usable() const { return !options_.secure || secured_; }
+    [[nodiscard]] std::string peer_certificate() const {
+        return secured_ ? secured_->peer_certificate() : "";
+    }
     [[nodiscard]] int descriptor() const { return socket_; }
     [[nodiscard]] bool stopping() const { return stopping_.stop_requested(); }
 
@@ -72,6 +77,7 @@ private:
     int socket_;
     const HttpServerOptions& options_;
     std::stop_token stopping_;
+    std::unique_ptr<HttpSecurity> secured_;
     std::array<char, 16 * 1024> buffer_{};
     std::size_t begin_ = 0, end_ = 0, bytes_left_ = 0;
     SteadyTime deadline_;

@@ -58,6 +58,7 @@ struct HttpRequest {
     std::string remote = {};               // "127.0.0.1:40312", or "unix"
     std::string local = {};                // the address it came in at
     std::optional<uid_t> peer_uid = {};    // who is at the other end of a unix socket
+    std::string peer_certificate = {};     // as HttpSecurity::peer_certificate()
     std::stop_token server_stopping = {};  // so that a long answer can end early
     HttpExchange* exchange = nullptr;      // null in a request that no server received
 };

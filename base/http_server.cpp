@@ -2,6 +2,7 @@
 #include "base/http_server.h"
 
 #include "base/fd.h"
+#include "base/files.h"
 #include "base/http_connection.h"
 #include "base/http_exchange.h"
 #include "base/http_listener.h"
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "base/turns.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <httplib.h>
 #include <poll.h>
@@ -89,6 +91,7 @@ HttpRequest translate(const httplib::Request& from) {
     request.remote = serving->remote;
     request.local = serving->local;
     request.peer_uid = serving->peer_uid;
+    request.peer_certificate = serving->peer_certificate();
     return request;
 }
 
@@ -146,6 +149,8 @@ public:
         if (colon == std::string::npos) return 0;
         return static_cast<std::uint16_t>(std::stoul(address.substr(colon + 1)));
     }
+
+    [[nodiscard]] int descriptor() const { return listener_.get(); }
 
     void stop_all() {
         (void)stopping_.request_stop();
@@ -213,7 +218,7 @@ private:
         http::Connection connection(socket, options_, stopping_.get_token());
         serving = &connection;
         go_first();
-        bool close = false;
+        bool close = !connection.usable();
         while (!close && !stopping_.stop_requested() && connection.await_request()) {
             bool peer_wants_to_close = false;
             const bool answered = process_request(connection, false, peer_wants_to_close, tame);
@@ -318,6 +323,18 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const UnixEndpoint& endpo
     auto loop = std::make_unique<Loop>(BERTH_TRY(listen_on(endpoint)), std::move(handler),
                                        std::move(options));
     return std::make_unique<HttpServer>(std::move(loop), endpoint.path);
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(Fd listener, Handler handler,
+                                                       HttpServerOptions options) {
+    auto loop = std::make_unique<Loop>(std::move(listener), std::move(handler), std::move(options));
+    return std::make_unique<HttpServer>(std::move(loop), "");
+}
+
+Result<Fd> HttpServer::listener() const {
+    Fd copy(::fcntl(loop_->descriptor(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return fail(system_error("copy a descriptor", errno));
+    return copy;
 }
 
 HttpServer::HttpServer(std::unique_ptr<Loop> loop, std::string socket_path)

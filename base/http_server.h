@@ -17,6 +17,20 @@
 
 namespace berth {
 
+/// What lies between a connection's bytes and its socket: TLS.
+class HttpSecurity {
+public:
+    HttpSecurity() = default;
+    HttpSecurity(const HttpSecurity&) = delete;
+    HttpSecurity& operator=(const HttpSecurity&) = delete;
+    virtual ~HttpSecurity() = default;
+    /// As recv(2) and send(2) on a socket that does not wait.
+    [[nodiscard]] virtual ssize_t receive(char* to, std::size_t size) = 0;
+    [[nodiscard]] virtual ssize_t send(const char* bytes, std::size_t size) = 0;
+    /// SHA-256 of the certificate whose key the peer has shown to have, in hexadecimal; "": none.
+    [[nodiscard]] virtual std::string peer_certificate() const = 0;
+};
+
 struct HttpServerOptions {
     std::size_t connections_max = 512;  // each costs a thread; one more is answered with 503
     std::size_t body_bytes_max = 16 * 1024 * 1024;  // more is answered with 413
@@ -25,6 +39,8 @@ struct HttpServerOptions {
     std::chrono::milliseconds send_max{60'000};     // for the peer to take some bytes
     /// Makes the JSON body of an answer that no handler gave: a bad request, 413, 500, 503.
     std::function<std::string(int status, std::string_view message)> error_body = {};
+    /// Empty: the bytes are the socket's. Null for a connection that is to be closed.
+    std::function<std::unique_ptr<HttpSecurity>(int socket)> secure = {};
 };
 
 class HttpServer {
@@ -39,6 +55,9 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<HttpServer>> listen(const UnixEndpoint& endpoint,
                                                                     Handler handler,
                                                                     HttpServerOptions options = {});
+    /// On a socket that listens already, and whose file, if it has one, somebody else removes.
+    [[nodiscard]] static Result<std::unique_ptr<HttpServer>> listen(Fd listener, Handler handler,
+                                                                    HttpServerOptions options = {});
 
     class Loop;
     HttpServer(std::unique_ptr<Loop> loop, std::string socket_path);
@@ -47,6 +66,10 @@ public:
     ~HttpServer();
 
     [[nodiscard]] std::uint16_t port() const;
+    /// A copy of the socket that listens.
+    [[nodiscard]] Result<Fd> listener() const;
+    /// A unix socket's file stays when this ends: another process listens there.
+    void keep_path() { socket_path_.clear(); }
 
     /// Accepts no more, asks running handlers to end (HttpRequest::server_stopping), and returns
     /// when the last answer is out.

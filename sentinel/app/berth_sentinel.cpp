@@ -2,11 +2,14 @@
 // berth-sentinel: the public front of many pools. Routes TLS by server name and reads none of it.
 #include "base/files.h"
 #include "base/log.h"
+#include "sentinel/app/control_plane.h"
 #include "sentinel/app/file_watch.h"
 #include "sentinel/app/sentinel_options.h"
+#include "sentinel/app/upgrade.h"
 #include "sentinel/relay/relay.h"
 #include "tools-schema/contract/error_table.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <poll.h>
@@ -17,9 +20,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace {
@@ -51,47 +56,96 @@ Result<Fd> take_signals() {
     return taken;
 }
 
-Result<std::vector<Listener>> open_listeners(const SentinelOptions& options) {
-    auto listeners = BERTH_TRY(take_inherited_listeners(options.threads));
-    if (listeners.empty() == options.listen.empty()) {
-        return fail(make_error(ErrorCode::invalid_argument,
-                               listeners.empty()
-                                   ? "there is nothing to listen on"
-                                   : "sockets were handed over, and --listen is given")
-                        .next("give --listen ADDRESS:PORT, or let systemd listen "
-                              "(berth-sentinel.socket), and not both"));
-    }
+/// Everything there is while it runs, in the order in which it is made.
+struct Sentinel {
+    SentinelOptions options;
+    RouteTable routes = {};
+    std::unique_ptr<PageServer> pages = {};
+    std::unique_ptr<Relay> relay = {};
+    std::unique_ptr<ControlPlane> control = {};  // it asks the relay, and so ends before
+    std::optional<FileWatch> watch = {};
+    std::optional<UpgradeDoor> upgrades = {};
+    std::vector<Listener> sockets = {};  // copies of those that the relay has, for a successor
+};
+
+Result<std::vector<Listener>> open_listeners(const SentinelOptions& options,
+                                             std::vector<Listener> inherited) {
+    auto listeners =
+        inherited.empty() ? BERTH_TRY(take_inherited_listeners()) : std::move(inherited);
+    // A predecessor listens where it was told to, which may be anywhere else.
     for (const auto& address : options.listen) {
+        const auto is_it = [&](const Listener& one) {
+            return one.address == address ||
+                   (address.port() == 0 && one.address.ip() == address.ip());
+        };
+        if (std::ranges::any_of(listeners, is_it)) continue;
         listeners.push_back(BERTH_TRY(listen_on(address, options.threads)));
     }
-    return listeners;
+    if (!listeners.empty()) return listeners;
+    return fail(make_error(ErrorCode::invalid_argument, "there is nothing to listen on")
+                    .next("give --listen ADDRESS:PORT, or let systemd listen "
+                          "(berth-sentinel.socket)"));
 }
 
-Result<> load_routes(const SentinelOptions& options, RouteTable& routes) {
+Result<std::vector<Listener>> copies_of(const std::vector<Listener>& listeners) {
+    std::vector<Listener> copies;
+    for (const auto& listener : listeners) {
+        copies.push_back({.address = listener.address, .sockets = {}, .shared = listener.shared});
+        for (const auto& socket : listener.sockets) {
+            copies.back().sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+            if (!copies.back().sockets.back())
+                return fail(system_error("copy a descriptor", errno));
+        }
+    }
+    return copies;
+}
+
+Result<> load_routes(Sentinel& sentinel) {
+    const SentinelOptions& options = sentinel.options;
+    if (options.routes.empty()) return {};
     {
         const auto file = BERTH_TRY(RoutesFile::load(options.routes, options.pools));
         for (const auto& name : options.pools.proxy_protocol) {
             const auto is_it = [&](const Pool& pool) { return name == "*" || pool.name == name; };
-            if (std::ranges::none_of(file.list().pools, is_it)) {
+            if (!sentinel.control && std::ranges::none_of(file.list().pools, is_it)) {
                 log::warning("no route names a pool of --proxy-protocol", {{"pool", name}});
             }
         }
-        BERTH_TRY(routes.replace(file.list()));
+        if (sentinel.control) {
+            BERTH_TRY(sentinel.control->members().replace_static(file.list()));
+        } else {
+            BERTH_TRY(sentinel.routes.replace(file.list()));
+        }
     }
     (void)::malloc_trim(0);  // reading took several times what the table takes
     log::info("routes", {{"file", options.routes.string()},
-                         {"names", std::to_string(routes.count())},
-                         {"bytes", std::to_string(routes.bytes())}});
+                         {"names", std::to_string(sentinel.routes.count())},
+                         {"bytes", std::to_string(sentinel.routes.bytes())}});
     return {};
 }
 
 /// Whoever keeps the routes there are says so.
-void load_again(const SentinelOptions& options, RouteTable& routes) {
-    const auto loaded = load_routes(options, routes);
+void load_again(Sentinel& sentinel) {
+    const auto loaded = load_routes(sentinel);
     if (loaded) return;
-    log::error("routes stay as they were", {{"file", options.routes.string()},
+    log::error("routes stay as they were", {{"file", sentinel.options.routes.string()},
                                             {"why", loaded.error().message},
                                             {"next", loaded.error().hint}});
+}
+
+/// What SIGHUP asks for besides the routes. What is wrong stays as it was.
+void reload(Sentinel& sentinel) {
+    if (sentinel.pages) {
+        if (const auto loaded = sentinel.pages->reload(); !loaded) {
+            log::error("pages stay as they were", {{"why", loaded.error().message}});
+        }
+    }
+    if (sentinel.control) {
+        if (const auto loaded = sentinel.control->reload(); !loaded) {
+            log::error("tokens and certificates stay as they were",
+                       {{"why", loaded.error().message}});
+        }
+    }
 }
 
 void tell_counts(const Relay& relay) {
@@ -103,57 +157,132 @@ void tell_counts(const Relay& relay) {
     log::info("connections " + line);
 }
 
-void load_pages_again(PageServer* pages) {
-    if (pages == nullptr) return;
-    if (const auto loaded = pages->reload(); !loaded) {
-        log::error("pages stay as they were", {{"why", loaded.error().message}});
+/// Gives everything to a successor that asks. Whether it has it now.
+bool hand_over(Sentinel& sentinel) {
+    log::info("another process asks for the sockets");
+    Inheritance ours;
+    sentinel.control->pause();
+    auto listeners = copies_of(sentinel.sockets);
+    auto others = sentinel.control->sockets_of_paused();
+    std::optional<Fd> line;
+    if (listeners && others) {
+        ours.listeners = *std::move(listeners);
+        ours.others = *std::move(others);
+        line = sentinel.upgrades->hand_over(ours);
     }
+    if (!line) {
+        log::error("the other process did not become ready: this one goes on");
+        if (const auto resumed = sentinel.control->resume(); !resumed) {
+            log::error("nobody can be asked any more", {{"why", resumed.error().message}});
+        }
+        return false;
+    }
+    sentinel.control->retire();
+    sentinel.relay->drain(false);
+    confirm(*line);
+    log::info("the other process has them");
+    return true;
 }
 
-/// Until a signal ends it.
-void attend(const SentinelOptions& options, RouteTable& routes, PageServer* pages,
-            const Relay& relay, const Fd& signals, FileWatch& watch) {
-    std::array<pollfd, 2> polled{pollfd{.fd = signals.get(), .events = POLLIN, .revents = 0},
-                                 pollfd{.fd = watch.descriptor(), .events = POLLIN, .revents = 0}};
+enum class Ending { told, relieved };
+
+/// Until a signal or a successor ends it.
+Ending attend(Sentinel& sentinel, const Fd& signals) {
+    std::array<pollfd, 3> polled{
+        pollfd{.fd = signals.get(), .events = POLLIN, .revents = 0},
+        pollfd{.fd = sentinel.watch ? sentinel.watch->descriptor() : -1,
+               .events = POLLIN,
+               .revents = 0},
+        pollfd{.fd = sentinel.upgrades ? sentinel.upgrades->descriptor() : -1,
+               .events = POLLIN,
+               .revents = 0}};
     while (true) {
         (void)::poll(polled.data(), polled.size(), -1);
-        bool changed = watch.changed();
+        bool changed = sentinel.watch && sentinel.watch->changed();
         signalfd_siginfo signal{};
         while (::read(signals.get(), &signal, sizeof signal) == sizeof signal) {
             const int number = static_cast<int>(signal.ssi_signo);
-            if (number == SIGTERM || number == SIGINT) return;
+            if (number == SIGTERM || number == SIGINT) return Ending::told;
             if (number == SIGHUP) {
                 changed = true;
-                load_pages_again(pages);
+                reload(sentinel);
             }
-            if (number == SIGUSR1) tell_counts(relay);
+            if (number == SIGUSR1) tell_counts(*sentinel.relay);
         }
-        if (changed) load_again(options, routes);
+        if (changed) load_again(sentinel);
+        if (polled[2].revents != 0 && hand_over(sentinel)) return Ending::relieved;
     }
+}
+
+/// Lets connections end by themselves, for a time, or until a second signal.
+void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
+    sentinel.sockets.clear();
+    if (ending == Ending::told) sentinel.relay->drain(true);
+    constexpr std::chrono::milliseconds look_every{20};
+    const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
+    log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
+    while (!sentinel.relay->is_over() && std::chrono::steady_clock::now() < deadline) {
+        pollfd polled{.fd = signals.get(), .events = POLLIN, .revents = 0};
+        if (::poll(&polled, 1, static_cast<int>(look_every.count())) <= 0) continue;
+        signalfd_siginfo signal{};
+        if (::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
+        const int number = static_cast<int>(signal.ssi_signo);
+        if (number == SIGTERM || number == SIGINT) break;
+        if (number == SIGUSR1) tell_counts(*sentinel.relay);
+    }
+}
+
+Result<> start(Sentinel& sentinel, Inheritance inherited) {
+    const SentinelOptions& options = sentinel.options;
+    auto listeners = BERTH_TRY(open_listeners(options, std::move(inherited.listeners)));
+    if (!options.state_dir.empty()) {
+        sentinel.control = BERTH_TRY(ControlPlane::open(options, sentinel.routes));
+    }
+    if (!options.routes.empty()) {
+        sentinel.watch = BERTH_TRY(FileWatch::start(options.routes));  // before the file is read
+    }
+    BERTH_TRY(load_routes(sentinel));
+    if (!options.pages.empty()) sentinel.pages = BERTH_TRY(PageServer::start(options.pages));
+    sentinel.sockets = BERTH_TRY(copies_of(listeners));
+    sentinel.relay = BERTH_TRY(Relay::start(options.relay, sentinel.routes, std::move(listeners),
+                                            options.threads, sentinel.pages.get()));
+    for (const auto& listener : sentinel.sockets) {
+        log::info("listening", {{"address", listener.address.to_string()},
+                                {"threads", std::to_string(options.threads)}});
+    }
+    const bool successor = static_cast<bool>(inherited.line);
+    if (sentinel.control) {
+        BERTH_TRY(sentinel.control->serve(*sentinel.relay, sentinel.sockets.front().address,
+                                          std::move(inherited.others)));
+    }
+    if (successor) BERTH_TRY(relieve(inherited));
+    if (sentinel.control) sentinel.upgrades = BERTH_TRY(UpgradeDoor::open(options.state_dir));
+    return {};
 }
 
 Result<> run(const SentinelOptions& options) {
     log::start("berth-sentinel", options.log_level);
     if (::geteuid() == 0) log::warning("running as root, which nothing here needs");
+    if (options.secrets_in_arguments) {
+        log::warning(
+            "a token on the command line can be seen by others of this machine: give it in "
+            "--tunnel-token-file");
+    }
     const Fd signals = BERTH_TRY(take_signals());
     raise_descriptor_limit();
-    auto listeners = BERTH_TRY(open_listeners(options));
-    RouteTable routes;
-    auto watch = BERTH_TRY(FileWatch::start(options.routes));  // before the file is read
-    BERTH_TRY(load_routes(options, routes));
-    std::vector<SocketAddress> addresses;
-    for (const auto& listener : listeners) addresses.push_back(listener.address);
-    std::unique_ptr<PageServer> pages;
-    if (!options.pages.empty()) pages = BERTH_TRY(PageServer::start(options.pages));
-    const auto relay =
-        BERTH_TRY(Relay::start(options.relay, routes, std::move(listeners), pages.get()));
-    for (const auto& address : addresses) {
-        log::info("listening",
-                  {{"address", address.to_string()}, {"threads", std::to_string(options.threads)}});
+    Inheritance inherited;
+    if (!options.state_dir.empty()) {
+        BERTH_TRY(make_directories(options.state_dir, 0700));
+        if (auto found = BERTH_TRY(ask_predecessor(options.state_dir))) {
+            inherited = *std::move(found);
+        }
     }
+    Sentinel sentinel{.options = options};
+    BERTH_TRY(start(sentinel, std::move(inherited)));
     log::info("ready");
-    attend(options, routes, pages.get(), *relay, signals, watch);
-    tell_counts(*relay);
+    const Ending ending = attend(sentinel, signals);
+    drain(sentinel, ending, signals);
+    tell_counts(*sentinel.relay);
     log::info("ending");
     return {};
 }

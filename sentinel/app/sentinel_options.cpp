@@ -2,11 +2,13 @@
 #include "sentinel/app/sentinel_options.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 namespace berth::sentinel {
@@ -55,6 +57,126 @@ void add_seconds(CLI::App& app, const std::string& flag, std::chrono::millisecon
         ->type_name("SECONDS");
 }
 
+/// The part in front of '=' and the names behind it.
+CertificateRule certificate_rule(const std::string& text) {
+    const auto equals = text.rfind('=');
+    // The rules for pools are a token's; what stands for the token is not used.
+    const auto rule = equals == std::string::npos
+                          ? fail(ErrorCode::invalid_argument, "not FILE=pool1,pool2")
+                          : TokenRule::parse("certificate" + text.substr(equals));
+    if (!rule) throw CLI::ValidationError("--tunnel-certificate-policy", rule.error().message);
+    return {.file = text.substr(0, equals), .pools = rule->pools};
+}
+
+void add_token_options(CLI::App& app, SentinelOptions& options) {
+    app.add_option_function<std::vector<std::string>>(
+           "--tunnel-token-policy",
+           [&options](const std::vector<std::string>& texts) {
+               for (const auto& text : texts) {
+                   const auto rule = TokenRule::parse(text);
+                   if (!rule) {
+                       throw CLI::ValidationError("--tunnel-token-policy", rule.error().message);
+                   }
+                   options.tokens.push_back(*rule);
+                   options.secrets_in_arguments = true;
+               }
+           },
+           "A token and the pools it is for, * for all; better in --tunnel-token-file")
+        ->type_name("TOKEN=POOL,POOL")
+        ->allow_extra_args(false);
+    app.add_option_function<std::string>(
+           "--tunnel-token",
+           [&options](const std::string& text) {
+               const auto rule = TokenRule::parse(text + "=*");
+               if (!rule) throw CLI::ValidationError("--tunnel-token", rule.error().message);
+               options.tokens.push_back(*rule);
+               options.secrets_in_arguments = true;
+           },
+           "The same, for all pools")
+        ->type_name("TOKEN");
+    app.add_option("--tunnel-token-file", options.token_files,
+                   "A file of such rules, one a line; read again at SIGHUP")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    app.add_option_function<std::vector<std::string>>(
+           "--tunnel-certificate-policy",
+           [&options](const std::vector<std::string>& texts) {
+               for (const auto& text : texts) {
+                   options.certificates.push_back(certificate_rule(text));
+               }
+           },
+           "A certificate (PEM) that its owner shows by TLS, and the pools it is for")
+        ->type_name("FILE=POOL,POOL")
+        ->allow_extra_args(false);
+}
+
+void add_control_options(CLI::App& app, SentinelOptions& options) {
+    app.add_option_function<std::string>(
+           "--control",
+           [&options](const std::string& text) {
+               const auto address = SocketAddress::parse(text);
+               if (!address) throw CLI::ValidationError("--control", address.error().message);
+               options.control = *address;
+           },
+           "Where hosts register and status is told, over HTTP")
+        ->type_name("ADDRESS:PORT");
+    app.add_option("--control-certificate", options.control_certificate,
+                   "Its certificate with the chain (PEM): needed beyond loopback")
+        ->type_name("FILE");
+    app.add_option("--control-key", options.control_key, "The key of that")->type_name("FILE");
+    app.add_option("--admin-socket", options.admin_socket,
+                   "Where administrators reach it (default: STATE-DIR/admin.sock)")
+        ->type_name("PATH");
+    app.add_option("--admin-group", options.admin_group, "Whose members are administrators");
+    add_token_options(app, options);
+    app.add_flag("--compat-containarium", options.compat_containarium,
+                 "JSON with the fields that hosts of Containarium 0.16 and 0.17 expect");
+    add_seconds(app, "--health-interval", options.health_interval,
+                "How often each registered host is asked whether it answers");
+    add_seconds(app, "--drain-timeout", options.drain_timeout,
+                "How long connections may go on after SIGTERM or a takeover");
+}
+
+bool is_loopback(const SocketAddress& address) {
+    const auto ip = address.ip();
+    if (!address.is_v6()) return ip[0] == 127;
+    return ip.substr(0, 15).find_first_not_of('\0') == ip.npos && ip[15] == 1;
+}
+
+/// What is wrong with the options together, or "".
+std::string problem_of(const SentinelOptions& options) {
+    if (options.routes.empty() && options.state_dir.empty()) {
+        return "--routes or --state-dir is needed: without them there is nothing to route";
+    }
+    const bool control = options.control || options.secrets_in_arguments ||
+                         !options.token_files.empty() || !options.certificates.empty();
+    if (control && options.state_dir.empty()) return "--state-dir is needed to let hosts register";
+    if (options.control_certificate.empty() != options.control_key.empty()) {
+        return "--control-certificate and --control-key go together";
+    }
+    if (options.control && !is_loopback(*options.control) && options.control_certificate.empty()) {
+        return "--control beyond loopback needs --control-certificate and --control-key, or tokens "
+               "would be sent in clear";
+    }
+    return "";
+}
+
+/// A token is seen in /proc until here, and not after.
+void blank_secrets(int argc, char** argv) {
+    bool next = false;
+    for (int at = 1; at < argc; ++at) {
+        const std::string_view word = argv[at];
+        const bool policy = word.starts_with("--tunnel-token-policy");
+        const bool is_flag =
+            policy || word == "--tunnel-token" || word.starts_with("--tunnel-token=");
+        const auto equals = word.find('=');
+        if (next || (is_flag && equals != word.npos)) {
+            std::fill(argv[at] + (next ? 0 : equals + 1), argv[at] + word.size(), 'x');
+        }
+        next = is_flag && equals == word.npos && !next;
+    }
+}
+
 }  // namespace
 
 std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv) {
@@ -69,8 +191,11 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
                "ADDRESS:PORT");
     app.add_option("--routes", options.routes,
                    "Lines of HOSTNAME ADDRESS:PORT [POOL]; read again when it changes")
-        ->required()
         ->type_name("FILE");
+    app.add_option("--state-dir", options.state_dir,
+                   "Where tokens and owners of names are kept; hosts can register with it")
+        ->type_name("DIRECTORY");
+    add_control_options(app, options);
     app.add_option("--default-pool", options.pools.default_pool,
                    "Where clients go that ask for no name, or for one without a route")
         ->type_name("POOL");
@@ -115,6 +240,12 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
     } catch (const CLI::ParseError& problem) {
         return std::unexpected(app.exit(problem) == 0 ? 0 : 2);
     }
+    blank_secrets(argc, argv);
+    if (const auto why = problem_of(options); !why.empty()) {
+        fmt::print(stderr, "{}\nRun with --help for more information.\n", why);
+        return std::unexpected(2);
+    }
+    if (options.admin_socket.empty()) options.admin_socket = options.state_dir / "admin.sock";
     options.pools.proxy_protocol.insert(proxied_pools.begin(), proxied_pools.end());
     return options;
 }

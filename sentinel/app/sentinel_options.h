@@ -4,20 +4,40 @@
 
 #include "base/socket_address.h"
 #include "sentinel/page/page_server.h"
+#include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/route/routes_file.h"
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace berth::sentinel {
 
+struct CertificateRule {
+    std::filesystem::path file;  // PEM
+    std::vector<std::string> pools;
+};
+
 struct SentinelOptions {
     std::vector<SocketAddress> listen;
-    std::filesystem::path routes;
+    std::filesystem::path routes;     // "": no static routes
+    std::filesystem::path state_dir;  // "": no control plane
+    std::optional<SocketAddress> control;
+    std::filesystem::path control_certificate, control_key;
+    std::filesystem::path admin_socket;  // "": in the state directory
+    std::string admin_group;
+    std::vector<TokenRule> tokens;
+    std::vector<std::filesystem::path> token_files;
+    std::vector<CertificateRule> certificates;
+    bool secrets_in_arguments = false;
+    bool compat_containarium = false;
+    std::chrono::milliseconds health_interval{5'000};
+    std::chrono::milliseconds drain_timeout{30'000};
     PoolSettings pools;
     RelayOptions relay;
     PageServer::Directories pages;
@@ -25,6 +45,7 @@ struct SentinelOptions {
     std::string log_level = "info";
 };
 
+/// What is secret in the arguments is blanked there, so that ps(1) does not show it for long.
 /// The exit code, when that is all: a mistake, --help or --version.
 [[nodiscard]] std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv);
 

@@ -31,6 +31,10 @@ Result<std::unique_ptr<Members>> Members::open(store::Sqlite& database, RouteTab
 Result<Registration> Members::claim(Claim claim) {
     const auto names = BERTH_TRY(normalise(claim));
     const std::scoped_lock lock(mutex_);
+    if (frozen_) {
+        return fail(make_error(ErrorCode::busy, "the sentinel is being replaced by another process")
+                        .next("register again in a second"));
+    }
     const Key place{claim.pool, claim.host};
     const auto before = members_.find(place);
     if (before == members_.end() && members_.size() >= registrations_max) {
@@ -173,6 +177,11 @@ milliseconds Members::expire() {
         member = next;
     }
     return std::chrono::ceil<milliseconds>(next_due - now);
+}
+
+void Members::freeze(bool frozen) {
+    const std::scoped_lock lock(mutex_);
+    frozen_ = frozen;
 }
 
 std::vector<Registration> Members::list() const {

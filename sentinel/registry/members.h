@@ -64,6 +64,10 @@ public:
     /// Ends what has not beaten for registration_ttl. How long until the next is due.
     std::chrono::milliseconds expire();
 
+    /// Until it thaws, who registers is told to come again at once: another process is taking over
+    /// and has read what there is.
+    void freeze(bool frozen);
+
     /// In the order of pool and host.
     [[nodiscard]] std::vector<Registration> list() const;
     /// All names that have an owner, routed or not, with their pool; "*.base" for those below one.
@@ -123,6 +127,7 @@ private:
     std::map<std::string, std::size_t, std::less<>> names_of_pool_;
     bool static_default_ = false;  // a static route names the default pool
     std::uint64_t next_id_ = 1;
+    bool frozen_ = false;
 };
 
 }  // namespace berth::sentinel

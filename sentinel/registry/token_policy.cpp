@@ -181,11 +181,13 @@ bool TokenPolicy::is_valid(const std::string& identity) const {
     return std::ranges::any_of(made_, is_it) || std::ranges::any_of(configured_, is_it);
 }
 
-Result<std::string> TokenPolicy::create(const std::string& id, std::vector<std::string> pools) {
+namespace {
+
+Result<> check_token(const std::string& id, const std::vector<std::string>& pools) {
     if (!is_id(id)) {
-        return fail(
-            make_error(ErrorCode::invalid_argument, "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'")
-                .at("/id"));
+        return fail(make_error(ErrorCode::invalid_argument,
+                               "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'")
+                        .at("/id"));
     }
     for (std::size_t at = 0; at < pools.size(); ++at) {
         if (pools[at] == "*" || is_pool_name(pools[at])) continue;
@@ -193,29 +195,46 @@ Result<std::string> TokenPolicy::create(const std::string& id, std::vector<std::
                                fmt::format("\"{}\" is no name of a pool", pools[at]))
                         .at(fmt::format("/pools/{}", at)));
     }
-    if (pools.empty() || pools.size() > pools_per_credential_max) {
-        return fail(make_error(ErrorCode::invalid_argument,
-                               fmt::format("must be 1 to {} pools", pools_per_credential_max))
-                        .at("/pools"));
+    if (!pools.empty() && pools.size() <= pools_per_credential_max) return {};
+    return fail(make_error(ErrorCode::invalid_argument,
+                           fmt::format("must be 1 to {} pools", pools_per_credential_max))
+                    .at("/pools"));
+}
+
+}  // namespace
+
+/// With the lock.
+Result<> TokenPolicy::check_unused(const std::string& id) const {
+    if (made_.size() >= credentials_max) {
+        return fail(ErrorCode::quota_exceeded,
+                    fmt::format("there are {} tokens already", credentials_max));
     }
+    const auto used = BERTH_TRY(database_.read(
+        "SELECT id FROM credentials WHERE id = ? UNION SELECT id FROM revoked WHERE id = ?",
+        {id, id}));
+    if (used.empty()) return {};
+    return fail(make_error(ErrorCode::already_exists,
+                           fmt::format("there is, or was, a token \"{}\"", id))
+                    .at("/id")
+                    .next("choose another id"));
+}
+
+Result<> TokenPolicy::check_new(const std::string& id,
+                                const std::vector<std::string>& pools) const {
+    BERTH_TRY(check_token(id, pools));
+    const std::scoped_lock lock(mutex_);
+    return check_unused(id);
+}
+
+Result<std::string> TokenPolicy::create(const std::string& id, std::vector<std::string> pools) {
+    BERTH_TRY(check_token(id, pools));
     std::string token = std::string(token_prefix) + random_hex(random_token_bytes);
     Credential made{.id = id,
                     .digest = sha256_hex(token),
                     .pools = std::move(pools),
                     .created_at = to_rfc3339(clock_.wall())};
     const std::scoped_lock lock(mutex_);
-    if (made_.size() >= credentials_max) {
-        return fail(ErrorCode::quota_exceeded,
-                    fmt::format("there are {} tokens already", credentials_max));
-    }
-    const auto used = BERTH_TRY(database_.read(
-        "SELECT id FROM credentials WHERE id = ?1 UNION SELECT id FROM revoked WHERE id = ?1",
-        {id}));
-    if (!used.empty()) {
-        return fail(make_error(ErrorCode::already_exists,
-                               fmt::format("there is, or was, a token \"{}\"", id))
-                        .at("/id"));
-    }
+    BERTH_TRY(check_unused(id));
     BERTH_TRY(
         database_.run("INSERT INTO credentials (id, digest, pools, created_at) VALUES (?, ?, ?, ?)",
                       {made.id, made.digest, to_column(made.pools), made.created_at}));

@@ -70,6 +70,9 @@ public:
     /// Whether a session of that identity may go on.
     [[nodiscard]] bool is_valid(const std::string& identity) const;
 
+    /// Whether create() would make it, as far as that can be known before.
+    [[nodiscard]] Result<> check_new(const std::string& id,
+                                     const std::vector<std::string>& pools) const;
     /// A new token, whose text is given here and never again. already_exists for an id that was
     /// ever used. Durable when it returns.
     [[nodiscard]] Result<std::string> create(const std::string& id, std::vector<std::string> pools);
@@ -95,6 +98,7 @@ public:
 
 private:
     TokenPolicy(store::Sqlite& database, const Clock& clock) : database_(database), clock_(clock) {}
+    [[nodiscard]] Result<> check_unused(const std::string& id) const;
     [[nodiscard]] const Credential* find(CredentialKind kind, std::string_view digest) const;
     void tell(const std::vector<std::string>& identities);
 

@@ -93,6 +93,17 @@ std::optional<int> number_in(const char* variable) {
 
 }  // namespace
 
+Result<> give_each(Listener& listener, std::size_t loops) {
+    const std::size_t own = listener.sockets.size();
+    if (own < loops) listener.shared = true;
+    for (std::size_t loop = own; loop < loops; ++loop) {
+        listener.sockets.emplace_back(
+            ::fcntl(listener.sockets[loop % own].get(), F_DUPFD_CLOEXEC, first_inherited));
+        if (!listener.sockets.back()) return fail(system_error("copy a descriptor", errno));
+    }
+    return {};
+}
+
 Result<Listener> listen_on(const SocketAddress& address, std::size_t loops) {
     Listener listener{.address = address};
     for (std::size_t loop = 0; loop < loops; ++loop) {
@@ -102,7 +113,7 @@ Result<Listener> listen_on(const SocketAddress& address, std::size_t loops) {
     return listener;
 }
 
-Result<std::vector<Listener>> take_inherited_listeners(std::size_t loops) {
+Result<std::vector<Listener>> take_inherited_listeners() {
     const auto process = number_in("LISTEN_PID");
     const auto count = number_in("LISTEN_FDS");
     for (const auto* variable : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
@@ -128,10 +139,6 @@ Result<std::vector<Listener>> take_inherited_listeners(std::size_t loops) {
         }
         Listener listener{.address = BERTH_TRY(address_of(socket)), .shared = true};
         BERTH_TRY(prepare(socket));
-        for (std::size_t loop = 1; loop < loops; ++loop) {
-            listener.sockets.emplace_back(::fcntl(number, F_DUPFD_CLOEXEC, first_inherited));
-            if (!listener.sockets.back()) return fail(system_error("copy a descriptor", errno));
-        }
         listener.sockets.push_back(std::move(socket));
         listeners.push_back(std::move(listener));
     }

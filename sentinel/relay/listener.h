@@ -18,12 +18,15 @@ struct Listener {
     bool shared = false;  // the sockets are one, seen by all loops
 };
 
+/// Sees to it that each of so many loops has a socket of it. Where there are fewer, they share.
+[[nodiscard]] Result<> give_each(Listener& listener, std::size_t loops);
+
 /// Listens with one socket for each loop, among which the kernel distributes clients
 /// (SO_REUSEPORT). Port 0 is any free one. `denied` for a port that needs a privilege.
 [[nodiscard]] Result<Listener> listen_on(const SocketAddress& address, std::size_t loops);
 
 /// Those that a service manager handed to this process (sd_listen_fds(3)), none when it did not.
 /// What says so is taken out of the environment.
-[[nodiscard]] Result<std::vector<Listener>> take_inherited_listeners(std::size_t loops);
+[[nodiscard]] Result<std::vector<Listener>> take_inherited_listeners();
 
 }  // namespace berth::sentinel

@@ -53,11 +53,11 @@ Loop::Loop(const RelayParts& parts, std::vector<Door> doors)
 
 Result<std::unique_ptr<Loop>> Loop::make(const RelayParts& parts, std::vector<Door> doors) {
     std::unique_ptr<Loop> loop(new Loop(parts, std::move(doors)));
-    BERTH_TRY(loop->open());
+    BERTH_TRY(loop->set_up());
     return loop;
 }
 
-Result<> Loop::open() {
+Result<> Loop::set_up() {
     epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
     stop_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     spare_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -72,8 +72,14 @@ Result<> Loop::open() {
 }
 
 void Loop::stop() noexcept {
+    order_ = Order::stop;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+}
+
+void Loop::drain(bool queued) noexcept {
+    order_ = queued ? Order::drain_queued : Order::drain;
+    (void)::eventfd_write(stop_.get(), 1);
 }
 
 void Loop::run() {
@@ -89,10 +95,13 @@ void Loop::run() {
         take_turns();
         end_late();
         ended_.clear();
+        if (draining_ && connections_.empty()) stopping_ = true;
     }
     doors_.clear();
     again_.clear();
     connections_.clear();
+    open_ = 0;
+    over_ = true;
 }
 
 int Loop::wait_ms() {
@@ -105,9 +114,9 @@ int Loop::wait_ms() {
 
 void Loop::take_event(std::uint64_t tag, std::uint32_t events) {
     if (tag == tag_stop) {
-        stopping_ = true;
+        take_order();
     } else if (tag < tags_of_doors) {
-        accept_some(doors_[tag - tag_first_door]);
+        if (!draining_) accept_some(doors_[tag - tag_first_door]);
     } else {
         constexpr std::uint64_t side_bit = 1;
         // NOLINTNEXTLINE: put there by watch()
@@ -225,6 +234,7 @@ void Loop::remove(Connection& connection) {
         connections_[index]->index = static_cast<std::uint32_t>(index);
     }
     connections_.pop_back();
+    open_.store(connections_.size(), std::memory_order_relaxed);
 }
 
 }  // namespace berth::sentinel

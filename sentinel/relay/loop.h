@@ -11,6 +11,7 @@
 #include "sentinel/tls/alert.h"
 #include "tools-schema/contract/result.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -43,10 +44,19 @@ public:
     Loop& operator=(const Loop&) = delete;
     ~Loop() = default;
 
-    /// Until stop(). Then its clients are closed.
+    /// Until stop(), and then its clients are closed; or until drain(), and they have ended.
     void run();
-    /// From any thread.
+    /// From any thread, as all below.
     void stop() noexcept;
+    /// Takes no more clients but those that the kernel has taken for it alone (`queued`), and ends
+    /// when there are none left.
+    void drain(bool queued) noexcept;
+    /// How many clients it has.
+    [[nodiscard]] std::size_t open() const noexcept {
+        return open_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] bool is_over() const noexcept { return over_; }
+    [[nodiscard]] const Transfer& transfer() const noexcept { return transfer_; }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
 private:
@@ -55,9 +65,10 @@ private:
     static constexpr std::uint64_t tag_stop = 0;
     static constexpr std::uint64_t tag_first_door = 1;
     static constexpr std::int64_t doors_rest_ms = 100;
+    enum class Order : std::uint8_t { none, drain_queued, drain, stop };
 
     Loop(const RelayParts& parts, std::vector<Door> doors);
-    [[nodiscard]] Result<> open();
+    [[nodiscard]] Result<> set_up();
 
     // Time and turns (loop.cpp).
     [[nodiscard]] int wait_ms();
@@ -76,6 +87,8 @@ private:
     [[nodiscard]] bool turn_one_away(const Door& door);
     void rest_doors();
     void watch_doors(bool open);
+    void take_order();
+    void shut_doors();
     void welcome(Fd client, const KernelAddress& from);
 
     // Where to (loop_opening.cpp).
@@ -99,7 +112,10 @@ private:
     Fd epoll_, stop_, spare_;  // the spare is given up for a client when there is no other
     std::int64_t now_ms_ = 0;
     std::int64_t last_told_ms_ = 0;
-    bool stopping_ = false;
+    bool stopping_ = false, draining_ = false;
+    std::atomic<Order> order_ = Order::none;
+    std::atomic<bool> over_ = false;
+    std::atomic<std::size_t> open_ = 0;
     RouteReader reader_;
     Counters counters_;
     Transfer transfer_;

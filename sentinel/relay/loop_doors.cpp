@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace berth::sentinel {
 namespace {
 
 constexpr int accepts_per_turn = 64;
+constexpr int queue_turns_max = 65535 / accepts_per_turn + 1;  // as long as a queue can be
 
 }  // namespace
 
@@ -70,6 +72,27 @@ void Loop::watch_doors(bool open) {
     }
 }
 
+void Loop::take_order() {
+    eventfd_t count = 0;
+    (void)::eventfd_read(stop_.get(), &count);
+    const Order order = order_;
+    if (order == Order::stop) stopping_ = true;
+    if (order == Order::none || std::exchange(draining_, true)) return;
+    if (order == Order::drain_queued) {
+        // A socket that nobody else has takes its queue along when it is closed, by resets.
+        for (Door& door : doors_) {
+            for (int turn = 0; turn < queue_turns_max && !door.shared; ++turn) accept_some(door);
+        }
+    }
+    shut_doors();
+}
+
+void Loop::shut_doors() {
+    if (doors_open_) watch_doors(false);
+    doors_.clear();
+    doors_open_ = true;  // there is nothing to wait for
+}
+
 void Loop::welcome(Fd client, const KernelAddress& from) {
     counters_.add(Count::accepted);
     auto owned = std::make_unique<Connection>();
@@ -78,6 +101,7 @@ void Loop::welcome(Fd client, const KernelAddress& from) {
     connection.client.writable = true;
     connection.index = static_cast<std::uint32_t>(connections_.size());
     connections_.push_back(std::move(owned));
+    open_.store(connections_.size(), std::memory_order_relaxed);
     const auto& proxies = parts_.options.proxies;
     bool proxied = false;
     if (!proxies.empty()) {

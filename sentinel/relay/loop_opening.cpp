@@ -139,6 +139,7 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
     prepare(primary.socket);
+    transfer_.add_bytes(Flow::from_client, said.size());
     std::string_view first = said;
     std::string with_header;
     if (pool.proxy_protocol) {

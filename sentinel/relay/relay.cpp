@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sentinel/relay/relay.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace berth::sentinel {
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
-                                            std::vector<Listener> listeners, Away* away) {
+                                            std::vector<Listener> listeners, std::size_t loops,
+                                            Away* away) {
     std::unique_ptr<Relay> relay(new Relay(options));
-    const std::size_t loops = listeners.empty() ? 0 : listeners[0].sockets.size();
+    for (Listener& listener : listeners) BERTH_TRY(give_each(listener, loops));
     for (std::size_t loop = 0; loop < loops; ++loop) {
         std::vector<Door> doors;
         for (Listener& listener : listeners) {
-            doors.push_back(
-                {.socket = std::move(listener.sockets[loop]), .shared = listener.shared});
+            for (std::size_t at = loop; at < listener.sockets.size(); at += loops) {
+                doors.push_back(
+                    {.socket = std::move(listener.sockets[at]), .shared = listener.shared});
+            }
         }
         relay->loops_.push_back(BERTH_TRY(Loop::make(
             {.routes = routes, .limits = relay->limits_, .options = relay->options_, .away = away},
@@ -28,6 +32,26 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
 Relay::~Relay() {
     for (const auto& loop : loops_) loop->stop();
     for (auto& thread : threads_) thread.join();
+}
+
+void Relay::drain(bool queued) noexcept {
+    for (const auto& loop : loops_) loop->drain(queued);
+}
+
+bool Relay::is_over() const noexcept {
+    return std::ranges::all_of(loops_, [](const auto& loop) { return loop->is_over(); });
+}
+
+std::size_t Relay::open() const noexcept {
+    std::size_t sum = 0;
+    for (const auto& loop : loops_) sum += loop->open();
+    return sum;
+}
+
+std::uint64_t Relay::bytes(Flow flow) const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& loop : loops_) sum += loop->transfer().bytes(flow);
+    return sum;
 }
 
 std::uint64_t Relay::count(Count what) const noexcept {

@@ -14,15 +14,26 @@ namespace berth::sentinel {
 
 class Relay {
 public:
-    /// Starts as many threads as each listener has sockets. `routes` and `away` outlive it.
+    /// Starts that many loops. `routes` and `away` outlive it.
     [[nodiscard]] static Result<std::unique_ptr<Relay>> start(const RelayOptions& options,
                                                               RouteTable& routes,
                                                               std::vector<Listener> listeners,
+                                                              std::size_t loops,
                                                               Away* away = nullptr);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     /// Closes all connections.
     ~Relay();
+
+    /// Takes no more clients; those there are go on. `queued`: those too whom the kernel has taken
+    /// already, because nobody else has the sockets.
+    void drain(bool queued) noexcept;
+    /// All loops are at their end, after drain().
+    [[nodiscard]] bool is_over() const noexcept;
+    /// How many clients there are.
+    [[nodiscard]] std::size_t open() const noexcept;
+    /// Bytes carried since the start, from clients and to them.
+    [[nodiscard]] std::uint64_t bytes(Flow flow) const noexcept;
 
     /// Of all loops together.
     [[nodiscard]] std::uint64_t count(Count what) const noexcept;

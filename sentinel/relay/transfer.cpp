@@ -19,6 +19,7 @@ bool would_block() {
 }  // namespace
 
 Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
+    flow_ = &from == &connection.client ? Flow::from_client : Flow::to_client;
     for (int turn = 0; turn < reads_per_turn; ++turn) {
         if (to.owed()) {
             if (!to.writable) return Progress::waiting;
@@ -66,6 +67,7 @@ bool Transfer::read_once(Side& from, Side& to) {
         return true;
     }
     const auto bytes = static_cast<std::size_t>(got);
+    add_bytes(flow_, bytes);
     if (bytes == buffer_bytes) {
         if (from.full_reads < full_reads_before_pipe) ++from.full_reads;
     } else {
@@ -84,6 +86,7 @@ bool Transfer::splice_once(Side& from, Side& to) {
     }
     if (got == 0) from.ended = true;
     if (got < bulk_bytes_min) from.full_reads = 0;
+    add_bytes(flow_, static_cast<std::size_t>(got));
     to.in_pipe += static_cast<std::uint32_t>(got);
     return true;
 }

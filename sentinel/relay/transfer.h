@@ -8,6 +8,7 @@
 #include "sentinel/relay/pipe_pool.h"
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,9 @@ enum class Progress : std::uint8_t {
     again,    // there is more to do than one turn's work
     failed,   // one of the two was reset
 };
+
+/// Which way bytes go.
+enum class Flow : std::uint8_t { from_client, to_client };
 
 class Transfer {
 public:
@@ -41,6 +45,15 @@ public:
     [[nodiscard]] static bool send_or_keep(Side& to, std::string_view bytes);
     /// Takes away what is on its way to a side.
     void drop(Side& to);
+    /// How many bytes it took from sockets to send them on; from any thread.
+    [[nodiscard]] std::uint64_t bytes(Flow flow) const noexcept {
+        return bytes_[static_cast<std::size_t>(flow)].load(std::memory_order_relaxed);
+    }
+    /// Counts bytes that were taken elsewhere.
+    void add_bytes(Flow flow, std::size_t count) noexcept {
+        auto& sum = bytes_[static_cast<std::size_t>(flow)];
+        sum.store(sum.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+    }
     /// Anybody's, between two calls.
     [[nodiscard]] std::span<char> buffer() noexcept { return *buffer_; }
 
@@ -53,6 +66,8 @@ private:
     void put_pipe_away(Side& to);
 
     PipePool pipes_;
+    std::array<std::atomic<std::uint64_t>, 2> bytes_ = {};
+    Flow flow_ = Flow::from_client;  // that is being carried
     std::unique_ptr<std::array<char, buffer_bytes>> buffer_;
 };
 

@@ -86,11 +86,11 @@ RouteTable::~RouteTable() {
 Result<> RouteTable::replace(const RouteList& list) {
     if (list.routes.size() > routes_max) return too_many();
     auto next = std::make_unique<Generation>();
-    std::vector<const Pool*> pools;
+    std::vector<KnownPool*> pools;
     for (const Pool& pool : list.pools) {
         auto& known = next->pools[key_of(pool)];
         known = std::make_unique<KnownPool>(KnownPool{.pool = pool, .routes = 0});
-        pools.push_back(&known->pool);
+        pools.push_back(known.get());
     }
     if (!list.default_pool.empty()) {
         const auto found = std::ranges::find(list.pools, list.default_pool, &Pool::name);
@@ -124,9 +124,9 @@ Result<> RouteTable::replace(const RouteList& list) {
                 return two_routes(route->key);
             }
             entries.push_back(
-                {.name = route->key, .tag = tag_of(hash), .pool = pools[route->pool]});
+                {.name = route->key, .tag = tag_of(hash), .pool = &pools[route->pool]->pool});
             if (route->key.starts_with('.')) ++next->wildcards;
-            ++next->pools.find(key_of(*pools[route->pool]))->second->routes;
+            ++pools[route->pool]->routes;
         }
         auto shard = RouteShard::make(entries);
         if (!shard) return too_many();

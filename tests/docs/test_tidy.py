@@ -29,6 +29,7 @@ ARROWS = {
     "sentinel/proxy": ("tools-schema/contract", "base"),
     "sentinel/relay": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/proxy", "sentinel/route"),
     "sentinel/registry": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/route"),
+    "sentinel/control": ("tools-schema/contract", "base", "sentinel/proxy", "sentinel/route", "sentinel/registry"),
     "sentinel/page": ("tools-schema/contract", "base", "sentinel/relay"),
     "sentinel": ("tools-schema/contract", "base", "sentinel"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),

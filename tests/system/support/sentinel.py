@@ -189,6 +189,8 @@ class Sentinel:
         argv = [program("berth-sentinel"), "--routes", self.routes, *flags]
         if start is None:
             argv += ["--listen", "127.0.0.1:0"]
+        if "--drain-timeout" not in flags:
+            argv += ["--drain-timeout", "0.1"]  # a test's own connections are of no interest after it
 
         def prepare():
             die_with_parent()

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/control/prober.h"
+
+#include "base/fd.h"
+#include "base/files.h"
+#include "sentinel/proxy/proxy_protocol.h"
+
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr unsigned char record_alert = 21, record_handshake = 22;  // RFC 8446 section 5.1
+constexpr std::size_t alert_bytes = 7;
+constexpr unsigned char alert_internal_error = 80;
+
+/// A ClientHello for a name, as OpenSSL writes it.
+std::string hello_for(const std::string& name) {
+    static const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(
+        SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+    const std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(context.get()), SSL_free);
+    if (!ssl) return "";
+    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl.get());
+    // What SSL_set_tlsext_host_name() is short for; it takes a copy.
+    (void)SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                   const_cast<char*>(name.c_str()));
+    (void)SSL_do_handshake(ssl.get());
+    std::string bytes(BIO_ctrl_pending(SSL_get_wbio(ssl.get())), '\0');
+    (void)BIO_read(SSL_get_wbio(ssl.get()), bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+}
+
+struct Probe {
+    std::uint64_t registration = 0;
+    Fd socket;
+    SocketAddress to;
+    std::string name;
+    bool proxied = false, asked = false;
+    std::string answer;
+    Health health = {};
+    bool over = false;
+
+    void end(std::string reason) {
+        over = true;
+        health = {.healthy = reason.empty(), .reason = std::move(reason)};
+        socket.reset();
+    }
+};
+
+void begin(Probe& probe) {
+    const KernelAddress address = probe.to.to_kernel();
+    probe.socket =
+        Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!probe.socket)
+        return probe.end("cannot be asked: " + system_error("socket", errno).message);
+    if (::connect(probe.socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
+        probe.end("does not accept connections: " + system_error("connect", errno).message);
+    }
+}
+
+void ask(Probe& probe) {
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    (void)::getsockopt(probe.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
+    if (problem != 0) {
+        return probe.end("does not accept connections: " +
+                         system_error("connect", problem).message);
+    }
+    std::string first;
+    if (probe.proxied) {
+        KernelAddress own;
+        if (::getsockname(probe.socket.get(), own.get(), &own.size) == 0) {
+            first = proxy_header(
+                {.client = SocketAddress::of(own).value_or(probe.to), .server = probe.to},
+                probe.name);
+        }
+    }
+    first += hello_for(probe.name);
+    // Into an empty buffer of the kernel's it goes whole.
+    (void)::send(probe.socket.get(), first.data(), first.size(), MSG_NOSIGNAL);
+    probe.asked = true;
+}
+
+void listen_to(Probe& probe) {
+    std::array<char, 64> bytes{};
+    const ssize_t got = ::recv(probe.socket.get(), bytes.data(), bytes.size(), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) return probe.end("closes connections without an answer");
+    probe.answer.append(bytes.data(), static_cast<std::size_t>(got));
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(probe.answer[at]); };
+    if (byte(0) == record_handshake) return probe.end("");
+    if (byte(0) != record_alert) return probe.end("speaks no TLS");
+    if (probe.answer.size() < alert_bytes) return;
+    // Another alert is an answer too: it does not like a client without a certificate, for example.
+    probe.end(byte(alert_bytes - 1) == alert_internal_error ? "answers with an error of its own"
+                                                            : "");
+}
+
+void run_some(std::span<Probe> probes, milliseconds patience, const std::stop_token& stop) {
+    const auto deadline = steady_clock::now() + patience;
+    for (Probe& probe : probes) begin(probe);
+    while (!stop.stop_requested()) {
+        std::vector<pollfd> polled;
+        std::vector<Probe*> asked;
+        for (Probe& probe : probes) {
+            if (probe.over) continue;
+            const short events = probe.asked ? POLLIN : POLLOUT;
+            polled.push_back({.fd = probe.socket.get(), .events = events, .revents = 0});
+            asked.push_back(&probe);
+        }
+        const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+        if (asked.empty() || left.count() <= 0) break;
+        constexpr milliseconds look_for_stop{200};
+        (void)::poll(polled.data(), polled.size(),
+                     static_cast<int>(std::min(left, look_for_stop).count()));
+        for (std::size_t at = 0; at < polled.size(); ++at) {
+            if (polled[at].revents == 0) continue;
+            asked[at]->asked ? listen_to(*asked[at]) : ask(*asked[at]);
+        }
+    }
+    for (Probe& probe : probes) {
+        if (probe.over) continue;
+        const double seconds = std::chrono::duration<double>(patience).count();
+        probe.end(fmt::format(
+            "{} within {:.1f} s",
+            probe.asked ? "accepts connections and does not answer" : "does not accept connections",
+            seconds));
+    }
+}
+
+}  // namespace
+
+Prober::Prober(const Members& members, ProberOptions options)
+    : members_(members), options_(std::move(options)) {
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+Prober::~Prober() {
+    thread_.request_stop();
+    wake_.notify_all();
+}
+
+Health Prober::health(std::uint64_t registration) const {
+    const std::scoped_lock lock(mutex_);
+    const auto found = known_.find(registration);
+    return found == known_.end() ? Health{} : found->second;
+}
+
+void Prober::run(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+        const auto next = steady_clock::now() + options_.interval;
+        look_at_all(stop);
+        std::unique_lock lock(mutex_);
+        (void)wake_.wait_until(lock, stop, next, [&stop] { return stop.stop_requested(); });
+    }
+}
+
+/// What does not answer is known within two intervals: it is asked once in each, and given most of
+/// one for its answer.
+void Prober::look_at_all(const std::stop_token& stop) {
+    std::vector<Probe> probes;
+    for (const auto& registration : members_.list()) {
+        const Claim& claim = registration.claim;
+        const auto* const address = std::get_if<SocketAddress>(&claim.destination);
+        const bool tunnelled = std::holds_alternative<TunnelPort>(claim.destination);
+        if (claim.hostname.empty() || (address == nullptr && !tunnelled)) continue;
+        if (tunnelled && options_.front.port() == 0) continue;
+        const auto& told = options_.pools.proxy_protocol;
+        Probe probe;
+        probe.registration = registration.id;
+        probe.to = address != nullptr ? *address : options_.front;
+        probe.name = claim.hostname;
+        probe.proxied = address != nullptr && (told.contains("*") || told.contains(claim.pool));
+        probes.push_back(std::move(probe));
+    }
+    const std::size_t rounds = (probes.size() + probes_max - 1) / probes_max;
+    std::map<std::uint64_t, Health> found;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        const std::size_t from = round * probes_max;
+        const auto some =
+            std::span(probes).subspan(from, std::min(probes_max, probes.size() - from));
+        run_some(some, options_.interval * 4 / 5 / static_cast<int>(rounds), stop);
+        for (Probe& probe : some) found.emplace(probe.registration, std::move(probe.health));
+    }
+    if (stop.stop_requested()) return;
+    const std::scoped_lock lock(mutex_);
+    known_.swap(found);
+}
+
+}  // namespace berth::sentinel

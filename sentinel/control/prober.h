@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds out whether registered hosts answer: each is sent a ClientHello for its own name, by the
+// way that clients take. A host that accepts and says nothing is no healthy one.
+#pragma once
+
+#include "sentinel/registry/claim_json.h"
+#include "sentinel/registry/members.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace berth::sentinel {
+
+/// So many are asked at a time.
+constexpr std::size_t probes_max = 512;
+
+struct ProberOptions {
+    std::chrono::milliseconds interval{5'000};
+    SocketAddress front = {};  // where hosts behind tunnels are reached; port 0: nowhere
+    PoolSettings pools = {};
+};
+
+class Prober {
+public:
+    /// `members` outlives it.
+    Prober(const Members& members, ProberOptions options);
+    Prober(const Prober&) = delete;
+    Prober& operator=(const Prober&) = delete;
+    ~Prober();
+
+    /// Of a host that was not asked yet, healthy. From any thread.
+    [[nodiscard]] Health health(std::uint64_t registration) const;
+
+private:
+    void run(const std::stop_token& stop);
+    void look_at_all(const std::stop_token& stop);
+
+    const Members& members_;
+    const ProberOptions options_;
+    mutable std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::map<std::uint64_t, Health> known_;  // by registration
+    std::jthread thread_;
+};
+
+}  // namespace berth::sentinel

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the sentinel is: for programs, for people, and for Prometheus.
+#pragma once
+
+#include "sentinel/registry/claim_json.h"
+#include "sentinel/registry/identity.h"
+#include "sentinel/registry/warnings.h"
+#include "tools-schema/contract/json.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace berth::sentinel {
+
+struct Status {
+    std::string version;
+    std::string started_at;
+    std::vector<std::pair<Registration, Health>> registrations = {};
+    std::vector<std::pair<std::string, std::string>> names = {};  // with the pool that owns each
+    // Of all pools; for those who may see all.
+    bool complete = false;
+    std::vector<Warning> warnings = {};
+    std::vector<std::pair<std::string, std::uint64_t>> outcomes = {};  // of connections
+    std::uint64_t bytes_from_clients = 0, bytes_to_clients = 0;
+    std::size_t open = 0, routes = 0, tunnels = 0;
+};
+
+/// May be asked from any thread.
+class StatusSource {
+public:
+    StatusSource() = default;
+    StatusSource(const StatusSource&) = delete;
+    StatusSource& operator=(const StatusSource&) = delete;
+    virtual ~StatusSource() = default;
+    /// What that identity may see.
+    [[nodiscard]] virtual Status look(const Identity& who) = 0;
+    [[nodiscard]] virtual Health health(const Registration& registration) = 0;
+};
+
+[[nodiscard]] Json status_json(const Status& status);
+/// HTML without scripts.
+[[nodiscard]] std::string status_page(const Status& status);
+/// The text format of Prometheus.
+[[nodiscard]] std::string status_metrics(const Status& status);
+
+}  // namespace berth::sentinel

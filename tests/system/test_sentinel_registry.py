@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts register with the sentinel, and are routed for as long as they may and do."""
+import base64
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+from support.machine import wait_until
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, SentinelCase, alert, hello, main, make_certificate,
+                              tls_backend)
+
+PROD, LAB, ALL = "prod-token-1", "lab-token-1", "all-token-1"
+
+
+class UnixHttp(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self._path)
+
+
+class RegistryCase(SentinelCase):
+    def setUp(self):
+        super().setUp()
+        self.state = self.directory / "state"
+        self.state.mkdir()
+        self.tokens = self.directory / "tokens"
+        self.tokens.write_text(f"# rules\n{PROD}=prod\n{LAB} = lab , other\n{ALL}=*\n")
+        if os.geteuid() == 0:
+            os.chown(self.state, NOBODY, NOBODY)
+
+    def start(self, *flags, routes="", control="127.0.0.1:0", **options):
+        return super().start(routes, "--state-dir", self.state, "--control", control, "--tunnel-token-file", self.tokens, *flags,
+                             **options)
+
+    @staticmethod
+    def control_port(sentinel):
+        return int(re.findall(r"control port=(\d+)", sentinel.log())[-1])
+
+    def ask(self, sentinel, method, path, body=None, token=ALL, headers=None):
+        """Status and document, or text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port(sentinel), timeout=20)
+        return self.exchange(connection, method, path, body, token, headers)
+
+    def admin(self, method, path, body=None):
+        return self.exchange(UnixHttp(self.state / "admin.sock"), method, path, body, None)
+
+    @staticmethod
+    def exchange(connection, method, path, body, token, headers=None):
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request(method, path, json.dumps(body) if isinstance(body, dict) else body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text
+
+    def primary(self, port, pool="lab", hostname="lab.test", **more):
+        return {"pool": pool, "hostname": hostname, "port": port, **more}
+
+
+def answer_of(sentinel, name):
+    """Who answers to that name over TLS: curl's own words."""
+    done = subprocess.run(["curl", "--silent", "--show-error", "--insecure", "--max-time", "10", "--connect-to",
+                           f"{name}:443:127.0.0.1:{sentinel.port}", f"https://{name}/"], capture_output=True, text=True, timeout=20)
+    return done.stdout or f"curl {done.returncode}"
+
+
+class Registering(RegistryCase):
+    def test_a_primary_that_registers_is_reached_by_curl(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_NAME), "end"))
+        status, told = self.ask(sentinel, "POST", "/sentinel/primaries",
+                                self.primary(lab.port, aliases=["api.lab.test"], base_domains=["apps.test"]), LAB)
+        self.assertEqual(status, 201, told)
+        self.assertEqual((told["pool"], told["hostname"], told["ip"], told["port"], told["lease"]),
+                         ("lab", "lab.test", "127.0.0.1", lab.port, "ttl"))
+        for name in ("lab.test", "LAB.test", "api.lab.test", "x.apps.test"):
+            self.assertEqual(answer_of(sentinel, name), "lab.test", name)
+        self.assertEqual(sentinel.ask(hello(b"apps.test")), (alert(ALERT_NAME), "end"))
+        status, told = self.ask(sentinel, "PUT", "/sentinel/primaries/lab", token=LAB)
+        self.assertEqual((status, told["hostname"]), (200, "lab.test"))
+        self.assertEqual(self.ask(sentinel, "DELETE", "/sentinel/primaries/lab", token=LAB)[0], 204)
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/lab", token=LAB)[1]["error"], "pool not registered")
+
+    def test_a_name_has_one_owner_and_never_the_default_pool_while_its_host_is_away(self):
+        prod, lab = self.backend(tls_backend, self.directory, "prod.test"), self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start("--default-pool", "prod")
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(prod.port, "prod", "prod.test"), PROD)[0], 201)
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port), LAB)[0], 201)
+        self.assertEqual(answer_of(sentinel, "other.test"), "prod.test")
+        status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(prod.port, "prod", "prod.test", aliases=["Lab.Test"]), PROD)
+        self.assertEqual((status, told["code"], told["field"]), (409, "already_exists", "/aliases/0"))
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        self.assertEqual([one["entity"] for one in self.admin("GET", "/status")[1]["warnings"]], ["hostname/lab.test"])
+        lab.close()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(self.ask(sentinel, "DELETE", "/sentinel/primaries/lab", token=LAB)[0], 204)
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+
+    def test_who_asks_says_who_it_is_and_gets_what_its_token_is_for(self):
+        backend = self.backend()
+        sentinel = self.start("--tunnel-token-policy", "argv-token-1=lab, prod", "--tunnel-token-policy", "argv-token-1=third",
+                              "--tunnel-token=legacy-token")
+        arguments = Path(f"/proc/{sentinel.process.pid}/cmdline").read_text()
+        self.assertNotIn("argv-token-1", arguments)
+        self.assertNotIn("legacy-token", arguments)
+        self.assertIn("a token on the command line can be seen", sentinel.log())
+        for token, pools in ((PROD, {"prod"}), (LAB, {"lab", "other"}), (ALL, {"prod", "lab", "other", "third", "new"}),
+                             ("argv-token-1", {"lab", "prod", "third"}), ("legacy-token", {"prod", "lab", "other", "third", "new"}),
+                             ("wrong-token", None), (None, None)):
+            for pool in ("prod", "lab", "other", "third", "new"):
+                with self.subTest(token=token, pool=pool):
+                    wanted = 401 if pools is None else 201 if pool in pools else 403
+                    body = self.primary(backend.port, pool, f"{pool}.test")
+                    self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", body, token)[0], wanted)
+                    self.assertEqual(self.ask(sentinel, "PUT", f"/sentinel/primaries/{pool}", token=token)[0], wanted if wanted != 201 else 200)
+                    self.assertEqual(self.ask(sentinel, "GET", f"/sentinel/primaries?pool={pool}", token=token)[0], wanted if wanted != 201 else 200)
+        for path in ("/status", "/", "/metrics", "/health", "/sentinel/peers", "/nothing"):
+            self.assertEqual(self.ask(sentinel, "GET", path, token=None)[0], 401, path)
+        self.assertEqual(self.ask(sentinel, "GET", "/metrics", token=LAB)[0], 403)
+        basic = base64.b64encode(f"me:{LAB}".encode()).decode()
+        page = self.ask(sentinel, "GET", "/", token=None, headers={"Authorization": f"Basic {basic}"})
+        self.assertEqual(page[0], 200)
+        self.assertIn("lab.test", page[1])
+        self.assertNotIn("prod.test", page[1])
+
+    def test_lists_have_three_forms(self):
+        backend = self.backend()
+        sentinel = self.start()
+        for pool in ("prod", "lab"):
+            self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(backend.port, pool, f"{pool}.test"))
+        pools = lambda query, token=ALL: [one["pool"] for one in self.ask(sentinel, "GET", f"/sentinel/primaries{query}", token=token)[1]["primaries"]]
+        self.assertEqual((pools(""), pools("?pool="), pools("?pool=lab"), pools("?pool=none")), (["lab", "prod"], [], ["lab"], []))
+        self.assertEqual(pools("", LAB), ["lab"])
+        self.assertEqual(self.ask(sentinel, "GET", "/sentinel/peers")[1], {"peers": []})
+
+    def test_what_is_wrong_is_named_and_changes_nothing(self):
+        sentinel = self.start()
+        good = self.primary(1)
+        for body, field in (({**good, "port": 0}, "/port"), ({**good, "hostname": "no name"}, "/hostname"), ({**good, "more": 1}, "/more"),
+                            ({**good, "pool": "No"}, "/pool"), ({**good, "ip": "nowhere"}, "/ip"), ({**good, "aliases": ["a", "1.2.3.4"]}, "/aliases/1")):
+            status, told = self.ask(sentinel, "POST", "/sentinel/primaries", body)
+            self.assertEqual((status, told.get("field")), (400, field), told)
+        for body in ("", "{", "[]", '{"pool":"a","pool":"b"}', "[" * 1000):
+            self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", body)[0], 400)
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", '{"x":"' + "y" * 300_000 + '"}')[0], 413)
+        self.assertEqual(self.ask(sentinel, "PATCH", "/sentinel/primaries/lab")[0], 405)
+        self.assertEqual(self.ask(sentinel, "GET", "/sentinel/primaries")[1], {"primaries": []})
+
+    def test_an_old_client_gets_the_fields_that_it_knows(self):
+        backend = self.backend()
+        sentinel = self.start("--compat-containarium")
+        status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(backend.port, aliases=["a.test"], ip="127.0.0.1", backend_id="lab.test"))
+        self.assertEqual((status, list(told)), (201, ["pool", "hostname", "aliases", "ip", "port", "backend_id", "registered_at", "last_heartbeat"]))
+
+
+class Surviving(RegistryCase):
+    def test_a_killed_sentinel_routes_before_the_first_beat(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start()
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port, base_domains=["apps.test"]), LAB)
+        sentinel.process.kill()
+        sentinel.process.wait()
+        again = self.start()
+        self.assertEqual((answer_of(again, "lab.test"), answer_of(again, "x.apps.test")), ("lab.test", "lab.test"))
+        self.assertEqual(self.ask(again, "POST", "/sentinel/primaries", self.primary(lab.port, "prod", "lab.test"), PROD)[0], 409)
+        self.assertEqual(self.ask(again, "PUT", "/sentinel/primaries/lab", token=LAB)[0], 200)
+
+    def test_a_token_that_leaves_its_file_ends_what_it_registered_within_a_second(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start()
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port), LAB)
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        self.tokens.write_text(f"{ALL}=*\n")
+        begun = time.monotonic()
+        sentinel.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: sentinel.ask(hello(b"lab.test")) == (alert(ALERT_INTERNAL), "end"), "the revoked host to be gone")
+        self.assertLess(time.monotonic() - begun, 1)
+        self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/lab", token=LAB)[0], 401)
+
+    def test_a_file_of_tokens_with_a_mistake_changes_nothing(self):
+        sentinel = self.start()
+        self.tokens.write_text("wrong\n")
+        sentinel.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "tokens and certificates stay as they were" in sentinel.log(), "the complaint")
+        self.assertNotIn(LAB, sentinel.log())
+        self.assertEqual(self.ask(sentinel, "GET", "/sentinel/primaries?pool=lab", token=LAB)[0], 200)
+
+    def test_no_token_is_to_be_found_in_the_state_directory_or_the_log(self):
+        sentinel = self.start()
+        for file in [*self.state.iterdir(), sentinel.log_path]:
+            if file.is_file():
+                self.assertNotIn(LAB.encode(), file.read_bytes())
+
+
+class Administering(RegistryCase):
+    def test_a_token_is_made_shown_once_survives_a_kill_and_is_revoked_within_a_second(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start()
+        status, made = self.admin("POST", "/sentinel/tokens", {"id": "ci", "pools": ["lab"]})
+        self.assertEqual(status, 201, made)
+        self.assertNotIn(made["token"], json.dumps(self.admin("GET", "/sentinel/tokens")[1]))
+        self.assertEqual(self.admin("POST", "/sentinel/tokens", {"id": "ci", "pools": ["lab"]})[0], 409)
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/tokens", {"id": "x", "pools": ["lab"]})[0], 404)
+        sentinel.process.kill()
+        sentinel.process.wait()
+        for file in [*self.state.iterdir(), sentinel.log_path]:
+            if file.is_file():
+                self.assertNotIn(made["token"].encode(), file.read_bytes())
+        again = self.start()
+        self.assertEqual(self.ask(again, "POST", "/sentinel/primaries", self.primary(lab.port), made["token"])[0], 201)
+        self.assertEqual(answer_of(again, "lab.test"), "lab.test")
+        begun = time.monotonic()
+        self.assertEqual(self.admin("DELETE", "/sentinel/tokens/ci")[0], 204)
+        self.assertEqual(again.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertLess(time.monotonic() - begun, 1)
+        self.assertEqual(self.ask(again, "PUT", "/sentinel/primaries/lab", token=made["token"])[0], 401)
+
+    def test_an_administrator_gives_a_name_to_another_pool(self):
+        lab, prod = self.backend(tls_backend, self.directory, "lab.test"), self.backend(tls_backend, self.directory, "prod.test")
+        sentinel = self.start()
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port, hostname="shop.test"))
+        claim = self.primary(prod.port, "prod", "prod.test", aliases=["shop.test"])
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", claim)[0], 409)
+        self.assertEqual(self.admin("PUT", "/sentinel/hostnames/shop.test", {"pool": "prod"})[0], 200)
+        self.assertEqual(sentinel.ask(hello(b"shop.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", claim)[0], 201)
+        self.assertEqual(answer_of(sentinel, "shop.test"), "prod.test")
+        self.assertEqual(self.admin("GET", "/status")[1]["warnings"], [])
+
+
+class Looking(RegistryCase):
+    def test_a_daemon_that_accepts_and_does_not_answer_is_unhealthy_within_two_intervals(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        wedged = socket.create_server(("127.0.0.1", 0))  # the kernel accepts for it, and it says nothing, as one that is stopped
+        self.addCleanup(wedged.close)
+        sentinel = self.start("--health-interval", "1")
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port))
+        begun = time.monotonic()
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(wedged.getsockname()[1], "prod", "prod.test"))
+        state = lambda: {one["pool"]: one.get("reason", "") for one in self.ask(sentinel, "GET", "/sentinel/primaries")[1]["primaries"]}
+        wait_until(lambda: "does not answer" in state()["prod"], "the wedged daemon to be noticed")
+        self.assertLess(time.monotonic() - begun, 2.2)
+        self.assertEqual(state()["lab"], "")
+        lab.close()
+        wait_until(lambda: "does not accept" in state()["lab"], "the closed one to be noticed")
+
+    def test_status_is_told_to_people_programs_and_prometheus(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start(routes=f"static.test 127.0.0.1:{lab.port}\n")
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port))
+        self.assertEqual((answer_of(sentinel, "lab.test"), answer_of(sentinel, "static.test")), ("lab.test", "lab.test"))
+        wait_until(lambda: self.admin("GET", "/status")[1]["connections"]["open"] == 0, "connections to end")
+        status = self.admin("GET", "/status")[1]
+        self.assertEqual(status["connections"]["outcomes"]["routed"], 2)
+        self.assertGreater(status["connections"]["bytes_to_clients"], 500)
+        self.assertEqual(status["routes"], 2)
+        metrics = self.ask(sentinel, "GET", "/metrics")[1]
+        self.assertIn('berth_sentinel_connections_total{outcome="routed"} 2', metrics)
+        self.assertIn('berth_sentinel_registrations{pool="lab",lease="ttl"} 1', metrics)
+        page = self.admin("GET", "/")[1]
+        self.assertIn("<td>lab.test</td>", page)
+        self.assertNotIn("<script", page)
+
+
+class Certificates(RegistryCase):
+    def test_a_certificate_is_as_good_as_a_token_for_its_pools(self):
+        for name in ("control.test", "host.test", "stranger.test"):
+            make_certificate(self.directory, name)
+            (self.directory / f"{name}.key").chmod(0o644)
+        backend = self.backend()
+        sentinel = self.start("--control-certificate", self.directory / "control.test.pem", "--control-key", self.directory / "control.test.key",
+                              "--tunnel-certificate-policy", f"{self.directory / 'host.test.pem'}=lab")
+
+        def ask(pool, certificate=None, token=None):
+            context = ssl.create_default_context(cafile=self.directory / "control.test.pem")
+            context.check_hostname = False
+            if certificate:
+                context.load_cert_chain(self.directory / f"{certificate}.pem", self.directory / f"{certificate}.key")
+            connection = http.client.HTTPSConnection("127.0.0.1", self.control_port(sentinel), timeout=20, context=context)
+            return self.exchange(connection, "POST", "/sentinel/primaries", self.primary(backend.port, pool, f"{pool}.test"), token)[0]
+        self.assertEqual((ask("lab", "host.test"), ask("prod", "host.test"), ask("lab", "stranger.test"), ask("lab"), ask("prod", token=PROD)),
+                         (201, 403, 401, 401, 201))
+
+    def test_beyond_loopback_there_is_no_control_without_tls(self):
+        with self.assertRaisesRegex(AssertionError, "needs --control-certificate"):
+            self.start(control="0.0.0.0:0")
+
+
+if __name__ == "__main__":
+    main()
