@@ -57,6 +57,10 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "snapshot.placed",      // in its place, without a row
     "snapshot.record",      // the rows are not committed
     "fork.record",          // the layer is not in the store
+    "export.write",         // the layer is taken, nothing is written
+    "import.unpack",        // the directory for its layers is there
+    "import.place",         // unpacked and found whole, not in its place
+    "import.record",        // its rows are not committed
     "restore.prepare",      // before the new root is made
     "restore.record",       // it is made, and the row says the old one
     "restore.recorded",     // the row says the new one, and the old one's files are there

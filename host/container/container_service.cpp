@@ -53,16 +53,22 @@ std::vector<engine::SeedFile> seeds(const std::string& name) {
             {.path = "etc/resolv.conf", .content = net::resolv_conf()}};
 }
 
-/// What a fork must not share with the container that its files are from.
-std::vector<engine::SeedFile> seeds_of_fork(const std::string& name, const std::string& origin) {
+/// What a container must not share with the one that its files are from.
+std::vector<engine::SeedFile> seeds_of_copy(const std::string& name, const Origin& origin) {
     constexpr std::size_t machine_id_bytes = 16;
-    std::vector<engine::SeedFile> files{
-        {.path = "etc/hostname", .content = name + "\n"},
-        {.path = "etc/hosts",
-         .content = fmt::format("127.0.1.1 {}", name),
-         .instead_of = fmt::format("127.0.1.1 {}", origin)},
-        {.path = "etc/machine-id", .content = random_hex(machine_id_bytes) + "\n", .mode = 0444},
-        {.path = "var/lib/systemd/random-seed", .content = "", .absent = true}};
+    std::vector<engine::SeedFile> files;
+    if (origin.elsewhere)
+        files.push_back({.path = "etc/resolv.conf", .content = net::resolv_conf()});
+    if (name != origin.container) {
+        files.push_back({.path = "etc/hostname", .content = name + "\n"});
+        files.push_back({.path = "etc/hosts",
+                         .content = fmt::format("127.0.1.1 {}", name),
+                         .instead_of = fmt::format("127.0.1.1 {}", origin.container)});
+    }
+    if (origin.keeps_identity) return files;
+    files.push_back(
+        {.path = "etc/machine-id", .content = random_hex(machine_id_bytes) + "\n", .mode = 0444});
+    files.push_back({.path = "var/lib/systemd/random-seed", .content = "", .absent = true});
     for (const auto* type : {"rsa", "dsa", "ecdsa", "ed25519"}) {
         for (const auto* ending : {"", ".pub"})
             files.push_back({.path = fmt::format("etc/ssh/ssh_host_{}_key{}", type, ending),
@@ -223,7 +229,7 @@ Result<> ContainerService::make(const store::Container& row, const CreateWish& w
     BERTH_TRY(ssh::write_service_files(guest_directory(row.id), private_host_key, row.uid_base));
     BERTH_TRY(rooms_.engine.create(
         BERTH_TRY(spec_of(row, image)),
-        wish.origin ? seeds_of_fork(row.name, wish.origin->container) : seeds(row.name)));
+        wish.origin ? seeds_of_copy(row.name, *wish.origin) : seeds(row.name)));
     if (wish.start) BERTH_TRY(bring_up(row, image, waiting));
     if (!wish.start) BERTH_TRY(publish_keys(row));
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));

@@ -57,7 +57,9 @@ struct PortWish {
 struct Origin {
     std::string layer_id;
     std::string image_digest;
-    std::string container;  // its name, which the fork's files know as their own
+    std::string container;        // its name, which the fork's files know as their own
+    bool elsewhere = false;       // it was on another host, or may have been
+    bool keeps_identity = false;  // it is that container, which has moved, and no copy of it
 };
 
 struct CreateWish {
@@ -74,6 +76,9 @@ struct CreateWish {
     store::Lifecycle life = {};         // but when it expires, which follows from the next
     std::int64_t ttl_seconds = 0;       // 0: it stays
     std::optional<Origin> origin = {};  // absent: the image alone
+    /// What else is written in the transaction that reserves the container, before what it stands
+    /// on is; gets its id once its row is there.
+    std::function<Result<>(const std::string& id)> with_row = {};
 };
 
 /// What is to be different; what is absent stays.

@@ -50,6 +50,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         if (rooms_.network.check_free("tcp", row.ssh_port)) break;
     }
     BERTH_TRY(containers_.insert(row));
+    if (wish.with_row) BERTH_TRY(wish.with_row(row.id));
     if (wish.origin) BERTH_TRY(rooms_.layers.put(row.id, wish.origin->layer_id, ""));
     for (std::size_t index = 0; index < wish.ports.size(); ++index) {
         auto reserved = reserve_port(row.id, wish.ports[index]);

@@ -7,6 +7,8 @@
 #include "host/engine/lxc/cgroups.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
+#include "host/transfer/export_directory.h"
+#include "host/transfer/transfer_service.h"
 #include "host/warning/warnings.h"
 #include "tools-schema/registry/tool_registry.h"
 #include "tools/types.h"
@@ -37,6 +39,9 @@ void bind_gpu_tools(ToolRegistry& registry, std::filesystem::path sysfs_root);
 void bind_system_tools(ToolRegistry& registry, container::ContainerService& containers,
                        const image::ImageStore& images, warning::Warnings& warnings,
                        HostFacts facts);
+void bind_transfer_tools(ToolRegistry& registry, transfer::TransferService& transfers,
+                         container::ContainerService& containers,
+                         transfer::ExportDirectory exports);
 void bind_warning_tools(ToolRegistry& registry, warning::Warnings& warnings);
 
 }  // namespace berth::tools

@@ -42,6 +42,11 @@ void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity
 void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
                          std::string next);
 
+/// The process in which containers are started ended by itself, and another one took its place. It
+/// is over with the next start of berthd, which resolves it.
+void tell_launcher_ended(Warnings& warnings);
+inline constexpr std::string_view launcher_entity = "service/berth-launcher";
+
 /// Somebody used `option` of `owner` ("tool/container_create"), which will go: `instead` says what
 /// to use. Nobody resolves it: whoever has changed the call deletes it.
 void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,

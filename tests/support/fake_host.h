@@ -23,6 +23,7 @@
 
 namespace berth {
 
+/// Held to the same contract as the real ones (tests/host/engine/contract).
 class FakeEngine final : public engine::ContainerEngine {
 public:
     [[nodiscard]] std::string version() const override { return "fake"; }
@@ -73,10 +74,16 @@ public:
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
+    /// What a container has changed since it stands on that root: files of this machine.
+    [[nodiscard]] std::filesystem::path changes(std::string_view id,
+                                                const engine::Root& root) const {
+        return files_.path() / id / (root.name.empty() ? "first" : root.name);
+    }
     void tell(std::string_view call) const {
         if (on_call) on_call(call);
     }
     void ends(std::string_view id);
+    TemporaryDirectory files_;
     std::mutex mutex_;
     std::set<std::string, std::less<>> exists_, running_, frozen_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
@@ -166,6 +173,7 @@ public:
     std::unique_ptr<container::ContainerService> containers;
     std::unique_ptr<container::Keeper> keeper;  // looks when a test tells it to
     std::unique_ptr<snapshot::SnapshotService> snapshots;
+    std::unique_ptr<transfer::TransferService> transfers;
     std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses

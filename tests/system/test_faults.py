@@ -22,6 +22,7 @@ SHARED = "/usr/share/common-licenses"  # a directory that each machine has
 NAMED, IN_ADA = {"name": "ada"}, {"container": "ada"}
 
 EXTRA = ("container_create", {"name": "extra", "ports": [{"container_port": 80}]})
+WRITTEN = ("container_export", {**IN_ADA, "file": "new.tar"})
 TAKEN = ("snapshot_create", {**IN_ADA, "name": "new"})
 # What is called, and what is called before, where a running `ada` with a snapshot `base` is not enough.
 CHANGES = {
@@ -38,6 +39,8 @@ CHANGES = {
     "snapshot": (TAKEN,),
     "snapshot_delete": (("snapshot_delete", {**IN_ADA, "snapshot": "new"}), TAKEN),
     "fork": (("container_fork", {**IN_ADA, "names": ["new"]}),),
+    "export": (WRITTEN,),
+    "import": (("container_import", {"file": "new.tar", "name": "new"}), WRITTEN),
     "restore": (("snapshot_restore", {**IN_ADA, "snapshot": "base", "restart": True}),),
 }
 POINTS = {
@@ -52,6 +55,7 @@ POINTS = {
     "port.removed": "port_remove", "ssh.key_added": "key_add", "engine.limit": "update", "container.update": "update",
     "engine.freeze": "pause", "engine.thaw": "resume", "snapshot.begin": "snapshot", "snapshot.copy": "snapshot",
     "snapshot.place": "fork", "snapshot.placed": "snapshot", "snapshot.record": "snapshot", "fork.record": "fork",
+    "export.write": "export", "import.unpack": "import", "import.place": "import", "import.record": "import",
     "restore.prepare": "restore", "restore.record": "restore", "restore.recorded": "restore",
     "snapshot.remove": "snapshot_delete", "layer.discard": "snapshot_delete",
 }
@@ -100,6 +104,7 @@ class Faults(HostCase):
         names = re.compile(r"(upper|work)-[0-9a-f]+$")  # each restore makes one of a new name
         seen["owned"] = [names.sub(r"\1", path) for path in seen["owned"]]
         seen["snapshots"] = self.host.rpc("snapshot_list", {})["snapshots"]
+        seen["exports"] = sorted(path.name for path in (self.host.state / "exports").glob("*"))
         seen["layers"] = sorted(path.name for path in (self.host.state / "layers").iterdir())
         with sqlite3.connect(f"file:{self.host.state}/berth.db?mode=ro", uri=True) as store:
             seen["rows"] = {table: store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -112,6 +117,8 @@ class Faults(HostCase):
         for box in self.host.rpc("container_list", {})["containers"]:
             if box["name"] != "ada":
                 self.host.delete(box["name"])
+        for file in (self.host.state / "exports").glob("*"):
+            file.unlink()
         ada = self.host.rpc("container_get", {**NAMED, "response_format": "detailed"})
         if ada["state"] != "running":
             self.host.rpc("container_resume" if ada["state"] == "paused" else "container_start", NAMED)

@@ -17,6 +17,8 @@ ARGUMENTS = {
     "container_create": {"name": "ada", "image": "no-such-image"},
     "container_delete": {"name": "nobody"},
     "container_exec": {**NOBODY, "argv": ["true"]},
+    "container_export": NOBODY,
+    "container_import": {"file": "nosuch.tar"},
     "container_fork": {**NOBODY, "names": ["ada"]},
     "container_get": {"name": "nobody"},
     "container_list": {},

@@ -10,6 +10,7 @@
 #include "host/engine/lxc/lxc_config.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -65,6 +66,8 @@ public:
     [[nodiscard]] const Means& means() const { return means_; }
     /// Of disk_under(): the disk that containers' files lie on.
     [[nodiscard]] const std::string& disk() const { return disk_; }
+    /// As Launcher::on_restart().
+    void on_launcher_restart(std::function<void()> told) { launcher_->on_restart(std::move(told)); }
     /// Removes the groups and directories that are left when no container is.
     void remove_shared();
 

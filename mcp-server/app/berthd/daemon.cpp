@@ -15,6 +15,7 @@
 #include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
+#include "host/warning/kinds.h"
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
@@ -46,6 +47,10 @@ constexpr std::size_t callers_max = 512;
 fs::path image_dir(const DaemonOptions& options) {
     return options.image_dir.empty() ? fs::path(options.state_dir) / "images"
                                      : fs::path(options.image_dir);
+}
+fs::path export_dir(const DaemonOptions& options) {
+    return options.export_dir.empty() ? fs::path(options.state_dir) / "exports"
+                                      : fs::path(options.export_dir);
 }
 fs::path socket_path(const DaemonOptions& options) {
     return options.socket.empty() ? fs::path(options.runtime_dir) / "berthd.sock"
@@ -199,6 +204,8 @@ Result<> serve(const DaemonOptions& wanted) {
     events::Events events;
     warning::Warnings warnings(*host->database, host->clock, events);
     const warning::RunMark mark(fs::path(options.state_dir) / "running", warnings);
+    warnings.resolve(warning::service_ended, std::string(warning::launcher_entity));
+    host->engine->on_launcher_restart([&warnings] { warning::tell_launcher_ended(warnings); });
     const auto facts = facts_of(*host);
     tell_features(facts.features, warnings);
     const auto guests = BERTH_TRY(guest::GuestService::start(host->clock));
@@ -222,6 +229,9 @@ Result<> serve(const DaemonOptions& wanted) {
     BERTH_TRY(containers.reconcile());
     snapshot::SnapshotService snapshots(containers, layers, *host->database, *host->engine);
 
+    transfer::TransferService transfers(
+        {.state_dir = options.state_dir, .uid_base = options.uid_base}, containers, layers,
+        host->images, *host->database, host->clock);
     operation::Operations operations(*host->database, host->clock, events);
     BERTH_TRY(operations.recover());
     ToolRegistry registry(&operations);
@@ -232,6 +242,8 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_port_tools(registry, containers);
     tools::bind_snapshot_tools(registry, snapshots, containers);
     tools::bind_ssh_tools(registry, containers);
+    tools::bind_transfer_tools(registry, transfers, containers,
+                               transfer::ExportDirectory(export_dir(options)));
     tools::bind_gpu_tools(registry, options.sysfs_root);
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);

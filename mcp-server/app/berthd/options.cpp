@@ -30,6 +30,8 @@ constexpr std::array settings{
     Setting{"state_dir", &DaemonOptions::state_dir, "What must survive a reboot"},
     Setting{"runtime_dir", &DaemonOptions::runtime_dir, "What need not"},
     Setting{"image_dir", &DaemonOptions::image_dir, "Images (default: <state-dir>/images)"},
+    Setting{"export_dir", &DaemonOptions::export_dir,
+            "Where exports by name go (default: <state-dir>/exports)"},
     Setting{"socket", &DaemonOptions::socket,
             "Where berthd answers (default: <runtime-dir>/berthd.sock)"},
     Setting{"socket_group", &DaemonOptions::socket_group, "Whose members may call it"},

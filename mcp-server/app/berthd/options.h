@@ -15,8 +15,9 @@ namespace berth::app {
 struct DaemonOptions {
     std::string state_dir = "/var/lib/berth";
     std::string runtime_dir = "/run/berth";
-    std::string image_dir = {};  // "": <state_dir>/images
-    std::string socket = {};     // "": <runtime_dir>/berthd.sock
+    std::string image_dir = {};   // "": <state_dir>/images
+    std::string export_dir = {};  // "": <state_dir>/exports
+    std::string socket = {};      // "": <runtime_dir>/berthd.sock
     std::string socket_group = "berth";
     std::string bridge = "berth0";
     std::string subnet = "10.86.0.0/16";

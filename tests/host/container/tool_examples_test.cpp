@@ -46,6 +46,11 @@ void call_example(const ToolSpec& tool, const Json& example) {
         REQUIRE(host.registry->invoke("snapshot_create", {{"container", "web"}, {"name", "clean"}},
                                       {}));
     }
+    if (tool.name == "container_export" || tool.name == "container_import") {
+        REQUIRE(host.registry->invoke(
+            "container_export", {{"container", "web"}, {"file", "web.tar"}, {"snapshots", true}},
+            {}));
+    }
     if (tool.name == "output_read") {
         const auto row = store::Containers(*host.database).find_by_name("web");
         host.directory.write(std::filesystem::path("containers") / row->value().id / "output" /
