@@ -290,6 +290,10 @@ Result<> ContainerService::take_down(const store::Container& row) {
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
     wake_failures_.forget(row.id);
+    {
+        const std::lock_guard lock(oom_mutex_);
+        oom_kills_.erase(row.id);
+    }
     rooms_.warnings.resolve_all(warning::container_entity(row.name));
     rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");

@@ -8,6 +8,7 @@
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
 #include "host/container/limits.h"
+#include "host/container/oom_log.h"
 #include "host/container/shares.h"
 #include "host/container/uses.h"
 #include "host/container/wake_failures.h"
@@ -45,6 +46,21 @@ struct View {
     State state = State::stopped;
     std::vector<store::Port> ports = {};
     std::int64_t ssh_keys = 0;
+};
+
+/// What can be told of a container's use at once, and often.
+struct Sample {
+    std::string name;
+    std::string id;
+    engine::Limits limits;
+    std::optional<engine::RunningUse> use = {};  // nothing of one that does not run
+    std::optional<engine::DiskUse> disk = {};    // of one with a disk of its own
+};
+
+/// The last process of a container that was killed for want of memory since berthd runs.
+struct LastOomKill {
+    std::string process;
+    std::chrono::system_clock::time_point at;
 };
 
 struct PortWish {
@@ -175,6 +191,10 @@ public:
                                   const Waiting& waiting = {});
     /// What it uses now.
     [[nodiscard]] Result<std::pair<View, engine::Usage>> usage(const ContainerName& name);
+    [[nodiscard]] Result<std::vector<Sample>> samples();
+    /// For whoever follows the kernel's log: tells of it, if it was in a container.
+    void note_oom_kill(const OomKill& kill);
+    [[nodiscard]] std::optional<LastOomKill> last_oom_kill(std::string_view id);
     /// Changes a container, a running one at once: all of the wish, or on an error none.
     [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,
                                       const Waiting& waiting = {});
@@ -307,6 +327,8 @@ private:
     store::SshKeys keys_;
     Uses uses_;
     WakeFailures wake_failures_;
+    std::mutex oom_mutex_;
+    std::map<std::string, LastOomKill, std::less<>> oom_kills_;  // by id
     KeyedLock locks_;            // one change at a time for each container
     std::mutex forwards_mutex_;  // the table that is written last is the one read last
 };

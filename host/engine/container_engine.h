@@ -52,6 +52,13 @@ struct DiskUse {
     bool exact = true;  // false for an estimate
 };
 
+/// How long, in microseconds, some process has waited for each of these (PSI).
+struct Pressure {
+    std::int64_t cpu_us = 0;
+    std::int64_t memory_us = 0;
+    std::int64_t io_us = 0;
+};
+
 /// Of one that runs, since it was started.
 struct RunningUse {
     std::int64_t memory_bytes = 0;  // with what the kernel caches for it
@@ -59,6 +66,11 @@ struct RunningUse {
     std::int64_t processes = 0;
     std::int64_t received_bytes = 0;
     std::int64_t sent_bytes = 0;
+    std::int64_t oom_kills = 0;  // processes that were killed for want of memory
+    // Where the kernel counts that:
+    std::optional<std::int64_t> disk_read_bytes = {};
+    std::optional<std::int64_t> disk_written_bytes = {};
+    std::optional<Pressure> pressure = {};
 };
 
 /// What a container uses; of one that is stopped, of its disk alone.
@@ -184,6 +196,11 @@ public:
 
     /// What it uses now; files are counted for a bounded time.
     [[nodiscard]] virtual Result<Usage> usage(const Spec& spec) = 0;
+
+    /// The part of usage() that takes no time: nothing of one that does not run.
+    [[nodiscard]] virtual std::optional<RunningUse> running_use(std::string_view id) = 0;
+    /// What is used of its own disk; nothing of one that has none.
+    [[nodiscard]] virtual std::optional<DiskUse> own_disk_use(std::string_view id) = 0;
 
     /// Halts every process of a running container where it is, or lets them go on. Both can be
     /// repeated; stop() and destroy() let go by themselves.

@@ -29,7 +29,7 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerUsage>([&containers](const ContainerUsage::Input& in,
                                                 const Call&) -> Result<ContainerUsage::Output> {
         const auto [view, used] = BERTH_TRY(containers.usage(in.name));
-        return to_usage(view, used);
+        return to_usage(view, used, containers.last_oom_kill(view.row.id));
     });
     registry.bind<ContainerPause>(
         [&containers](const ContainerPause::Input& in,

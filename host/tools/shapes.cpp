@@ -140,7 +140,8 @@ Container to_container(const container::View& view) {
     return out;
 }
 
-ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used) {
+ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used,
+                                const std::optional<container::LastOomKill>& killed) {
     ContainerUsage::Output out{
         .name = name_of(view.row.name),
         .state = state_of(view.state),
@@ -153,8 +154,17 @@ ContainerUsage::Output to_usage(const container::View& view, const engine::Usage
                                  .cpu_ms = now->cpu_ms,
                                  .processes = now->processes,
                                  .received_bytes = now->received_bytes,
-                                 .sent_bytes = now->sent_bytes};
+                                 .sent_bytes = now->sent_bytes,
+                                 .oom_kills = now->oom_kills,
+                                 .disk_read_bytes = now->disk_read_bytes,
+                                 .disk_written_bytes = now->disk_written_bytes};
+        if (const auto& waited = now->pressure)
+            out.running->pressure = Pressure{.cpu_ms = waited->cpu_us / 1000,
+                                             .memory_ms = waited->memory_us / 1000,
+                                             .io_ms = waited->io_us / 1000};
     }
+    if (killed)
+        out.last_oom_kill = OomKill{.process = killed->process, .at = to_rfc3339(killed->at)};
     return out;
 }
 

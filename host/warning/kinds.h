@@ -12,6 +12,7 @@ namespace berth::warning {
 
 inline constexpr std::string_view container_flapping = "container_flapping";
 inline constexpr std::string_view container_not_started = "container_not_started";
+inline constexpr std::string_view out_of_memory = "out_of_memory";
 inline constexpr std::string_view service_ended = "service_ended";
 inline constexpr std::string_view drift = "drift";
 inline constexpr std::string_view reconcile_failed = "reconcile_failed";

@@ -112,11 +112,14 @@ Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
 
 Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
     engine::Usage used{.disk = {.bytes = 4096}, .disk_limited = spec.limits.disk_bytes > 0};
-    if (running(spec.id)) {
-        used.running = engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
-        used.disk.exact = used.disk_limited;
-    }
+    used.running = running_use(spec.id);
+    if (used.running) used.disk.exact = used.disk_limited;
     return used;
+}
+
+std::optional<engine::RunningUse> FakeEngine::running_use(std::string_view id) {
+    if (!running(id)) return std::nullopt;
+    return engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
 }
 
 Result<> FakeEngine::freeze(std::string_view id) {

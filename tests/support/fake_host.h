@@ -45,6 +45,10 @@ public:
     [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& from,
                                  const engine::Limits& to) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
+    [[nodiscard]] std::optional<engine::RunningUse> running_use(std::string_view id) override;
+    [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view) override {
+        return engine::DiskUse{.bytes = 4096};
+    }
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;

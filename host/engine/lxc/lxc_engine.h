@@ -48,6 +48,8 @@ public:
     [[nodiscard]] Result<> limit(std::string_view id, const Limits& from,
                                  const Limits& to) override;
     [[nodiscard]] Result<Usage> usage(const Spec& spec) override;
+    [[nodiscard]] std::optional<RunningUse> running_use(std::string_view id) override;
+    [[nodiscard]] std::optional<DiskUse> own_disk_use(std::string_view id) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;

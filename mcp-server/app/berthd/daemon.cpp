@@ -6,15 +6,18 @@
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/container/keeper.h"
+#include "host/container/oom_watch.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/events/events.h"
 #include "host/guest/guest_service.h"
 #include "host/image/debian_builder.h"
+#include "host/metrics/scrape.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
 #include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
+#include "host/warning/kinds.h"
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
@@ -162,6 +165,25 @@ container::ServiceOptions service_options(const DaemonOptions& options,
             .pool = options.pool};
 }
 
+/// Without the kernel's log kills are counted and not named, and that is a warning.
+std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService& containers,
+                                                     warning::Warnings& warnings) {
+    constexpr std::string_view entity = "feature/kernel_log";
+    auto watch = container::OomWatch::start(containers);
+    if (watch) {
+        warnings.resolve(warning::feature_missing, entity);
+        return *std::move(watch);
+    }
+    warnings.raise({.type = warning::feature_missing,
+                    .severity = warning::Severity::info,
+                    .entity = std::string(entity),
+                    .message = fmt::format("processes killed for want of memory are counted and "
+                                           "not named: {}",
+                                           watch.error().message),
+                    .next = "let berthd read /dev/kmsg, and restart it"});
+    return nullptr;
+}
+
 /// Those at containers' doors call into what is made after them, so they end before that.
 class Entrances {
 public:
@@ -238,9 +260,12 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::Deprecations watched(registry, warnings);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
+    const auto kills = watch_oom_kills(containers, warnings);
+    metrics::Scrape scrape(containers, host->clock);
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
-        [&watched, &events](const HttpRequest& request) {
+        [&watched, &events, &scrape](const HttpRequest& request) {
+            if (request.path == metrics::metrics_path) return scrape.answer(request);
             if (request.path == events_path) return answer_events(request, events);
             return answer_rpc(request, watched, {.trust_caller = true});
         },
