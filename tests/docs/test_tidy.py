@@ -20,6 +20,7 @@ ARROWS = {
     "base": ("tools-schema/contract",),
     "host": ("tools-schema/contract", "base", "host"),
     "host/events": ("tools-schema", "base"),
+    "host/view": ("tools-schema/contract", "base"),
     "host/guest": ("tools-schema/contract", "base"),
     "host/warning": ("tools-schema", "base", "host/store", "host/events"),
     "host/operation": ("tools-schema", "base", "host"),

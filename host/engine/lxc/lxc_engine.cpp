@@ -9,6 +9,7 @@
 #include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
 #include "host/engine/lxc/limit_settings.h"
+#include "host/engine/lxc/proc_views.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
 #include "host/engine/lxc/tree_copy.h"
@@ -181,6 +182,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
+    show_views_in(spec.id, views());
     BERTH_TRY(net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
                                 spec.network.ipv4));
     const auto& limits = spec.limits;  // a new link has none
@@ -221,6 +223,29 @@ void LxcEngine::remember(std::string_view id, lxc_container* container) {
     const bool frozen = is_frozen(cgroups_, payload_group(options_.cgroup, id));
     const std::lock_guard lock(mutex_);
     inits_.insert_or_assign(std::string(id), Init{.handle = std::move(init), .frozen = frozen});
+}
+
+fs::path LxcEngine::views() {
+    const std::lock_guard lock(mutex_);
+    return views_;
+}
+
+/// A container works without, too, so this fails nothing.
+void LxcEngine::show_views_in(std::string_view id, const fs::path& provider) {
+    const auto init = init_pid(id);
+    if (const auto shown = init ? engine::show_views(*init, provider) : Result<>(); !shown)
+        log::warning("a container does not see its own limits in /proc",
+                     {{"id", std::string(id)}, {"cause", shown.error().message}});
+}
+
+void LxcEngine::show_views(const fs::path& provider) {
+    {
+        const std::lock_guard lock(mutex_);
+        views_ = provider;
+    }
+    for (const auto& id : cgroups_.children(options_.cgroup)) {
+        if (is_id(id) && running(id)) show_views_in(id, provider);
+    }
 }
 
 bool LxcEngine::running(std::string_view id) {

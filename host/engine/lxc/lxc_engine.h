@@ -67,6 +67,9 @@ public:
     [[nodiscard]] const Means& means() const { return means_; }
     /// Of disk_under(): the disk that containers' files lie on.
     [[nodiscard]] const std::string& disk() const { return disk_; }
+    /// From now on every container sees its own limits in /proc, as that directory shows them; with
+    /// "", what the kernel shows. Those that run see it when this returns.
+    void show_views(const std::filesystem::path& provider);
     /// Removes the groups and directories that are left when no container is.
     void remove_shared();
 
@@ -89,6 +92,8 @@ private:
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
+    [[nodiscard]] std::filesystem::path views();
+    void show_views_in(std::string_view id, const std::filesystem::path& provider);
     [[nodiscard]] static Result<> prepare_disk(const Rootfs& rootfs, const Limits& limits);
     [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& limits);
 
@@ -104,6 +109,7 @@ private:
     std::string disk_;
     Means means_;
     std::mutex mutex_;
+    std::filesystem::path views_;
     /// Each init that was seen running. One that has ended stays until the next start, so that
     /// what liblxc starts in its place, when something inside reboots, is not taken for running.
     std::map<std::string, Init, std::less<>> inits_;

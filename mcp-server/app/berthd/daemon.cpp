@@ -17,6 +17,7 @@
 #include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
+#include "host/view/lxcfs.h"
 #include "host/warning/kinds.h"
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
@@ -184,6 +185,34 @@ std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService
     return nullptr;
 }
 
+fs::path views_directory(const DaemonOptions& options) {
+    return fs::path(options.runtime_dir) / "lxcfs";
+}
+
+/// Has containers see their own limits, as long as lxcfs shows them.
+std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::LxcEngine& engine,
+                                        warning::Warnings& warnings) {
+    static constexpr std::string_view entity = "feature/proc_views";
+    if (options.lxcfs.empty()) {
+        warnings.resolve(warning::feature_missing, entity);
+        engine.show_views({});
+        return nullptr;
+    }
+    const auto changed = [&engine, &warnings](const fs::path& directory, const Error* why) {
+        engine.show_views(directory);
+        if (why == nullptr) return warnings.resolve(warning::feature_missing, entity);
+        warnings.raise({.type = warning::feature_missing,
+                        .severity = warning::Severity::info,
+                        .entity = std::string(entity),
+                        .message = fmt::format("free and top in containers show what the host has, "
+                                               "and not what they may use: {}",
+                                               why->message),
+                        .next = "install the package lxcfs; it is tried again every minute"});
+    };
+    return view::Lxcfs::start({.program = options.lxcfs, .directory = views_directory(options)},
+                              changed);
+}
+
 /// Those at containers' doors call into what is made after them, so they end before that.
 class Entrances {
 public:
@@ -261,6 +290,7 @@ Result<> serve(const DaemonOptions& wanted) {
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
     const auto kills = watch_oom_kills(containers, warnings);
+    const auto views = show_views(options, *host->engine, warnings);
     metrics::Scrape scrape(containers, host->clock);
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
@@ -330,6 +360,7 @@ Result<> teardown(const DaemonOptions& wanted) {
     store::Containers containers(*host->database);
     for (const auto& row : BERTH_TRY(containers.list())) BERTH_TRY(containers.remove(row.id));
     BERTH_TRY(layers.tear_down());
+    view::Lxcfs::end(views_directory(options));
     host->engine->remove_shared();
     return host->network->tear_down();
 }

@@ -44,6 +44,8 @@ constexpr std::array settings{
     Setting{"host_name", &DaemonOptions::host_name,
             "What containers are told of where they are (default: the machine's name)"},
     Setting{"pool", &DaemonOptions::pool, "The pool that this host belongs to"},
+    Setting{"lxcfs", &DaemonOptions::lxcfs,
+            "What shows containers their own limits in /proc; empty: nothing does"},
     Setting{"log_level", &DaemonOptions::log_level, "debug, info, warning or error"},
 };
 

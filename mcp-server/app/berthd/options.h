@@ -26,6 +26,7 @@ struct DaemonOptions {
     std::string cgroup = "berth";
     std::string sysfs_root = "/sys";
     std::string agent = "/usr/local/libexec/berth/berth-agent";
+    std::string lxcfs = "/usr/bin/lxcfs";  // "": containers see the host's /proc/meminfo
     std::string log_level = "info";
     bool stop_containers_on_exit = false;
     std::int64_t shutdown_timeout = 30;  // seconds, for all containers together
