@@ -259,6 +259,7 @@ ssh::LoginUse FakeLogins::use(std::string_view id, std::int64_t) {
 
 FakeHost::FakeHost()
     : sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
+      gpus(sysfs.roots()),
       images(directory.path() / "images") {
     const auto image = std::filesystem::path("images/sha256-" + digest.substr(7));
     directory.write(
@@ -322,7 +323,7 @@ void FakeHost::join() {
     tools::bind_port_tools(*registry, *containers);
     tools::bind_snapshot_tools(*registry, *snapshots, *containers);
     tools::bind_ssh_tools(*registry, *containers);
-    tools::bind_gpu_tools(*registry, sysfs.root());
+    tools::bind_gpu_tools(*registry, gpus);
     tools::bind_warning_tools(*registry, *warnings);
     tools::bind_system_tools(*registry, *containers, images, *warnings,
                              {.version = "test",

@@ -150,6 +150,7 @@ public:
 
     TemporaryDirectory directory;
     Sysfs sysfs;
+    gpu::Gpus gpus;
     ForwardClock clock;
     events::Events events;
     FakeEngine engine;

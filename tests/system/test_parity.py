@@ -29,6 +29,7 @@ ARGUMENTS = {
     "container_update": {"name": "nobody", "processes": 100},
     "container_usage": {"name": "nobody"},
     "gpu_list": {},
+    "gpu_validate": {},
     "operation_cancel": {"id": OPERATION},
     "operation_get": {"id": OPERATION},
     "operation_list": {},

@@ -266,14 +266,14 @@ TEST_CASE("an encoder leaves out what is absent, and a decoder reads what it wro
                          .device_id = "2330",
                          .vendor = "NVIDIA",
                          .device = "H100",
+                         .health = "ok",
                          .numa_node = 1,
                          .drm_nodes = {"/dev/dri/renderD128"}};
     const auto json = tools::GpuList::encode({.gpus = {gpu}, .total = 1});
-    CHECK(
-        to_text(json) ==
-        R"({"gpus":[{"address":"0000:41:00.0","kind":"3d","vendor_id":"10de","device_id":"2330",)"
-        R"("vendor":"NVIDIA","device":"H100","numa_node":1,"drm_nodes":["/dev/dri/renderD128"]}],)"
-        R"("total":1})");
+    CHECK(to_text(json) ==
+          R"({"gpus":[{"address":"0000:41:00.0","kind":"3d","vendor_id":"10de","device_id":"2330",)"
+          R"("vendor":"NVIDIA","device":"H100","health":"ok","numa_node":1,)"
+          R"("drm_nodes":["/dev/dri/renderD128"]}],"total":1})");
     Problems problems;
     const auto again = Decode<tools::Gpu>::read(json["gpus"][0], "", {}, problems);
     REQUIRE(again.has_value());

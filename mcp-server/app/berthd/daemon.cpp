@@ -17,6 +17,7 @@
 #include "host/tools/recovery.h"
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
+#include "mcp-server/app/berthd/gpu_watch.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
 
@@ -232,10 +233,12 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_port_tools(registry, containers);
     tools::bind_snapshot_tools(registry, snapshots, containers);
     tools::bind_ssh_tools(registry, containers);
-    tools::bind_gpu_tools(registry, options.sysfs_root);
+    gpu::Gpus gpus(gpu_roots(options));
+    tools::bind_gpu_tools(registry, gpus);
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);
     tools::Deprecations watched(registry, warnings);
+    const auto gpu_watch = watch_gpus(options, events, warnings);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
     const auto server = BERTH_TRY(HttpServer::listen(

@@ -40,6 +40,12 @@ constexpr std::array settings{
             "Host ports for forwards that name none"},
     Setting{"cgroup", &DaemonOptions::cgroup, "The parent of containers' control groups"},
     Setting{"sysfs_root", &DaemonOptions::sysfs_root, "Where GPUs are looked for"},
+    Setting{"proc_root", &DaemonOptions::proc_root, "Where their drivers tell of them"},
+    Setting{"dev_root", &DaemonOptions::dev_root, "Where their device nodes are"},
+    Setting{"cdi_dir", &DaemonOptions::cdi_dir, "CDI specs of devices"},
+    Setting{"cdi_run_dir", &DaemonOptions::cdi_run_dir, "Generated CDI specs, which win"},
+    Setting{"libraries_root", &DaemonOptions::libraries_root, "Where NVIDIA's libraries are"},
+    Setting{"nvidia_smi", &DaemonOptions::nvidia_smi, "NVIDIA's tool"},
     Setting{"agent", &DaemonOptions::agent, "berth's helper for containers"},
     Setting{"host_name", &DaemonOptions::host_name,
             "What containers are told of where they are (default: the machine's name)"},
@@ -139,6 +145,9 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                                               "Stop every container, for a host that goes down");
     const auto* teardown =
         app.add_subcommand("teardown", "Remove every container and what berthd made around them");
+    auto* cdi = app.add_subcommand("cdi", "Describe this host's GPUs for container runtimes (CDI)");
+    cdi->add_option("--output", invocation.output,
+                    "The file, for example /var/run/cdi/berth.json (default: standard output)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -147,6 +156,7 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
     }
     if (build->parsed()) invocation.command = Command::build_image;
     if (shutdown->parsed()) invocation.command = Command::shutdown_containers;
+    if (cdi->parsed()) invocation.command = Command::write_cdi;
     if (teardown->parsed()) invocation.command = Command::teardown;
     if (const auto read = read_file_into(invocation.options, config, app); !read) {
         fmt::print(stderr, "berthd: {}\n", read.error().message);

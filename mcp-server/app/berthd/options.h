@@ -25,6 +25,12 @@ struct DaemonOptions {
     std::int64_t uid_base = 1'000'000;
     std::string cgroup = "berth";
     std::string sysfs_root = "/sys";
+    std::string proc_root = "/proc";
+    std::string dev_root = "/dev";
+    std::string cdi_dir = "/etc/cdi";
+    std::string cdi_run_dir = "/var/run/cdi";
+    std::string libraries_root = "/usr/lib";
+    std::string nvidia_smi = "/usr/bin/nvidia-smi";
     std::string agent = "/usr/local/libexec/berth/berth-agent";
     std::string log_level = "info";
     bool stop_containers_on_exit = false;
@@ -35,12 +41,13 @@ struct DaemonOptions {
     std::vector<std::string> shares_allowed = {};
 };
 
-enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown };
+enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown, write_cdi };
 
 struct Invocation {
     Command command = Command::serve;
     DaemonOptions options;
     std::string image;   // of build_image
+    std::string output;  // of write_cdi: a file; "": standard output
     bool force = false;  // of build_image: build anew even if it is there
 };
 

@@ -88,6 +88,7 @@ const std::vector<Line>& lines() {
          "snapshot_delete",
          R"({"container":"web","snapshot":"clean"})"},
         {{"gpu", "list", "--vendor", "nvidia"}, "gpu_list", R"({"vendor":"nvidia"})"},
+        {{"gpu", "validate", "0", "0b:00.0"}, "gpu_validate", R"({"gpus":["0","0b:00.0"]})"},
         {{"port", "add", "web", "443", "--host-port", "8443", "--protocol", "udp"},
          "port_add",
          R"({"container":"web","container_port":443,"host_port":8443,"protocol":"udp"})"},
