@@ -27,6 +27,7 @@ ARROWS = {
     "sentinel/tls": ("tools-schema/contract", "base"),
     "sentinel/route": ("tools-schema/contract", "base", "sentinel/tls"),
     "sentinel/proxy": ("tools-schema/contract", "base"),
+    "sentinel/tunnel": ("tools-schema/contract", "base"),
     "sentinel/relay": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/proxy", "sentinel/route"),
     "sentinel/registry": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/route"),
     "sentinel/control": ("tools-schema/contract", "base", "sentinel/proxy", "sentinel/route", "sentinel/registry"),
