@@ -30,6 +30,8 @@ ARROWS = {
     "sentinel/relay": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/proxy", "sentinel/route"),
     "sentinel/registry": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/route"),
     "sentinel/control": ("tools-schema/contract", "base", "sentinel/proxy", "sentinel/route", "sentinel/registry"),
+    "sentinel/tools": ("tools-schema", "base", "sentinel"),
+    "sentinel/app": ("tools-schema", "base", "sentinel", "mcp-server/jsonrpc"),
     "sentinel/page": ("tools-schema/contract", "base", "sentinel/relay"),
     "sentinel": ("tools-schema/contract", "base", "sentinel"),
     "mcp-server": ("tools-schema", "base", "mcp-server"),

@@ -108,6 +108,13 @@ const std::vector<Line>& lines() {
         {{"warning", "update", "wn_1", "delete"},
          "warning_update",
          R"({"id":"wn_1","action":"delete"})"},
+        {{"pool", "list"}, "pool_list", "{}"},
+        {{"pool", "get", "lab"}, "pool_get", R"({"pool":"lab"})"},
+        {{"host", "list", "--pool", "lab"}, "host_list", R"({"pool":"lab"})"},
+        {{"token", "create", "ci", "--pools", "lab", "--pools", "prod"},
+         "token_create",
+         R"({"id":"ci","pools":["lab","prod"]})"},
+        {{"token", "revoke", "ci"}, "token_revoke", R"({"id":"ci"})"},
         {{"system", "info", "--args", R"({"verbose":true})"}, "system_info", R"({"verbose":true})"},
     };
     return all;
