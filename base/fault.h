@@ -16,52 +16,62 @@ namespace berth::fault {
 /// Every point, in the order of a container's life. A point that is reached and is not in this list
 /// does not compile; tests/system/test_faults.py reaches each of them.
 inline constexpr auto points = std::to_array<std::string_view>({
-    "container.reserve",    // a row and what goes with it, before they are committed
-    "ssh.host_files",       // the SSH service's key and configuration
-    "engine.layers",        // a container's own layer
-    "engine.mount",         // its root, before anything of it is mounted
-    "engine.mount.attach",  // before the mount is put in its place
-    "engine.seed",          // a file in it
-    "ssh.keys",             // the list of who may log in
-    "engine.share",         // berth's directory in the container
-    "guest.listen",         // the container's own socket
-    "engine.shares",        // a directory of the host in the container
-    "engine.launch",        // before liblxc is asked
-    "engine.launched",      // its init runs
-    "net.confine",          // its link
-    "net.confine.address",  // its link, with half of the rules for it
-    "ssh.listen",           // the port for SSH
-    "agent.inject",         // berth's helper in the container
-    "ssh.prove",            // whether SSH answers
-    "net.forwards",         // the forwards, before any is changed
-    "container.ready",      // done but for the row
-    "container.started",    // running but for the row
-    "container.stop",       // wanted stopped, and running
-    "engine.stop",          // before a signal
-    "engine.stopped",       // ended, with its groups and link there
-    "container.delete",     // the row says deleting
-    "engine.destroy",       // before a signal
-    "engine.unmount",       // ended, with its root mounted
-    "engine.remove_files",  // with its files there
-    "container.remove",     // gone but for the row
-    "port.added",           // the row is there, the forward is not
-    "port.removed",         // the row is gone, the forward is not
-    "ssh.key_added",        // the list is written, the row is not committed
-    "engine.limit",         // before any limit is changed
-    "container.update",     // limits are changed, the row is not
-    "engine.freeze",        // before processes are halted
-    "engine.thaw",          // before they go on
-    "snapshot.begin",       // the new layer's directory is there
-    "snapshot.copy",        // the container is held still
-    "snapshot.place",       // copied, and not in its place
-    "snapshot.placed",      // in its place, without a row
-    "snapshot.record",      // the rows are not committed
-    "fork.record",          // the layer is not in the store
-    "restore.prepare",      // before the new root is made
-    "restore.record",       // it is made, and the row says the old one
-    "restore.recorded",     // the row says the new one, and the old one's files are there
-    "snapshot.remove",      // before the row goes
-    "layer.discard",        // the row is gone, its files are there
+    "container.reserve",     // a row and what goes with it, before they are committed
+    "ssh.host_files",        // the SSH service's key and configuration
+    "engine.layers",         // a container's own layer
+    "engine.mount",          // its root, before anything of it is mounted
+    "engine.mount.attach",   // before the mount is put in its place
+    "engine.seed",           // a file in it
+    "ssh.keys",              // the list of who may log in
+    "engine.share",          // berth's directory in the container
+    "guest.listen",          // the container's own socket
+    "engine.shares",         // a directory of the host in the container
+    "engine.launch",         // before liblxc is asked
+    "engine.launched",       // its init runs
+    "net.confine",           // its link
+    "net.confine.address",   // its link, with half of the rules for it
+    "ssh.listen",            // the port for SSH
+    "agent.inject",          // berth's helper in the container
+    "ssh.prove",             // whether SSH answers
+    "net.forwards",          // the forwards, before any is changed
+    "container.ready",       // done but for the row
+    "standby.claim",         // the row that waited is the caller's, before that is committed
+    "standby.named",         // it has its name and its keys
+    "standby.ready",         // done but for the row
+    "container.started",     // running but for the row
+    "container.stop",        // wanted stopped, and running
+    "engine.stop",           // before a signal
+    "engine.stopped",        // ended, with its groups and link there
+    "container.delete",      // the row says deleting
+    "engine.destroy",        // before a signal
+    "engine.unmount",        // ended, with its root mounted
+    "engine.remove_files",   // with its files there
+    "container.remove",      // gone but for the row
+    "port.added",            // the row is there, the forward is not
+    "port.removed",          // the row is gone, the forward is not
+    "ssh.key_added",         // the list is written, the row is not committed
+    "engine.limit",          // before any limit is changed
+    "container.update",      // limits are changed, the row is not
+    "engine.device_add",     // before a running container gets a device
+    "engine.device_remove",  // before it loses one
+    "gpu.leased",            // a GPU is a running container's, and its devices are not there
+    "engine.freeze",         // before processes are halted
+    "engine.thaw",           // before they go on
+    "snapshot.begin",        // the new layer's directory is there
+    "snapshot.copy",         // the container is held still
+    "snapshot.place",        // copied, and not in its place
+    "snapshot.placed",       // in its place, without a row
+    "snapshot.record",       // the rows are not committed
+    "fork.record",           // the layer is not in the store
+    "export.write",          // the layer is taken, nothing is written
+    "import.unpack",         // the directory for its layers is there
+    "import.place",          // unpacked and found whole, not in its place
+    "import.record",         // its rows are not committed
+    "restore.prepare",       // before the new root is made
+    "restore.record",        // it is made, and the row says the old one
+    "restore.recorded",      // the row says the new one, and the old one's files are there
+    "snapshot.remove",       // before the row goes
+    "layer.discard",         // the row is gone, its files are there
 });
 
 /// A name from the list above.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace berth {
 namespace {
@@ -28,6 +29,7 @@ constexpr std::chrono::seconds connect_timeout{2};
 /// Of an answer's head, and of what frames two pieces of its body.
 constexpr std::size_t head_bytes_max = 16 * 1024;
 constexpr std::size_t write_buffer_bytes = 64 * 1024;
+constexpr int send_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
 /// Opens the one function that writes a request to a stream and reads the answer from it.
 class Protocol final : public httplib::ClientImpl {
@@ -91,8 +93,10 @@ public:
                ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
     }
 
-    Answer converse(httplib::Request request, const HttpSendOptions& options) {
+    Answer converse(httplib::Request request, std::shared_ptr<const int> file,
+                    const HttpSendOptions& options) {
         timeout_ = options.read_timeout;
+        file_ = std::move(file);
         sent_bytes_ = 0;
         reusable_ = late_ = false;
         begin_ = end_ = 0;
@@ -172,12 +176,31 @@ private:
                                               : "the answer ended early or is malformed";
     }
 
+    /// The file goes along with the first byte.
+    ssize_t send(std::string_view bytes) {
+        if (!file_) return ::send(socket_.get(), bytes.data(), bytes.size(), send_flags);
+        std::string copy(bytes);  // of what is small, because sendmsg(2) wants to write to it
+        iovec part{copy.data(), copy.size()};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> along{};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = along.data();
+        message.msg_controllen = along.size();
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(header), file_.get(), sizeof(int));
+        return ::sendmsg(socket_.get(), &message, send_flags);
+    }
+
     bool flush() {
         std::string_view rest = unsent_;
         while (!rest.empty()) {
-            const ssize_t sent =
-                ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            const ssize_t sent = send(rest);
             if (sent > 0) {
+                file_.reset();
                 rest.remove_prefix(static_cast<std::size_t>(sent));
                 sent_bytes_ += static_cast<std::size_t>(sent);
                 continue;
@@ -208,6 +231,7 @@ private:
 
     Protocol protocol_;
     Fd socket_;
+    std::shared_ptr<const int> file_;  // until it is sent
     milliseconds timeout_{0};
     SteadyTime idle_since_;
     std::size_t sent_bytes_ = 0;
@@ -275,7 +299,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request, const HttpSend
             const int problem = kept ? 0 : connection->connect(address, options.cancelled);
             if (problem != 0) return not_connected(problem);
             if (options.cancelled.stop_requested()) return cancelled();
-            answer = connection->converse(translate(request, port_ == 0), options);
+            answer = connection->converse(translate(request, port_ == 0), request.file, options);
         }
         const bool stopped = options.cancelled.stop_requested();
         using enum Connection::Outcome;

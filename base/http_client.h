@@ -38,7 +38,8 @@ public:
     HttpClient& operator=(const HttpClient&) = delete;
     ~HttpClient();
 
-    /// Any status is an answer. unavailable when nobody listens or the connection breaks, denied
+    /// The request's file goes along over a unix socket, and over TCP it does not. Any status is an
+    /// answer. unavailable when nobody listens or the connection breaks, denied
     /// when the socket is not ours to use, timed_out when no answer comes. Nothing is sent twice: a
     /// kept connection that the server has closed meanwhile is replaced before anything is sent.
     /// Safe from many threads at once.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http_connection.h"
 
+#include "base/shared_fd.h"
+
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace berth::http {
 namespace {
@@ -33,6 +37,7 @@ Connection::Connection(int socket, const HttpServerOptions& options, std::stop_t
 
 bool Connection::await_request() {
     muted_ = false;
+    file_.reset();
     bytes_left_ = head_bytes_max;
     deadline_ = std::chrono::steady_clock::now() + options_.idle_max;
     if (begin_ == end_ && !fill()) return false;
@@ -104,11 +109,31 @@ void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
     get_remote_ip_and_port(ip, port);
 }
 
+/// Of files that come along, the first of a request is kept; there is room for no more.
+ssize_t Connection::receive() {
+    iovec bytes{buffer_.data(), buffer_.size()};
+    alignas(cmsghdr) std::array<char, CMSG_LEN(sizeof(int))> along{};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = along.data();
+    message.msg_controllen = along.size();
+    const ssize_t got = ::recvmsg(socket_, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0) return got;
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(sizeof(int)))
+        return got;
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(header), sizeof(number));
+    if (Fd file(number); file && !file_) file_ = share(std::move(file));
+    return got;
+}
+
 bool Connection::fill() {
     for (;;) {
-        const ssize_t got = secured_
-                                ? secured_->receive(buffer_.data(), buffer_.size())
-                                : ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+        const ssize_t got =
+            secured_ ? secured_->receive(buffer_.data(), buffer_.size()) : receive();
         if (got > 0) {
             begin_ = 0;
             end_ = static_cast<std::size_t>(got);

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -36,6 +37,8 @@ public:
     /// Waits for the first byte of a request; false when there will be none.
     [[nodiscard]] bool await_request();
     void expect_body();
+    /// The file that came with this request's first bytes.
+    [[nodiscard]] const std::shared_ptr<const int>& file() const { return file_; }
 
     /// The rest of what the peer sends is unknown, so this answer is the last.
     void close_after_answer() { closing_ = true; }
@@ -72,6 +75,7 @@ public:
 private:
     enum class Patience { each_part, whole };
     bool fill();
+    ssize_t receive();
     bool send_all(std::string_view rest, Patience patience, const std::atomic<bool>* hurry);
 
     int socket_;
@@ -81,6 +85,7 @@ private:
     std::array<char, 16 * 1024> buffer_{};
     std::size_t begin_ = 0, end_ = 0, bytes_left_ = 0;
     SteadyTime deadline_;
+    std::shared_ptr<const int> file_;
     std::string unsent_;
     bool muted_ = false;
     std::atomic<bool> closing_ = false;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -55,10 +56,13 @@ struct HttpRequest {
     std::string query = {};
     HttpHeaders headers = {};
     std::string body = {};
-    std::string remote = {};               // "127.0.0.1:40312", or "unix"
-    std::string local = {};                // the address it came in at
-    std::optional<uid_t> peer_uid = {};    // who is at the other end of a unix socket
-    std::string peer_certificate = {};     // as HttpSecurity::peer_certificate()
+    std::string remote = {};             // "127.0.0.1:40312", or "unix"
+    std::string local = {};              // the address it came in at
+    std::optional<uid_t> peer_uid = {};  // who is at the other end of a unix socket
+    std::string peer_certificate = {};   // as HttpSecurity::peer_certificate()
+    /// An open file that goes along on a unix socket (SCM_RIGHTS); null: none. Its flags say what
+    /// may be done with it: whoever sends it has opened it with rights of its own.
+    std::shared_ptr<const int> file = {};
     std::stop_token server_stopping = {};  // so that a long answer can end early
     HttpExchange* exchange = nullptr;      // null in a request that no server received
 };

@@ -92,6 +92,7 @@ HttpRequest translate(const httplib::Request& from) {
     request.local = serving->local;
     request.peer_uid = serving->peer_uid;
     request.peer_certificate = serving->peer_certificate();
+    request.file = serving->file();
     return request;
 }
 

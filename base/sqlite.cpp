@@ -189,6 +189,15 @@ Result<> Sqlite::transact(const std::function<Result<>()>& work) {
     return transact(work, true);
 }
 
+Result<> Sqlite::transact_soon(const std::function<Result<>()>& work) {
+    const std::scoped_lock lock(mutex_);  // nobody else's transaction is without the disk
+    BERTH_TRY(run("PRAGMA synchronous = NORMAL"));
+    auto done = transact(work, true);
+    auto careful_again = run("PRAGMA synchronous = FULL");
+    if (done && !careful_again) return fail(careful_again.error());
+    return done;
+}
+
 Result<> Sqlite::rehearse(const std::function<Result<>()>& work) {
     return transact(work, false);
 }

@@ -55,6 +55,10 @@ public:
     /// Calls of run() and read() inside belong to it; other writers wait. Does not nest.
     [[nodiscard]] Result<> transact(const std::function<Result<>()>& work);
 
+    /// The same without waiting for the disk: it survives kill -9, and a power cut only once a
+    /// later transact() has returned. For what a power cut undoes anyway.
+    [[nodiscard]] Result<> transact_soon(const std::function<Result<>()>& work);
+
     /// Runs `work` as transact() would and keeps nothing, to learn what would come of it.
     [[nodiscard]] Result<> rehearse(const std::function<Result<>()>& work);
 

@@ -20,6 +20,11 @@ void go_first() noexcept {
     set_nice(nice_of_those_who_answer);
 }
 
+void go_last() noexcept {
+    constexpr int nice_of_what_can_wait = 10;
+    set_nice(nice_of_what_can_wait);
+}
+
 void go_in_turn() noexcept {
     set_nice(0);
 }

@@ -11,4 +11,7 @@ void go_first() noexcept;
 /// Takes that back, for a thread that works long.
 void go_in_turn() noexcept;
 
+/// The calling thread works on what nobody waits for: everybody else goes before it.
+void go_last() noexcept;
+
 }  // namespace berth

@@ -2,7 +2,8 @@
 #include "host/container/container_service.h"
 
 #include "base/fault.h"
-#include "base/files.h"
+#include "host/container/seeds.h"
+#include "host/container/steps.h"
 #include "host/ssh/guest_files.h"
 #include "host/ssh/keys.h"
 #include "host/warning/kinds.h"
@@ -10,67 +11,31 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <thread>
 
 namespace berth::container {
 namespace {
 
 constexpr auto probe_time_max = std::chrono::seconds(20);
-constexpr auto probe_pause = std::chrono::milliseconds(50);
+constexpr auto probe_pause = std::chrono::milliseconds(10);
 
 Error no_such(std::string_view name) {
     return make_error(ErrorCode::not_found, fmt::format("there is no container '{}'", name))
         .at("/name");
 }
 
-Error cancelled_error(std::string_view what_is_left) {
-    return make_error(ErrorCode::unavailable, fmt::format("was cancelled; {}", what_is_left))
-        .next("call again if it is wanted after all");
-}
+/// One more of something while it is there.
+class Counted {
+public:
+    explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    ~Counted() { --count_; }
 
-/// What is said when a step failed: that it was cancelled, when that is why.
-Error told(const Error& error, const Waiting& waiting, std::string_view what_is_left) {
-    return waiting.cancelled.stop_requested() ? cancelled_error(what_is_left) : error;
-}
-
-constexpr int steps_of_bring_up = 4;
-constexpr int steps = steps_of_bring_up + 1;
-
-/// Between two steps: tells how far it is, and ends it here when nobody wants it any more.
-Result<> go_on(const Waiting& waiting, int done, std::string_view doing) {
-    if (waiting.cancelled.stop_requested()) return fail(cancelled_error("it ends here"));
-    if (waiting.report) waiting.report(done, steps, doing);
-    return {};
-}
-
-/// What a fresh container needs to know of itself, before its first start.
-std::vector<engine::SeedFile> seeds(const std::string& name) {
-    return {{.path = "etc/hostname", .content = name + "\n"},
-            {.path = "etc/hosts",
-             .content = fmt::format(
-                 "127.0.0.1 localhost\n127.0.1.1 {}\n::1 localhost ip6-localhost ip6-loopback\n",
-                 name)},
-            {.path = "etc/resolv.conf", .content = net::resolv_conf()}};
-}
-
-/// What a fork must not share with the container that its files are from.
-std::vector<engine::SeedFile> seeds_of_fork(const std::string& name, const std::string& origin) {
-    constexpr std::size_t machine_id_bytes = 16;
-    std::vector<engine::SeedFile> files{
-        {.path = "etc/hostname", .content = name + "\n"},
-        {.path = "etc/hosts",
-         .content = fmt::format("127.0.1.1 {}", name),
-         .instead_of = fmt::format("127.0.1.1 {}", origin)},
-        {.path = "etc/machine-id", .content = random_hex(machine_id_bytes) + "\n", .mode = 0444},
-        {.path = "var/lib/systemd/random-seed", .content = "", .absent = true}};
-    for (const auto* type : {"rsa", "dsa", "ecdsa", "ed25519"}) {
-        for (const auto* ending : {"", ".pub"})
-            files.push_back({.path = fmt::format("etc/ssh/ssh_host_{}_key{}", type, ending),
-                             .content = "",
-                             .absent = true});
-    }
-    return files;
-}
+private:
+    std::atomic<int>& count_;
+};
 
 }  // namespace
 
@@ -80,7 +45,9 @@ ContainerService::ContainerService(ServiceOptions options, net::AddressPlan plan
       rooms_(rooms),
       containers_(rooms.database),
       ports_(rooms.database),
-      keys_(rooms.database) {}
+      keys_(rooms.database),
+      devices_(rooms.database),
+      standby_(rooms.database) {}
 
 std::filesystem::path ContainerService::guest_directory(std::string_view id) const {
     return options_.state_dir / "containers" / id / "guest";
@@ -157,6 +124,8 @@ Result<View> ContainerService::view(store::Container row) {
     view.state = state_of(view.row);
     view.ports = BERTH_TRY(ports_.list_of(view.row.id));
     view.ssh_keys = static_cast<std::int64_t>(BERTH_TRY(keys_.list_of(view.row.id)).size());
+    for (auto& lease : BERTH_TRY(devices_.leases_of(view.row.id)))
+        view.gpus.push_back(std::move(lease.gpu));
     return view;
 }
 
@@ -170,7 +139,7 @@ Result<image::Image> ContainerService::image_of(const CreateWish& wish) {
 Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                                const image::Image& image) {
     return engine::Spec{.id = row.id,
-                        .hostname = row.name,
+                        .hostname = hostname_of(row),
                         .base = image.rootfs,
                         .uid_base = row.uid_base,
                         .limits = limits_of(row),
@@ -221,14 +190,19 @@ Result<> ContainerService::make(const store::Container& row, const CreateWish& w
                                 const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 0, "making its files"));
     BERTH_TRY(ssh::write_service_files(guest_directory(row.id), private_host_key, row.uid_base));
+    // The disk takes its time, and all of it passes while the container boots.
+    auto kept = std::async(std::launch::async, [directory = guest_directory(row.id)] {
+        return ssh::keep_service_files(directory);
+    });
     BERTH_TRY(rooms_.engine.create(
         BERTH_TRY(spec_of(row, image)),
-        wish.origin ? seeds_of_fork(row.name, wish.origin->container) : seeds(row.name)));
+        wish.origin ? seeds_of_copy(row.name, *wish.origin) : seeds(hostname_of(row))));
     if (wish.start) BERTH_TRY(bring_up(row, image, waiting));
     if (!wish.start) BERTH_TRY(publish_keys(row));
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
     if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
     BERTH_TRY(fault::at("container.ready"));
+    BERTH_TRY(kept.get());
     return containers_.set_phase(row.id, store::Phase::ready);
 }
 
@@ -244,20 +218,25 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
         if (!found) return unfielded(found.error());
         spec.shares.push_back(*std::move(found));
     }
+    if (auto given = add_devices(row, spec); !given) return unfielded(given.error());
     BERTH_TRY(open_guest_socket(row));  // before init could look for it
     if (auto started = rooms_.engine.start(spec); !started) return unfielded(started.error());
     note_use(row);
     BERTH_TRY(open_entries(row));
     // Running is a claim; these two are the proof.
     BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
-    BERTH_TRY(prove(row.id, waiting, [&]() -> Result<> {
-        const auto probe = BERTH_TRY(rooms_.executor.run(
-            row.id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}, waiting.cancelled));
-        if (probe.exit_code == 0) return {};
-        return fail(ErrorCode::unavailable, "the container started and could not run a command");
-    }));
+    BERTH_TRY(prove_command(row.id, waiting));
     BERTH_TRY(go_on(waiting, 3, "waiting until SSH answers"));
     return prove(row.id, waiting, [&] { return rooms_.logins.prove(row.ssh_port); });
+}
+
+Result<> ContainerService::prove_command(const std::string& id, const Waiting& waiting) {
+    return prove(id, waiting, [&]() -> Result<> {
+        const auto probe = BERTH_TRY(rooms_.executor.run(
+            id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}, waiting.cancelled));
+        if (probe.exit_code == 0) return {};
+        return fail(ErrorCode::unavailable, "the container started and could not run a command");
+    });
 }
 
 /// On a busy machine a boot takes a moment longer to make what a login needs.
@@ -290,6 +269,11 @@ Result<> ContainerService::take_down(const store::Container& row) {
     BERTH_TRY(containers_.remove(row.id));
     uses_.forget(row.id);
     wake_failures_.forget(row.id);
+    {
+        const std::lock_guard lock(oom_mutex_);
+        oom_kills_.erase(row.id);
+    }
+    if (store::Standby::is_name(row.name)) return {};  // nobody has heard of it
     rooms_.warnings.resolve_all(warning::container_entity(row.name));
     rooms_.layers.collect();
     rooms_.events.container(row.name, "deleted");
@@ -298,11 +282,28 @@ Result<> ContainerService::take_down(const store::Container& row) {
 
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
+    const Counted counted(creates_);
     BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
+    if (auto claimed = BERTH_TRY(claim(wish, image, waiting))) return *std::move(claimed);
+    return create_anew(wish, image, waiting);
+}
+
+Result<View> ContainerService::create_anew(const CreateWish& wish, const image::Image& image,
+                                           const Waiting& waiting) {
     const auto host_key = BERTH_TRY(ssh::generate_host_key());
     auto row = row_of(wish, image, host_key.public_key);
-    BERTH_TRY(rooms_.database.transact([&] { return reserve(row, wish); }));
+    const auto inventory = BERTH_TRY(inventory_for(wish.gpus));
+    auto reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
+    // What waits for nobody in particular makes room for somebody who is there.
+    while (!reserved && reserved.error().code == ErrorCode::quota_exceeded &&
+           reserved.error().field.empty()) {
+        const auto evicted = waiting_.take_if([](const Waiter&) { return true; });
+        if (!evicted) break;
+        BERTH_TRY(remove_standby(*evicted));
+        reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
+    }
+    BERTH_TRY(std::move(reserved));
     Rollback undo;
     undo.on_failure(
         [this, row]() noexcept { (void)take_down(row); });  // what fails here, the reconciler ends
@@ -407,11 +408,15 @@ Result<std::vector<View>> ContainerService::list() {
     std::map<std::string, std::vector<store::Port>> ports;
     for (auto& port : BERTH_TRY(ports_.list())) ports[port.container_id].push_back(std::move(port));
     const auto keys = BERTH_TRY(keys_.counts());
+    std::map<std::string, std::vector<std::string>> gpus;
+    for (auto& lease : BERTH_TRY(devices_.leases()))
+        gpus[lease.container_id].push_back(std::move(lease.gpu));
     std::vector<View> views;
     for (auto& row : BERTH_TRY(containers_.list())) {
         View view{.row = std::move(row)};
         view.state = state_of(view.row);
         view.ports = std::move(ports[view.row.id]);
+        view.gpus = std::move(gpus[view.row.id]);
         const auto count = keys.find(view.row.id);
         view.ssh_keys = count == keys.end() ? 0 : count->second;
         views.push_back(std::move(view));

@@ -8,23 +8,30 @@
 #include "base/rollback.h"
 #include "host/container/keyed_lock.h"
 #include "host/container/limits.h"
+#include "host/container/oom_log.h"
 #include "host/container/shares.h"
 #include "host/container/uses.h"
+#include "host/container/waiting_room.h"
 #include "host/container/wake_failures.h"
 #include "host/engine/container_engine.h"
 #include "host/events/events.h"
 #include "host/exec/executor.h"
+#include "host/gpu/cdi.h"
+#include "host/gpu/gpus.h"
 #include "host/guest/guest_service.h"
 #include "host/image/image_store.h"
 #include "host/net/network.h"
 #include "host/snapshot/layer_store.h"
 #include "host/ssh/login_service.h"
 #include "host/store/containers.h"
+#include "host/store/devices.h"
 #include "host/store/ports.h"
 #include "host/store/ssh_keys.h"
+#include "host/store/standby.h"
 #include "host/warning/warnings.h"
 #include "tools-schema/contract/names.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -45,6 +52,22 @@ struct View {
     State state = State::stopped;
     std::vector<store::Port> ports = {};
     std::int64_t ssh_keys = 0;
+    std::vector<std::string> gpus = {};  // that it holds, by address
+};
+
+/// What can be told of a container's use at once, and often.
+struct Sample {
+    std::string name;
+    std::string id;
+    engine::Limits limits;
+    std::optional<engine::RunningUse> use = {};  // nothing of one that does not run
+    std::optional<engine::DiskUse> disk = {};    // of one with a disk of its own
+};
+
+/// The last process of a container that was killed for want of memory since berthd runs.
+struct LastOomKill {
+    std::string process;
+    std::chrono::system_clock::time_point at;
 };
 
 struct PortWish {
@@ -57,7 +80,9 @@ struct PortWish {
 struct Origin {
     std::string layer_id;
     std::string image_digest;
-    std::string container;  // its name, which the fork's files know as their own
+    std::string container;        // its name, which the fork's files know as their own
+    bool elsewhere = false;       // it was on another host, or may have been
+    bool keeps_identity = false;  // it is that container, which has moved, and no copy of it
 };
 
 struct CreateWish {
@@ -71,9 +96,14 @@ struct CreateWish {
     bool no_new_privileges = false;
     store::Shares shares = {};
     bool guest_socket = true;
-    store::Lifecycle life = {};         // but when it expires, which follows from the next
-    std::int64_t ttl_seconds = 0;       // 0: it stays
-    std::optional<Origin> origin = {};  // absent: the image alone
+    std::vector<std::string> gpus = {};     // selectors; see gpu::select()
+    std::vector<std::string> devices = {};  // CDI names
+    store::Lifecycle life = {};             // but when it expires, which follows from the next
+    std::int64_t ttl_seconds = 0;           // 0: it stays
+    std::optional<Origin> origin = {};      // absent: the image alone
+    /// What else is written in the transaction that reserves the container, before what it stands
+    /// on is; gets its id once its row is there.
+    std::function<Result<>(const std::string& id)> with_row = {};
 };
 
 /// What is to be different; what is absent stays.
@@ -110,10 +140,12 @@ struct ServiceOptions {
     std::filesystem::path state_dir;
     std::string bridge;
     net::PortRange forward_ports;  // host ports that are given out when none is asked for
+    std::string version = {};      // of berth: what another one has booted waits for nobody
     ShareRules shares = ShareRules();
     bool guest_sockets = true;  // whether any container is told of itself
     std::string location = {};  // what containers are told of where they are
     std::string pool = {};
+    bool gpus_shared_by_owner = false;  // between containers whose label `owner` is the same
 };
 
 inline constexpr std::size_t ports_per_container_max = 1024;
@@ -133,6 +165,7 @@ struct Rooms {
     snapshot::LayerStore& layers;
     warning::Warnings& warnings;
     guest::Guests& guests;
+    gpu::Gpus& gpus;
 };
 
 /// Names a container's configuration as it is; another one after every update().
@@ -175,11 +208,32 @@ public:
                                   const Waiting& waiting = {});
     /// What it uses now.
     [[nodiscard]] Result<std::pair<View, engine::Usage>> usage(const ContainerName& name);
+    [[nodiscard]] Result<std::vector<Sample>> samples();
+    /// For whoever follows the kernel's log: tells of it, if it was in a container.
+    void note_oom_kill(const OomKill& kill);
+    [[nodiscard]] std::optional<LastOomKill> last_oom_kill(std::string_view id);
     /// Changes a container, a running one at once: all of the wish, or on an error none.
     [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,
                                       const Waiting& waiting = {});
     /// The container as update() would make it; fails as update() would, and changes nothing.
     [[nodiscard]] Result<View> rehearse_update(const ContainerName& name, const UpdateWish& wish);
+    /// Has the container hold these GPUs too, and gives a running one their devices; those that it
+    /// holds already stay. busy at /gpus/INDEX when another holds one: then nothing is changed.
+    [[nodiscard]] Result<View> attach_gpus(const ContainerName& name,
+                                           const std::vector<std::string>& gpus,
+                                           const Waiting& waiting = {});
+    /// Gives GPUs back, also such as are not there any more. busy while a process inside has one
+    /// open.
+    [[nodiscard]] Result<View> detach_gpus(const ContainerName& name,
+                                           const std::vector<std::string>& gpus,
+                                           const Waiting& waiting = {});
+    /// The GPUs that these two would change; they fail as those would, and change nothing.
+    [[nodiscard]] Result<std::vector<std::string>> rehearse_attach(
+        const ContainerName& name, const std::vector<std::string>& gpus);
+    [[nodiscard]] Result<std::vector<std::string>> rehearse_detach(
+        const ContainerName& name, const std::vector<std::string>& gpus);
+    /// Which container holds a GPU, by name.
+    [[nodiscard]] Result<std::map<gpu::Chosen, std::string>> gpu_holders();
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
     [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});
@@ -234,6 +288,22 @@ public:
     /// A use of it, for as long as that is held.
     [[nodiscard]] Uses::Held use(const store::Container& row);
 
+    // For the StandbyKeeper: containers that are booted before anybody asks for them.
+
+    /// All that a container made by create(wish) would be that cannot be another once it runs.
+    [[nodiscard]] Result<std::string> made_as(const CreateWish& wish);
+    /// Boots one more, which waits for a create() whose made_as() is that of `wish`.
+    [[nodiscard]] Result<> fill_standby(const CreateWish& wish, const std::stop_token& cancelled);
+    /// What waited when this berthd started.
+    [[nodiscard]] Result<std::vector<Waiter>> found_waiting();
+    /// Has one of those wait again, once it has shown that it still works.
+    [[nodiscard]] Result<> adopt_standby(const Waiter& one, const std::stop_token& cancelled);
+    [[nodiscard]] Result<> remove_standby(const Waiter& one) { return take_down(one.row); }
+    [[nodiscard]] bool still_runs(const Waiter& one) { return rooms_.engine.running(one.row.id); }
+    [[nodiscard]] WaitingRoom& waiting_room() { return waiting_; }
+    /// How many creates are under way now.
+    [[nodiscard]] int creates_under_way() const { return creates_; }
+
     /// container::stop_all() of all there are; nobody must start any meanwhile.
     void stop_all(std::chrono::seconds time_max);
 
@@ -279,12 +349,50 @@ private:
                                           std::string host_key) const;
     /// Inside a transaction: gives the row what must be unique, and inserts it with its ports and
     /// keys.
-    [[nodiscard]] Result<> reserve(store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<> reserve(store::Container& row, const CreateWish& wish,
+                                   const std::vector<gpu::Gpu>& inventory);
+    /// Inside a transaction, and refused as a start would refuse them.
+    [[nodiscard]] Result<> reserve_devices(const store::Container& row,
+                                           const std::vector<std::string>& names);
+    /// The GPUs of this machine, if any are asked for: before the transaction, since it takes time.
+    [[nodiscard]] Result<std::vector<gpu::Gpu>> inventory_for(const std::vector<std::string>& gpus);
+    /// Inside a transaction: those that were not the container's before.
+    [[nodiscard]] Result<std::vector<std::string>> lease(const store::Container& row,
+                                                         const std::vector<std::string>& gpus,
+                                                         const std::vector<gpu::Gpu>& inventory);
+    [[nodiscard]] Result<std::optional<store::GpuLease>> holder_of(
+        const store::Container& row, const gpu::Chosen& wanted,
+        const std::vector<store::GpuLease>& leases);
+    [[nodiscard]] Error held_error(const gpu::Chosen& wanted, const store::GpuLease& lease);
+    [[nodiscard]] Result<std::vector<store::GpuLease>> own_leases(
+        const store::Container& row, const std::vector<std::string>& gpus);
+    /// The device nodes of these leases as they are now.
+    [[nodiscard]] Result<std::vector<engine::Device>> nodes_of(
+        const store::Container& row, const std::vector<store::GpuLease>& leases);
+    /// Puts what the container's GPUs and CDI devices need now into the spec of a start. When that
+    /// is not to be had, it is a warning too.
+    [[nodiscard]] Result<> add_devices(const store::Container& row, engine::Spec& spec);
+    [[nodiscard]] static Result<> check_edits(const gpu::cdi::Edits& edits);
+    /// The same for one that runs; those that it has stay.
+    [[nodiscard]] Result<> give_devices(const store::Container& row);
+    [[nodiscard]] Result<> take_devices(const store::Container& row,
+                                        const std::vector<store::GpuLease>& leaving);
     [[nodiscard]] Result<store::Port> reserve_another(const store::Container& row,
                                                       const PortWish& wish);
     [[nodiscard]] Result<store::Port> reserve_port(std::string_view container_id,
                                                    const PortWish& wish);
     [[nodiscard]] Result<std::int64_t> free_port(const std::string& protocol);
+    /// A container for `wish` that has waited for it; nothing when none has.
+    [[nodiscard]] Result<std::optional<View>> claim(const CreateWish& wish,
+                                                    const image::Image& image,
+                                                    const Waiting& waiting);
+    [[nodiscard]] Result<> reserve_claimed(store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<> make_its_own(const store::Container& row, const CreateWish& wish,
+                                        const image::Image& image, const Waiting& waiting);
+    [[nodiscard]] Result<> prove_command(const std::string& id, const Waiting& waiting);
+    [[nodiscard]] Result<> reserve_wishes(const store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<View> create_anew(const CreateWish& wish, const image::Image& image,
+                                           const Waiting& waiting);
     [[nodiscard]] Result<> make(const store::Container& row, const CreateWish& wish,
                                 const image::Image& image, const std::string& private_host_key,
                                 const Waiting& waiting);
@@ -305,8 +413,14 @@ private:
     store::Containers containers_;
     store::Ports ports_;
     store::SshKeys keys_;
+    store::Devices devices_;
+    store::Standby standby_;
+    WaitingRoom waiting_;
+    std::atomic<int> creates_ = 0;
     Uses uses_;
     WakeFailures wake_failures_;
+    std::mutex oom_mutex_;
+    std::map<std::string, LastOomKill, std::less<>> oom_kills_;  // by id
     KeyedLock locks_;            // one change at a time for each container
     std::mutex forwards_mutex_;  // the table that is written last is the one read last
 };

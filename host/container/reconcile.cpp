@@ -16,7 +16,7 @@ using warning::Severity;
 Result<> ContainerService::reconcile() {
     std::set<std::string> kept;
     std::set<std::string> entities;
-    for (const auto& row : BERTH_TRY(containers_.list())) {
+    for (const auto& row : BERTH_TRY(containers_.all())) {
         kept.insert(row.id);
         entities.insert(warning::container_entity(row.name));
         if (row.phase != store::Phase::ready) end_half_way(row);
@@ -63,6 +63,7 @@ void ContainerService::end_half_way(const store::Container& row) {
         removed = containers_.remove(row.id);
     }
     const auto entity = warning::container_entity(row.name);
+    if (removed && store::Standby::is_name(row.name)) return;  // nobody has missed it
     if (removed) {
         return warning::tell_repaired(
             rooms_.warnings, entity,
@@ -84,6 +85,14 @@ void ContainerService::find_again(const store::Container& row) {
     if (auto held = rooms_.engine.limit(row.id, {}, limits_of(row)); !held) {
         what = "does not have all its limits";
         found = std::move(held);
+    }
+    // Nor was a GPU always given that is the container's already.
+    const auto leases = devices_.leases_of(row.id);
+    if (leases && !leases->empty()) {
+        if (auto given = give_devices(row); !given) {
+            what = "does not have the devices of its GPUs";
+            found = std::move(given);
+        }
     }
     const auto entity = warning::container_entity(row.name);
     if (found) {

@@ -40,7 +40,8 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     return row;
 }
 
-Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish) {
+Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish,
+                                   const std::vector<gpu::Gpu>& inventory) {
     constexpr int attempts_max = 100;  // SSH ports that some service of the host took before us
     for (int attempt = 0; attempt < attempts_max; ++attempt) {
         row.slot = BERTH_TRY(containers_.next_slot(plan_.slots()));
@@ -50,7 +51,15 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         if (rooms_.network.check_free("tcp", row.ssh_port)) break;
     }
     BERTH_TRY(containers_.insert(row));
+    if (wish.with_row) BERTH_TRY(wish.with_row(row.id));
     if (wish.origin) BERTH_TRY(rooms_.layers.put(row.id, wish.origin->layer_id, ""));
+    BERTH_TRY(reserve_wishes(row, wish));
+    BERTH_TRY(lease(row, wish.gpus, inventory));
+    BERTH_TRY(reserve_devices(row, wish.devices));
+    return fault::at("container.reserve");
+}
+
+Result<> ContainerService::reserve_wishes(const store::Container& row, const CreateWish& wish) {
     for (std::size_t index = 0; index < wish.ports.size(); ++index) {
         auto reserved = reserve_port(row.id, wish.ports[index]);
         if (!reserved)
@@ -60,7 +69,7 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
         (void)BERTH_TRY(keys_.insert({.container_id = row.id,
                                       .fingerprint = ssh::fingerprint(key),
                                       .public_key = key.to_string()}));
-    return fault::at("container.reserve");
+    return {};
 }
 
 Result<> ContainerService::check_limits(const engine::Limits& limits) const {
@@ -72,7 +81,8 @@ Result<store::Container> ContainerService::rehearse_create(const CreateWish& wis
     BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
     auto row = row_of(wish, image, "");
-    BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish); }));
+    const auto inventory = BERTH_TRY(inventory_for(wish.gpus));
+    BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish, inventory); }));
     return row;
 }
 

@@ -3,6 +3,7 @@
 // what it does by itself, and whether its processes go on.
 #include "base/fault.h"
 #include "host/container/container_service.h"
+#include "host/warning/kinds.h"
 #include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
@@ -136,6 +137,9 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
     }
     BERTH_TRY(containers_.update(after));
     undo.keep();
+    if (after.limits.memory_bytes + after.limits.swap_bytes >
+        before.limits.memory_bytes + before.limits.swap_bytes)
+        rooms_.warnings.resolve(warning::out_of_memory, warning::container_entity(after.name));
     if (before.life.wake != after.life.wake && !rooms_.engine.running(after.id)) {
         rooms_.logins.close(after.id);
         await_use(after);

@@ -181,7 +181,7 @@ Result<> ContainerService::remove_due(const store::Container& seen) {
 }
 
 void ContainerService::stop_all(std::chrono::seconds time_max) {
-    const auto rows = containers_.list();
+    const auto rows = containers_.all();
     if (!rows) return log::error("containers cannot be stopped", {{"cause", rows.error().message}});
     for (const auto& row : *rows) close_entries(row);
     container::stop_all(rooms_.engine, *rows, time_max);

@@ -52,6 +52,13 @@ struct DiskUse {
     bool exact = true;  // false for an estimate
 };
 
+/// How long, in microseconds, some process has waited for each of these (PSI).
+struct Pressure {
+    std::int64_t cpu_us = 0;
+    std::int64_t memory_us = 0;
+    std::int64_t io_us = 0;
+};
+
 /// Of one that runs, since it was started.
 struct RunningUse {
     std::int64_t memory_bytes = 0;  // with what the kernel caches for it
@@ -59,6 +66,11 @@ struct RunningUse {
     std::int64_t processes = 0;
     std::int64_t received_bytes = 0;
     std::int64_t sent_bytes = 0;
+    std::int64_t oom_kills = 0;  // processes that were killed for want of memory
+    // Where the kernel counts that:
+    std::optional<std::int64_t> disk_read_bytes = {};
+    std::optional<std::int64_t> disk_written_bytes = {};
+    std::optional<Pressure> pressure = {};
 };
 
 /// What a container uses; of one that is stopped, of its disk alone.
@@ -101,6 +113,20 @@ struct Share {
     bool writable = false;
 };
 
+/// A device of the host in a container, by the numbers that the kernel has given it now.
+struct Device {
+    std::string path;  // inside: "/dev/nvidia0"
+    char type = 'c';   // or 'b'
+    std::uint32_t major = 0;
+    std::uint32_t minor = 0;
+    std::string access = "rw";  // of r, w and m
+    mode_t mode = 0666;
+    uid_t uid = 0;  // owner and group inside
+    gid_t gid = 0;
+
+    [[nodiscard]] bool operator==(const Device&) const = default;
+};
+
 struct CopyBounds {
     std::stop_token cancelled = {};
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -123,8 +149,10 @@ struct Spec {
         host_files;  // a directory of the host that is seen read-only at guest_files
     std::filesystem::path device_files = {};  // the same at guest_devices; "": nothing is
     Root root = {};
-    bool no_new_privileges = false;  // set-user-id programs give nothing (prctl(2))
-    std::vector<Share> shares = {};  // none lies in another
+    bool no_new_privileges = false;             // set-user-id programs give nothing (prctl(2))
+    std::vector<Device> devices = {};           // beside the usual ones
+    std::vector<std::string> environment = {};  // of its init: "NAME=value"
+    std::vector<Share> shares = {};             // none lies in another
 };
 
 /// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
@@ -182,8 +210,20 @@ public:
     [[nodiscard]] virtual Result<> limit(std::string_view id, const Limits& from,
                                          const Limits& to) = 0;
 
+    /// Gives a running container a device, or takes one away; both can be repeated. Whatever has it
+    /// open keeps it open, so that to take it is `busy` while a process inside has.
+    [[nodiscard]] virtual Result<> add_device(const Spec& spec, const Device& device) = 0;
+    [[nodiscard]] virtual Result<> remove_device(const Spec& spec, const Device& device) = 0;
+    /// Gives a running container that nobody has used yet spec.hostname, and these files.
+    [[nodiscard]] virtual Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) = 0;
+
     /// What it uses now; files are counted for a bounded time.
     [[nodiscard]] virtual Result<Usage> usage(const Spec& spec) = 0;
+
+    /// The part of usage() that takes no time: nothing of one that does not run.
+    [[nodiscard]] virtual std::optional<RunningUse> running_use(std::string_view id) = 0;
+    /// What is used of its own disk; nothing of one that has none.
+    [[nodiscard]] virtual std::optional<DiskUse> own_disk_use(std::string_view id) = 0;
 
     /// Halts every process of a running container where it is, or lets them go on. Both can be
     /// repeated; stop() and destroy() let go by themselves.

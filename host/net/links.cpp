@@ -24,6 +24,8 @@
 namespace berth::net {
 namespace {
 
+constexpr std::ptrdiff_t bridge_ports_max = 1023;
+
 ifinfomsg* put_link(nlmsghdr* message) {
     auto* link = static_cast<ifinfomsg*>(::mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
     link->ifi_family = AF_UNSPEC;
@@ -147,6 +149,13 @@ Result<> forget_neighbour(const std::string& bridge, const std::string& ipv4) {
                              });
     if (!forgotten && forgotten.error().code == ErrorCode::not_found) return {};
     return forgotten;
+}
+
+bool is_full(const std::string& bridge) {
+    std::error_code none;
+    const std::filesystem::directory_iterator ports(fmt::format("/sys/class/net/{}/brif", bridge),
+                                                    none);
+    return !none && std::distance(begin(ports), end(ports)) >= bridge_ports_max;
 }
 
 bool link_exists(const std::string& name) {

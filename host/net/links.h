@@ -29,6 +29,9 @@ namespace berth::net {
 /// Forgets which MAC address an address has; fine when that is not known.
 [[nodiscard]] Result<> forget_neighbour(const std::string& bridge, const std::string& ipv4);
 
+/// Whether the bridge has all the ports that Linux gives one (BR_MAX_PORTS, less the number 0).
+[[nodiscard]] bool is_full(const std::string& bridge);
+
 [[nodiscard]] bool link_exists(const std::string& name);
 
 /// The names of all interfaces that start with `prefix`.

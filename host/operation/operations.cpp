@@ -192,13 +192,15 @@ Result<> Operations::start(const std::shared_ptr<Run>& run, const ToolSpec& tool
     Call inside{.caller = call.caller,
                 .cancelled = run->stopping(),
                 .report = [run](const Progress& progress) { run->report(progress); },
-                .expected_state = call.expected_state};
+                .expected_state = call.expected_state,
+                .file = call.file};
     try {
         working_.emplace(run, std::jthread([this, run, &tool, work = std::move(work),
                                             inside = std::move(inside)]() mutable {
                              go_in_turn();
                              auto outcome = guarded(tool, work, inside);
                              work = nullptr;  // what it holds goes before anybody hears of the end
+                             inside.file.reset();
                              finish(run, std::move(outcome));
                          }));
     } catch (const std::system_error&) {  // no thread to be had

@@ -146,6 +146,28 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
                         .created_at = to_rfc3339(clock_.wall())};
 }
 
+Result<fs::path> LayerStore::make_stage() {
+    auto stage = directory_ / fmt::format("{}{}", new_prefix, random_layer_id());
+    BERTH_TRY(make_directories(directory_, root_only));
+    BERTH_TRY(make_directories(stage, root_only));
+    return stage;
+}
+
+Result<> LayerStore::place(const fs::path& from, const std::string& id) {
+    BERTH_TRY(sync_file_system(directory_));
+    if (::rename(from.c_str(), tree(id).c_str()) != 0)
+        return fail(system_error("put a layer in its place", errno));
+    return sync_directory(directory_);
+}
+
+void LayerStore::discard_unknown(const std::vector<std::string>& ids) noexcept {
+    const auto known = layers_.ids();
+    if (!known) return;  // the next start of berthd finds them
+    for (const auto& id : ids) {
+        if (!known->contains(id)) discard(id);
+    }
+}
+
 void LayerStore::discard(const std::string& id) noexcept {
     if (const auto removed = remove_files(tree(id)); !removed)
         log::warning("a layer could not be removed; the next start of berthd does",

@@ -15,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace berth::snapshot {
 
@@ -60,6 +61,19 @@ public:
     [[nodiscard]] Result<> insert(const store::Layer& layer) { return layers_.insert(layer); }
     void discard(const std::string& id) noexcept;
 
+    // Layers that come from elsewhere: made in a directory of their own, which goes with the next
+    // start of berthd, until each is put in its place.
+
+    [[nodiscard]] static std::string random_layer_id();
+    /// An empty directory, which whoever asks for it removes.
+    [[nodiscard]] Result<std::filesystem::path> make_stage();
+    /// Makes durable what was made at `from`, and the layer of that id of it. Inserts no row.
+    [[nodiscard]] Result<> place(const std::filesystem::path& from, const std::string& id);
+    /// Discards those of them that have no row.
+    void discard_unknown(const std::vector<std::string>& ids) noexcept;
+    /// Where a layer's files are.
+    [[nodiscard]] std::filesystem::path tree(std::string_view id) const { return directory_ / id; }
+
     /// Removes what nothing stands on any more. What fails is removed by recover().
     void collect() noexcept;
     /// After a start of berthd, before anything else is done with containers: those that were held
@@ -69,8 +83,6 @@ public:
     [[nodiscard]] Result<> tear_down();
 
 private:
-    [[nodiscard]] static std::string random_layer_id();
-    [[nodiscard]] std::filesystem::path tree(std::string_view id) const { return directory_ / id; }
     [[nodiscard]] Result<engine::Copied> copy(const engine::Spec& spec,
                                               const std::filesystem::path& to, bool hold,
                                               const std::stop_token& cancelled);

@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "host/engine/container_engine.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -36,9 +37,12 @@ Include /etc/ssh/sshd_config.d/*.conf
         fmt::arg("files", engine::guest_files));
 }
 
+constexpr std::string_view host_key_file = "host_key", config_file = "sshd_config";
+
+/// None is written through to the disk: see keep_service_files().
 WriteOptions owned_by(std::int64_t uid_base, mode_t mode) {
     const auto owner = static_cast<uid_t>(uid_base);
-    return {.mode = mode, .owner = owner, .group = owner};
+    return {.mode = mode, .owner = owner, .group = owner, .durable = false};
 }
 
 }  // namespace
@@ -54,10 +58,18 @@ Result<> write_service_files(const std::filesystem::path& directory,
     const auto owner = static_cast<uid_t>(uid_base);
     if (::chown(directory.c_str(), owner, owner) != 0)
         return fail(system_error("give the container its SSH files", errno));
-    BERTH_TRY(
-        write_file_atomically(directory / "host_key", private_host_key, owned_by(uid_base, 0600)));
-    return write_file_atomically(directory / "sshd_config", sshd_config(),
-                                 owned_by(uid_base, 0644));
+    BERTH_TRY(write_file_atomically(directory / host_key_file, private_host_key,
+                                    owned_by(uid_base, 0600)));
+    return write_file_atomically(directory / config_file, sshd_config(), owned_by(uid_base, 0644));
+}
+
+Result<> keep_service_files(const std::filesystem::path& directory) {
+    for (const auto& path : {directory / host_key_file, directory / config_file, directory}) {
+        const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+        if (!file || ::fsync(file.get()) != 0)
+            return fail(system_error(fmt::format("keep '{}'", path.string()), errno));
+    }
+    return {};
 }
 
 Result<> write_authorized_keys(const std::filesystem::path& directory,

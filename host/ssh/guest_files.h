@@ -21,6 +21,9 @@ namespace berth::ssh {
 [[nodiscard]] Result<> write_service_files(const std::filesystem::path& directory,
                                            std::string_view private_host_key,
                                            std::int64_t uid_base);
+/// Returns when the disk has them. The host key is nowhere else; the list of keys is written anew
+/// at every start.
+[[nodiscard]] Result<> keep_service_files(const std::filesystem::path& directory);
 
 /// Replaces the list of keys that may log in.
 [[nodiscard]] Result<> write_authorized_keys(const std::filesystem::path& directory,

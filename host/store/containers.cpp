@@ -288,9 +288,17 @@ Result<std::optional<Container>> Containers::find_by_id(std::string_view id) {
 }
 
 Result<std::vector<Container>> Containers::list() {
+    return select("WHERE id NOT IN (SELECT container_id FROM standby)");
+}
+
+Result<std::vector<Container>> Containers::all() {
+    return select("");
+}
+
+Result<std::vector<Container>> Containers::select(std::string_view which) {
     std::vector<Container> out;
     for (const Row& row :
-         BERTH_TRY(database_.read(fmt::format("{} ORDER BY name", select_containers)))) {
+         BERTH_TRY(database_.read(fmt::format("{} {} ORDER BY name", select_containers, which)))) {
         out.push_back(to_container(row));
     }
     return out;

@@ -119,8 +119,11 @@ public:
     [[nodiscard]] Result<std::optional<Container>> find_by_name(std::string_view name);
     [[nodiscard]] Result<std::optional<Container>> find_by_id(std::string_view id);
     [[nodiscard]] Result<std::vector<Container>> list();  // by name
+    /// With those that wait to be claimed, of which nobody but us is to know.
+    [[nodiscard]] Result<std::vector<Container>> all();
 
 private:
+    [[nodiscard]] Result<std::vector<Container>> select(std::string_view which);
     Database& database_;
 };
 

@@ -169,8 +169,36 @@ ALTER TABLE containers ADD COLUMN guest_socket INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE containers ADD COLUMN wake INTEGER NOT NULL DEFAULT 0;
 )";
 
-constexpr std::array steps{first_schema, operations_and_labels, lifecycle,   layers_and_snapshots,
-                           warnings,     more_limits,           confinement, shares_and_guest};
+constexpr std::string_view devices = R"(
+-- GPUs that containers hold. Who may hold one beside others is not said here.
+CREATE TABLE gpu_leases (
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    gpu          TEXT NOT NULL,  -- a PCI address, or one with a MIG instance
+    card         TEXT NOT NULL,  -- which card that was
+    since        TEXT NOT NULL,
+    PRIMARY KEY (container_id, gpu)
+) STRICT;
+
+CREATE TABLE cdi_devices (
+    container_id TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    name         TEXT NOT NULL,
+    PRIMARY KEY (container_id, name)
+) STRICT;
+)";
+
+constexpr std::string_view standby = R"(
+-- Containers that are booted and wait to be claimed: nobody has used them, and nobody sees them.
+CREATE TABLE standby (
+    container_id TEXT NOT NULL PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    template     TEXT NOT NULL  -- all that it was made as, for which it can be had
+) STRICT;
+)";
+
+constexpr std::array steps{first_schema, operations_and_labels,
+                           lifecycle,    layers_and_snapshots,
+                           warnings,     more_limits,
+                           confinement,  shares_and_guest,
+                           standby,      devices};
 
 }  // namespace
 

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changing a container that is there, what it uses, and pausing it.
+// Changing a container that is there, what it uses and holds, and pausing it.
 #include "host/tools/host_tools.h"
 #include "host/tools/previews.h"
 #include "host/tools/shapes.h"
 #include "tools/tools.h"
 
 namespace berth::tools {
+namespace {
+
+ContainerGpus gpus_of(const container::View& view) {
+    return {.container = ContainerName::parse(view.row.name).value(), .gpus = view.gpus};
+}
+
+}  // namespace
 
 void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& containers) {
     const auto look = [&containers](const auto& in, const Call&) {
@@ -29,7 +36,7 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
     registry.bind<ContainerUsage>([&containers](const ContainerUsage::Input& in,
                                                 const Call&) -> Result<ContainerUsage::Output> {
         const auto [view, used] = BERTH_TRY(containers.usage(in.name));
-        return to_usage(view, used);
+        return to_usage(view, used, containers.last_oom_kill(view.row.id));
     });
     registry.bind<ContainerPause>(
         [&containers](const ContainerPause::Input& in,
@@ -41,6 +48,18 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
         [&containers](const ContainerResume::Input& in,
                       const Call& call) -> Result<ContainerSummary> {
             return to_summary(BERTH_TRY(containers.resume(in.name, to_waiting(call))));
+        },
+        look);
+    registry.bind<GpuAttach>(
+        [&containers](const GpuAttach::Input& in, const Call& call) -> Result<ContainerGpus> {
+            return gpus_of(
+                BERTH_TRY(containers.attach_gpus(in.container, in.gpus, to_waiting(call))));
+        },
+        look);
+    registry.bind<GpuDetach>(
+        [&containers](const GpuDetach::Input& in, const Call& call) -> Result<ContainerGpus> {
+            return gpus_of(
+                BERTH_TRY(containers.detach_gpus(in.container, in.gpus, to_waiting(call))));
         },
         look);
 }

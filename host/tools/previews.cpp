@@ -5,6 +5,7 @@
 #include "host/tools/shapes.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace berth::tools {
 namespace {
@@ -108,6 +109,20 @@ Result<Preview> preview(container::ContainerService& containers, const Container
     return of(view, view.state == container::State::running
                         ? fmt::format("change nothing: {} runs already", words_for(view))
                         : fmt::format("let {} go on", words_for(view)));
+}
+
+Result<Preview> preview(container::ContainerService& containers, const GpuAttach::Input& in) {
+    const auto view = BERTH_TRY(ready(containers, in.container, "/container"));
+    const auto gpus = BERTH_TRY(containers.rehearse_attach(in.container, in.gpus));
+    return of(view, gpus.empty() ? fmt::format("change nothing: {} has them", words_for(view))
+                                 : fmt::format("have {} hold GPU {}", words_for(view),
+                                               fmt::join(gpus, ", ")));
+}
+
+Result<Preview> preview(container::ContainerService& containers, const GpuDetach::Input& in) {
+    const auto view = BERTH_TRY(ready(containers, in.container, "/container"));
+    const auto gpus = BERTH_TRY(containers.rehearse_detach(in.container, in.gpus));
+    return of(view, fmt::format("take GPU {} from {}", fmt::join(gpus, ", "), words_for(view)));
 }
 
 Result<Preview> preview(container::ContainerService& containers, const PortAdd::Input& in) {

@@ -26,6 +26,10 @@ namespace berth::tools {
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const ContainerResume::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
+                                      const GpuAttach::Input& in);
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
+                                      const GpuDetach::Input& in);
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const PortAdd::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const PortRemove::Input& in);

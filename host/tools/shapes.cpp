@@ -126,6 +126,7 @@ Container to_container(const container::View& view) {
                   .no_new_privileges = row.no_new_privileges,
                   .shares = {},
                   .guest_socket = row.guest_socket,
+                  .gpus = view.gpus,
                   .ssh = {.port = row.ssh_port,
                           .user = "root",
                           .host_key = row.host_key,
@@ -140,7 +141,8 @@ Container to_container(const container::View& view) {
     return out;
 }
 
-ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used) {
+ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used,
+                                const std::optional<container::LastOomKill>& killed) {
     ContainerUsage::Output out{
         .name = name_of(view.row.name),
         .state = state_of(view.state),
@@ -153,8 +155,17 @@ ContainerUsage::Output to_usage(const container::View& view, const engine::Usage
                                  .cpu_ms = now->cpu_ms,
                                  .processes = now->processes,
                                  .received_bytes = now->received_bytes,
-                                 .sent_bytes = now->sent_bytes};
+                                 .sent_bytes = now->sent_bytes,
+                                 .oom_kills = now->oom_kills,
+                                 .disk_read_bytes = now->disk_read_bytes,
+                                 .disk_written_bytes = now->disk_written_bytes};
+        if (const auto& waited = now->pressure)
+            out.running->pressure = Pressure{.cpu_ms = waited->cpu_us / 1000,
+                                             .memory_ms = waited->memory_us / 1000,
+                                             .io_ms = waited->io_us / 1000};
     }
+    if (killed)
+        out.last_oom_kill = OomKill{.process = killed->process, .at = to_rfc3339(killed->at)};
     return out;
 }
 
@@ -246,6 +257,8 @@ Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
         .ports = {},
         .ssh_keys = in.ssh_keys,
         .start = in.start,
+        .gpus = in.gpus,
+        .devices = in.devices,
         .life = {.restart = to_restart(in.restart),
                  .is_protected = in.protected_,
                  .idle_stop_seconds = in.idle_stop_seconds,

@@ -16,7 +16,8 @@ namespace berth::tools {
 [[nodiscard]] store::Restart to_restart(RestartPolicy policy);
 [[nodiscard]] Container to_container(const container::View& view);
 [[nodiscard]] ContainerUsage::Output to_usage(const container::View& view,
-                                              const engine::Usage& used);
+                                              const engine::Usage& used,
+                                              const std::optional<container::LastOomKill>& killed);
 [[nodiscard]] ContainerSummary to_summary(const container::View& view);
 [[nodiscard]] PortForward to_forward(const store::Port& port, const std::string& container);
 [[nodiscard]] OutputStream to_stream(const exec::Output& output);

@@ -36,6 +36,15 @@ void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string 
                     .next = std::move(next)});
 }
 
+void tell_launcher_ended(Warnings& warnings) {
+    warnings.raise(
+        {.type = service_ended,
+         .severity = Severity::warning,
+         .entity = std::string(launcher_entity),
+         .message = "the process that starts containers had ended and was started again",
+         .next = "look into the kernel's log for who killed it, want of memory perhaps"});
+}
+
 void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,
                      std::string_view instead) {
     warnings.raise(

@@ -12,11 +12,14 @@ namespace berth::warning {
 
 inline constexpr std::string_view container_flapping = "container_flapping";
 inline constexpr std::string_view container_not_started = "container_not_started";
+inline constexpr std::string_view standby_not_filled = "standby_not_filled";
+inline constexpr std::string_view out_of_memory = "out_of_memory";
 inline constexpr std::string_view service_ended = "service_ended";
 inline constexpr std::string_view drift = "drift";
 inline constexpr std::string_view reconcile_failed = "reconcile_failed";
 inline constexpr std::string_view quota_fallback = "quota_fallback";
 inline constexpr std::string_view feature_missing = "feature_missing";
+inline constexpr std::string_view gpu_unusable = "gpu_unusable";
 inline constexpr std::string_view deprecated_option = "deprecated_option";
 inline constexpr std::string_view gpu_gone = "gpu_gone";
 inline constexpr std::string_view gpu_driver_lost = "gpu_driver_lost";
@@ -41,6 +44,11 @@ void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity
 /// and when the container is deleted.
 void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
                          std::string next);
+
+/// The process in which containers are started ended by itself, and another one took its place. It
+/// is over with the next start of berthd, which resolves it.
+void tell_launcher_ended(Warnings& warnings);
+inline constexpr std::string_view launcher_entity = "service/berth-launcher";
 
 /// Somebody used `option` of `owner` ("tool/container_create"), which will go: `instead` says what
 /// to use. Nobody resolves it: whoever has changed the call deletes it.

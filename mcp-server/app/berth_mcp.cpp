@@ -7,6 +7,7 @@
 #include "mcp-server/auth/jwks_fetch.h"
 #include "mcp-server/jsonrpc/rpc_client.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
+#include "mcp-server/jsonrpc/sentinel_switch.h"
 #include "mcp-server/offer/backend_watch.h"
 #include "mcp-server/offer/catalogue_prompts.h"
 #include "mcp-server/offer/catalogue_tasks.h"
@@ -151,7 +152,7 @@ Result<> serve(const app::McpOptions& options) {
     BERTH_TRY(check_catalogue());
     log::start("berth-mcp", config.log_level);
     const SystemClock clock;
-    const auto berthd = connect_rpc(config.socket);
+    const auto berthd = with_sentinel(connect_rpc(config.socket), config.sentinel_socket);
     policy::ConfirmTokens confirmations(auth::SealKey::random(), clock);
     mcp::Gate gate(*berthd, config.policy, confirmations, clock);
     mcp::GatedInvoker gated(*berthd, gate);

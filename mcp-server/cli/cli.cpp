@@ -3,6 +3,7 @@
 
 #include "mcp-server/cli/command_line.h"
 #include "mcp-server/cli/completion.h"
+#include "mcp-server/cli/passed_file.h"
 #include "mcp-server/cli/progress.h"
 #include "mcp-server/cli/render.h"
 #include "mcp-server/cli/ssh_config_sync.h"
@@ -93,11 +94,17 @@ Result<Json> answer(const CommandLine& line, const Look& look, const std::stop_t
         return sync_ssh_config(*sync, *berthd);
     }
     const auto& call = std::get<ToolCall>(line.action);
+    std::optional<PassedFile> file;
+    if (call.file) file = BERTH_TRY(PassedFile::open(*call.file));
     ProgressMeter meter(verb_of(*call.tool).name(), look, world.err);
-    return berthd->invoke(call.tool->name, call.arguments,
-                          {.cancelled = cancelled, .report = [&meter](const Progress& progress) {
-                               meter.report(progress);
-                           }});
+    auto result =
+        berthd->invoke(call.tool->name, call.arguments,
+                       {.cancelled = cancelled,
+                        .report = [&meter](const Progress& progress) { meter.report(progress); },
+                        .file = file ? file->descriptor() : nullptr});
+    const bool keep = file && result && !result->value("dry_run", false);
+    if (keep) BERTH_TRY(file->keep());
+    return result;
 }
 
 int show(const Json& result, const CommandLine& line, const Looks& looks, const World& world) {
@@ -111,6 +118,21 @@ int show(const Json& result, const CommandLine& line, const Looks& looks, const 
     }
     world.out << render(result, looks.out);
     return 0;
+}
+
+/// Where the result is told: not on standard output when that is the file.
+World world_for(const CommandLine& line, const World& world) {
+    const auto* call = std::get_if<ToolCall>(&line.action);
+    const bool taken =
+        call != nullptr && call->file && call->file->written && call->file->path == standard_stream;
+    if (!taken) return world;
+    return {.connect = world.connect,
+            .in = world.in,
+            .out = world.err,
+            .err = world.err,
+            .out_device = world.err_device,
+            .err_device = world.err_device,
+            .on_interrupt = world.on_interrupt};
 }
 
 /// What berthd knows is asked for only as long as a person does not notice; then, or when berthd is
@@ -164,7 +186,8 @@ int run_cli(std::vector<std::string> words, const World& world) {
     const bool json = std::ranges::find(words, "--json") < std::ranges::find(words, "--");
     const auto line = read_command_line(std::move(words), world.in);
     const auto look = looks_of(line ? line->colour : ColourChoice::automatic, world).err;
-    const int code = line ? run(*line, world) : report(line.error(), json, look, world);
+    const int code =
+        line ? run(*line, world_for(*line, world)) : report(line.error(), json, look, world);
     if (world.out.flush()) return code;
     return report(make_error(ErrorCode::unavailable, "standard output cannot be written"), json,
                   look, world);

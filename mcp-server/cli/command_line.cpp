@@ -30,6 +30,7 @@ private:
     void add(const std::string& name, const Json& property);
     Result<ToolCall> from_options(const Words& rest, std::istream& in);
     Result<> take_rest(const Words& rest);
+    std::optional<FileToPass> take_file();
 
     const ToolSpec& tool_;
     Verb verb_;
@@ -93,6 +94,16 @@ Result<> ToolVerb::take_rest(const Words& rest) {
     return {};
 }
 
+std::optional<FileToPass> ToolVerb::take_file() {
+    for (const auto* fields : {&verb_.read_from, &verb_.write_to}) {
+        for (const auto& name : *fields) {
+            auto given = given_.values.extract(name);
+            if (given) return FileToPass{given.mapped().front(), fields == &verb_.write_to};
+        }
+    }
+    return std::nullopt;
+}
+
 Result<ToolCall> ToolVerb::from_options(const Words& rest, std::istream& in) {
     BERTH_TRY(take_rest(rest));
     for (const auto& [name, option] : options_) {
@@ -103,7 +114,10 @@ Result<ToolCall> ToolVerb::from_options(const Words& rest, std::istream& in) {
             given_.values[name] = option->results();
         }
     }
-    if (raw_.empty()) return ToolCall{&tool_, BERTH_TRY(to_arguments(verb_, given_, in))};
+    if (raw_.empty()) {
+        auto file = take_file();
+        return ToolCall{&tool_, BERTH_TRY(to_arguments(verb_, given_, in)), std::move(file)};
+    }
     if (!given_.values.empty() || !given_.flags.empty()) {
         return fail(ErrorCode::invalid_argument, "--args stands instead of all other arguments");
     }

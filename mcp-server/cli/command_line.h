@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,9 +23,16 @@ struct Print {
     std::string text;
 };
 
+/// A file of whoever types, opened with their rights and passed along with the call.
+struct FileToPass {
+    std::string path;  // "-": standard input or output
+    bool written = false;
+};
+
 struct ToolCall {
     const ToolSpec* tool;
     Json arguments;
+    std::optional<FileToPass> file = {};
 };
 
 struct SshConfigSync {

@@ -34,6 +34,7 @@ constexpr Listing images{"system_info", "images", "name", "digest"};
 constexpr Listing gpus{"gpu_list", "gpus", "address", "device"};
 constexpr Listing ports{"port_list", "ports", "host_port", "container"};
 constexpr Listing operations{"operation_list", "operations", "id", "tool"};
+constexpr Listing pools{"pool_list", "pools", "name", ""};
 constexpr Listing warnings{"warning_list", "warnings", "id", "entity"};
 
 /// One option, or one word of a verb without an option.
@@ -111,6 +112,7 @@ const Listing* listing_of(const Verb& verb, const std::string& field) {
     }
     if (field == "image" || (itself && verb.first == "image")) return &images;
     if (field == "gpu" || field == "gpus") return &gpus;
+    if (field == "pool" || field == "pools") return &pools;
     if (field == "operation" || field == "operation_id" || (itself && verb.first == "operation")) {
         return &operations;
     }

@@ -3,14 +3,23 @@
 #include "mcp-server/cli/cli.h"
 #include "mcp-server/cli/interrupt.h"
 #include "mcp-server/jsonrpc/rpc_client.h"
+#include "mcp-server/jsonrpc/sentinel_switch.h"
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
+#include <string>
 
 int main(int argc, char** argv) {
     using namespace berth::cli;
-    return run_cli({argv + 1, argv + argc}, {.connect = berth::connect_rpc,
+    const auto connect = [](const std::string& socket) {
+        const char* const sentinel = std::getenv("BERTH_SENTINEL_SOCKET");  // NOLINT: one thread
+        return berth::with_sentinel(
+            berth::connect_rpc(socket),
+            sentinel != nullptr ? sentinel : berth::sentinel_socket_default);
+    };
+    return run_cli({argv + 1, argv + argc}, {.connect = connect,
                                              .in = std::cin,
                                              .out = std::cout,
                                              .err = std::cerr,

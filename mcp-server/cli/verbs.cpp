@@ -30,6 +30,8 @@ Verb verb_of(const ToolSpec& tool) {
             .second = cli["verb"][1],
             .positional = cli.value("positional", Words{}),
             .from_file = cli.value("from_file", Words{}),
+            .read_from = cli.value("read_from", Words{}),
+            .write_to = cli.value("write_to", Words{}),
             .required = schema.value("required", Words{}),
             .properties = schema["properties"]};
 }

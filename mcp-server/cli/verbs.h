@@ -16,6 +16,8 @@ struct Verb {
     std::string second;
     std::vector<std::string> positional;
     std::vector<std::string> from_file;  // fields that take @FILE and "-"
+    std::vector<std::string> read_from;  // fields whose FILE is opened here, and passed along
+    std::vector<std::string> write_to;
     std::vector<std::string> required;
     Json properties;
 

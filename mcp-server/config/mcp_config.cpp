@@ -196,6 +196,7 @@ Result<McpConfig> load_mcp_config(const McpFlags& flags, const Environment& envi
     McpConfig config;
     read_listen(settings, flags, config);
     config.socket = settings.text("socket", flags.socket).value_or("/run/berth/berthd.sock");
+    config.sentinel_socket = settings.text("sentinel.socket", flags.sentinel_socket).value_or("");
     config.log_level = settings.text("log_level", flags.log_level).value_or("info");
     if (std::ranges::find(log_levels, config.log_level) == log_levels.end()) {
         settings.reject("log_level", fmt::format("must be debug, info, warning or error, not '{}'",

@@ -35,6 +35,7 @@ struct McpConfig {
     TcpEndpoint listen;                       // when there is no listen_unix
     std::optional<UnixEndpoint> listen_unix;  // "unix:/run/berth/mcp.sock"
     std::string socket;                       // berthd's
+    std::string sentinel_socket;              // its --admin-socket; "": no sentinel
     std::string log_level;
     std::vector<std::string> allowed_hosts;  // with those that `listen` and `resource` name
     std::vector<std::string> allowed_origins;
@@ -68,6 +69,7 @@ struct McpFlags {
     std::optional<std::string> listen_mode = {};
     std::optional<std::string> listen_group = {};
     std::optional<std::string> socket = {};
+    std::optional<std::string> sentinel_socket = {};
     std::optional<std::string> log_level = {};
     std::optional<std::vector<std::string>> allowed_hosts = {};
     std::optional<std::vector<std::string>> allowed_origins = {};

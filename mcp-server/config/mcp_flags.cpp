@@ -27,6 +27,8 @@ constexpr std::array texts{
     Row<std::string>{"listen_group", &McpFlags::listen_group, "Group of a unix socket"},
     Row<std::string>{"socket", &McpFlags::socket,
                      "berthd's socket (default: /run/berth/berthd.sock)"},
+    Row<std::string>{"sentinel.socket", &McpFlags::sentinel_socket,
+                     "The sentinel's --admin-socket (default: no sentinel)"},
     Row<std::string>{"log_level", &McpFlags::log_level,
                      "debug, info, warning or error (default: info)"},
     Row<std::string>{"tokens_file", &McpFlags::tokens_file,

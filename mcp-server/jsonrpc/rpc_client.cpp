@@ -95,7 +95,8 @@ public:
         auto response = http_.send({.method = "POST",
                                     .path = std::string(rpc_path),
                                     .headers = BERTH_TRY(headers_of(call, wait)),
-                                    .body = to_text(message)},
+                                    .body = to_text(message),
+                                    .file = call.file},
                                    options);
         if (!response) return explained(std::move(response).error(), socket_path_);
         if (call.report && response->status == 200) {

@@ -96,6 +96,7 @@ std::expected<Call, std::string> call_of(const HttpRequest& request, const RpcOp
     if (options.trust_caller) {
         call.caller = BERTH_TRY(text_of(request, rpc_caller_header, std::move(call.caller)));
     }
+    call.file = request.file;
     call.expected_state = BERTH_TRY(text_of(request, rpc_state_header, ""));
     call.background_after = BERTH_TRY(wait_of(request, rpc_background_header));
     if (const auto timeout = BERTH_TRY(wait_of(request, rpc_timeout_header))) {

@@ -72,6 +72,8 @@ void BackendWatch::heard(const Json& event, const std::stop_token& stop) {
     } else if (kind == "warning") {
         hub_.resource_updated(std::string(warning_scheme) + text_member(event, "id"));
         host_changed();  // host://system counts them
+    } else if (kind == "gpu") {
+        hub_.resource_updated(gpus_uri);
     } else if (kind == "missed") {
         all_changed(stop);
     }
@@ -90,6 +92,7 @@ void BackendWatch::host_changed() {
 void BackendWatch::all_changed(const std::stop_token& stop) {
     hub_.resources_changed();
     host_changed();
+    hub_.resource_updated(gpus_uri);
     if (const auto list = warnings_for(looking(stop), invoker_, true)) {
         for (const Json& warning : list->value("warnings", Json::array()))
             hub_.resource_updated(std::string(warning_scheme) + text_member(warning, "id"));

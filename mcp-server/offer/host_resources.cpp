@@ -50,6 +50,8 @@ Json entry(std::string uri, std::string name, std::string title, const char* des
 
 constexpr const char* host_says =
     "Versions, images, network, and which kernel features are there or missing.";
+constexpr const char* gpus_say =
+    "The GPUs of this host by PCI address: what they are, who has them, how they are.";
 constexpr const char* warnings_say =
     "What is wrong, missing or degraded on this host and what to do about it; [] when all is well.";
 constexpr const char* warning_says =
@@ -126,6 +128,8 @@ std::expected<ResourcePage, Refusal> HostResources::list(const std::optional<std
     } else {
         if (asked.client.may_call("system_info"))
             page.resources.push_back(entry(host_uri, "system", "This host", host_says, json_type));
+        if (asked.client.may_call("gpu_list"))
+            page.resources.push_back(entry(gpus_uri, "gpus", "GPUs", gpus_say, json_type));
         if (may_see_warnings(asked))
             page.resources.push_back(
                 entry(warning_uri, "warnings", "Warnings", warnings_say, json_type));
@@ -171,6 +175,11 @@ Result<Json> HostResources::contents_of(const std::string& uri, const Asked& ask
             BERTH_TRY(call_for(asked, invoker_, "system_info", {{"response_format", "detailed"}}));
         return contents(uri, json_type, to_text(host));
     }
+    if (uri == gpus_uri) {
+        const Json gpus =
+            BERTH_TRY(call_for(asked, invoker_, "gpu_list", {{"response_format", "detailed"}}));
+        return contents(uri, json_type, to_text(gpus));
+    }
     if (uri == warning_uri) {
         const auto list = warnings_for(asked, invoker_, false);
         if (!list && list.error().code == ErrorCode::denied) return fail(list.error());
@@ -202,7 +211,7 @@ DataAnswer HostResources::read(const std::string& uri, const Asked& asked) {
 }
 
 bool HostResources::can_watch(const std::string& uri) const {
-    return uri == host_uri || uri == warning_uri || warning_id(uri) ||
+    return uri == host_uri || uri == gpus_uri || uri == warning_uri || warning_id(uri) ||
            of_container(uri).has_value();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a client can read of a host without calling a tool: host://system, warning://host and
-// warning://ID, and for each container container://NAME and log://NAME. All of it comes from
-// berthd, when it is read.
+// What a client can read of a host without calling a tool: host://system, host://gpus,
+// warning://host and warning://ID, and for each container container://NAME and log://NAME. All of
+// it comes from berthd, when it is read.
 #pragma once
 
 #include "mcp-server/protocol/offer.h"
@@ -15,13 +15,14 @@
 namespace berth::mcp {
 
 inline constexpr const char* host_uri = "host://system";
+inline constexpr const char* gpus_uri = "host://gpus";
 inline constexpr const char* warning_uri = "warning://host";
 inline constexpr std::string_view warning_scheme = "warning://";
 inline constexpr std::string_view container_scheme = "container://";
 inline constexpr std::string_view log_scheme = "log://";
 
-/// A page has two entries for each, and the first has the two of the host besides: at most 100.
-inline constexpr std::size_t containers_per_page = 49;
+/// A page has two entries for each, and the first has the three of the host besides: at most 100.
+inline constexpr std::size_t containers_per_page = 48;
 
 class HostResources final : public ResourceSet {
 public:

@@ -43,6 +43,8 @@ std::vector<std::string> candidates(const std::string& argument, const Asked& as
         return members(call_for(asked, invoker, "system_info", Json::object()), "images", "name");
     if (argument == "gpu")
         return members(call_for(asked, invoker, "gpu_list", Json::object()), "gpus", "address");
+    if (argument == "pool")
+        return members(call_for(asked, invoker, "pool_list", Json::object()), "pools", "name");
     if (argument == "id") return members(warnings_for(asked, invoker, true), "warnings", "id");
     return {};
 }

@@ -3,7 +3,10 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "mcp-server/jsonrpc/rpc_endpoint.h"
 #include "sentinel/registry/schema.h"
+#include "sentinel/tools/sentinel_tools.h"
+#include "tools-schema/registry/tool_spec.h"
 
 #include <fcntl.h>
 
@@ -87,6 +90,7 @@ Result<> ControlPlane::serve(const Relay& relay, const SocketAddress& front,
         *members_, *policy_, *this,
         ControlOptions{.dialect =
                            options_.compat_containarium ? Dialect::containarium : Dialect::berth});
+    bind_sentinel_tools(tools_, *this, *policy_);
     BERTH_TRY(listen(std::move(inherited)));
     leases_ = std::jthread([this](const std::stop_token& stop) { attend_leases(stop); });
     return {};
@@ -170,7 +174,12 @@ void ControlPlane::attend_leases(const std::stop_token& stop) {
 }
 
 HttpResponse ControlPlane::answer_admin(const HttpRequest& request) {
-    return api_->answer(request);
+    if (request.path != rpc_path) return api_->answer(request);
+    return answer_rpc(request, tools_,
+                      {.trust_caller = true, .has_method = [](std::string_view name) {
+                           const ToolSpec* const tool = find_tool(name);
+                           return tool != nullptr && is_of_sentinel(*tool);
+                       }});
 }
 
 Health ControlPlane::health(const Registration& registration) {

@@ -11,6 +11,7 @@
 #include "sentinel/registry/members.h"
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay.h"
+#include "tools-schema/registry/tool_registry.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -69,6 +70,7 @@ private:
     const Relay* relay_ = nullptr;
     std::unique_ptr<Prober> prober_;
     std::unique_ptr<ControlApi> api_;
+    ToolRegistry tools_;
     std::unique_ptr<HttpServer> control_, admin_;
     std::map<std::string, Fd> paused_;  // sockets of servers that are to be resumed
     std::mutex mutex_;

@@ -185,9 +185,9 @@ namespace {
 
 Result<> check_token(const std::string& id, const std::vector<std::string>& pools) {
     if (!is_id(id)) {
-        return fail(make_error(ErrorCode::invalid_argument,
-                               "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'")
-                        .at("/id"));
+        return fail(
+            make_error(ErrorCode::invalid_argument, "must be 1 to 64 of a-z, 0-9, '.', '_' and '-'")
+                .at("/id"));
     }
     for (std::size_t at = 0; at < pools.size(); ++at) {
         if (pools[at] == "*" || is_pool_name(pools[at])) continue;
@@ -213,10 +213,10 @@ Result<> TokenPolicy::check_unused(const std::string& id) const {
         "SELECT id FROM credentials WHERE id = ? UNION SELECT id FROM revoked WHERE id = ?",
         {id, id}));
     if (used.empty()) return {};
-    return fail(make_error(ErrorCode::already_exists,
-                           fmt::format("there is, or was, a token \"{}\"", id))
-                    .at("/id")
-                    .next("choose another id"));
+    return fail(
+        make_error(ErrorCode::already_exists, fmt::format("there is, or was, a token \"{}\"", id))
+            .at("/id")
+            .next("choose another id"));
 }
 
 Result<> TokenPolicy::check_new(const std::string& id,

@@ -213,7 +213,8 @@ void Loop::abort(Connection& connection, Count why) {
 
 void Loop::end(Connection& connection, Count why) {
     if (connection.stage == Stage::over) return;
-    counters_.add(why);  // before its peers can see the end, so that who has seen it finds it counted
+    counters_.add(
+        why);  // before its peers can see the end, so that who has seen it finds it counted
     remove(connection);
 }
 

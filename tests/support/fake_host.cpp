@@ -7,10 +7,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
 #include <stdexcept>
 
 namespace berth {
@@ -26,17 +30,51 @@ const std::string digest = "sha256:" + std::string(64, 'a');
 
 }  // namespace
 
+namespace {
+
+namespace fs = std::filesystem;
+
+/// With their owners, which std::filesystem does not copy.
+Result<engine::Copied> copy_files(const fs::path& from, const fs::path& to) {
+    engine::Copied copied{.bytes = 4096};
+    if (!fs::exists(from)) return copied;
+    fs::copy(from, to, fs::copy_options::recursive);
+    for (const auto& entry : fs::recursive_directory_iterator(from)) {
+        struct stat status{};
+        const auto made = to / fs::relative(entry.path(), from);
+        if (::lstat(entry.path().c_str(), &status) != 0 ||
+            ::lchown(made.c_str(), status.st_uid, status.st_gid) != 0)
+            return fail(system_error("copy a file", errno));
+        ++copied.entries;
+    }
+    return copied;
+}
+
+}  // namespace
+
 Result<> FakeEngine::maybe_fail(std::string_view call) {
     if (failing_ != call) return {};
     failing_.clear();
     return fail(ErrorCode::unavailable, "made to fail");
 }
 
-Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>& seeds) {
     tell("create");
     const std::lock_guard lock(mutex_);
     exists_.insert(spec.id);
     roots[spec.id] = spec.root;
+    const auto top = changes(spec.id, spec.root);
+    BERTH_TRY(make_directories(top));
+    for (const auto& seed : seeds) {
+        const auto path = top / seed.path;
+        if (seed.absent || !seed.instead_of.empty()) continue;  // there is no image to take from
+        BERTH_TRY(make_directories(path.parent_path()));
+        BERTH_TRY(write_file_atomically(path, seed.content,
+                                        {.mode = seed.mode,
+                                         .owner = static_cast<uid_t>(spec.uid_base),
+                                         .group = static_cast<gid_t>(spec.uid_base),
+                                         .durable = false}));
+    }
     return maybe_fail("create");
 }
 
@@ -46,6 +84,9 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     running_.insert(spec.id);
     roots[spec.id] = spec.root;
     shares[spec.id] = spec.shares;
+    devices[spec.id].clear();
+    for (const auto& device : spec.devices) devices[spec.id][device.path] = device;
+    hostnames[spec.id] = spec.hostname;
     return maybe_fail("start");
 }
 
@@ -110,13 +151,39 @@ Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
     return {};
 }
 
+Result<> FakeEngine::add_device(const engine::Spec& spec, const engine::Device& device) {
+    BERTH_TRY(maybe_fail("device"));
+    const std::lock_guard lock(mutex_);
+    devices[spec.id][device.path] = device;
+    return {};
+}
+
+Result<> FakeEngine::remove_device(const engine::Spec& spec, const engine::Device& device) {
+    BERTH_TRY(maybe_fail("device"));
+    const std::lock_guard lock(mutex_);
+    if (device.path == open_device) return fail(ErrorCode::busy, "a process inside has it open");
+    devices[spec.id].erase(device.path);
+    return {};
+}
+
+Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+    tell("rename");
+    const std::lock_guard lock(mutex_);
+    if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
+    hostnames[spec.id] = spec.hostname;
+    return maybe_fail("rename");
+}
+
 Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
     engine::Usage used{.disk = {.bytes = 4096}, .disk_limited = spec.limits.disk_bytes > 0};
-    if (running(spec.id)) {
-        used.running = engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
-        used.disk.exact = used.disk_limited;
-    }
+    used.running = running_use(spec.id);
+    if (used.running) used.disk.exact = used.disk_limited;
     return used;
+}
+
+std::optional<engine::RunningUse> FakeEngine::running_use(std::string_view id) {
+    if (!running(id)) return std::nullopt;
+    return engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
 }
 
 Result<> FakeEngine::freeze(std::string_view id) {
@@ -145,7 +212,7 @@ Result<> FakeEngine::destroy(std::string_view id) {
     BERTH_TRY(maybe_fail("destroy"));
     if (const auto found = exists_.find(id); found != exists_.end()) exists_.erase(found);
     if (const auto found = roots.find(id); found != roots.end()) roots.erase(found);
-    return {};
+    return remove_tree(files_.path() / id);
 }
 
 Result<engine::Copied> FakeEngine::copy_changes(const engine::Spec& spec,
@@ -154,23 +221,31 @@ Result<engine::Copied> FakeEngine::copy_changes(const engine::Spec& spec,
     tell("copy");
     if (running(spec.id) && !frozen(spec.id))
         return fail(ErrorCode::internal, "a running container is copied and is not frozen");
-    std::filesystem::create_directories(to);
+    if (std::filesystem::exists(to)) return fail(ErrorCode::already_exists, "it is there already");
+    std::filesystem::create_directory(to);
     if (bounds.cancelled.stop_requested()) return fail(ErrorCode::unavailable, "was cancelled");
+    if (bounds.deadline < std::chrono::steady_clock::now())
+        return fail(ErrorCode::timed_out, "there is more to copy than time for it");
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("copy"));
-    return engine::Copied{.bytes = 4096, .entries = 1};
+    return copy_files(changes(spec.id, spec.root), to);
 }
 
 Result<> FakeEngine::prepare_root(const engine::Spec& spec) {
     tell("prepare");
     if (running(spec.id)) return fail(ErrorCode::internal, "a running container gets a new root");
     const std::lock_guard lock(mutex_);
-    return maybe_fail("prepare");
+    BERTH_TRY(maybe_fail("prepare"));
+    return make_directories(changes(spec.id, spec.root));
 }
 
 Result<> FakeEngine::keep_root(const engine::Spec& spec) {
     const std::lock_guard lock(mutex_);
-    if (roots.contains(spec.id)) roots[spec.id] = spec.root;
+    if (!roots.contains(spec.id)) return {};
+    roots[spec.id] = spec.root;
+    for (const auto& entry : fs::directory_iterator(files_.path() / spec.id)) {
+        if (entry.path() != changes(spec.id, spec.root)) BERTH_TRY(remove_tree(entry.path()));
+    }
     return {};
 }
 
@@ -259,6 +334,7 @@ ssh::LoginUse FakeLogins::use(std::string_view id, std::int64_t) {
 
 FakeHost::FakeHost()
     : sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
+      gpus(sysfs.roots()),
       images(directory.path() / "images") {
     const auto image = std::filesystem::path("images/sha256-" + digest.substr(7));
     directory.write(
@@ -303,12 +379,16 @@ void FakeHost::join() {
                          .events = events,
                          .layers = *layers,
                          .warnings = *warnings,
-                         .guests = guests});
+                         .guests = guests,
+                         .gpus = gpus});
     must(containers->reconcile());
     keeper = std::make_unique<container::Keeper>(*containers, engine, clock, events, *warnings,
                                                  std::size_t{0});
     snapshots =
         std::make_unique<snapshot::SnapshotService>(*containers, *layers, *database, engine);
+    transfers = std::make_unique<transfer::TransferService>(
+        transfer::TransferOptions{.state_dir = directory.path(), .uid_base = 1'000'000},
+        *containers, *layers, images, *database, clock);
     operations = std::make_unique<operation::Operations>(
         *database, clock, events, operation::Options{.make_id = [this] {
             return fmt::format("op_{:026}", next_operation++);
@@ -322,7 +402,9 @@ void FakeHost::join() {
     tools::bind_port_tools(*registry, *containers);
     tools::bind_snapshot_tools(*registry, *snapshots, *containers);
     tools::bind_ssh_tools(*registry, *containers);
-    tools::bind_gpu_tools(*registry, sysfs.root());
+    tools::bind_gpu_tools(*registry, gpus, [this] { return containers->gpu_holders(); });
+    tools::bind_transfer_tools(*registry, *transfers, *containers,
+                               transfer::ExportDirectory(directory.path() / "exports"));
     tools::bind_warning_tools(*registry, *warnings);
     tools::bind_system_tools(*registry, *containers, images, *warnings,
                              {.version = "test",
@@ -336,6 +418,7 @@ void FakeHost::restart() {
     operations.reset();
     registry.reset();
     keeper.reset();
+    transfers.reset();
     snapshots.reset();
     containers.reset();
     layers.reset();

@@ -23,6 +23,7 @@
 
 namespace berth {
 
+/// Held to the same contract as the real ones (tests/host/engine/contract).
 class FakeEngine final : public engine::ContainerEngine {
 public:
     [[nodiscard]] std::string version() const override { return "fake"; }
@@ -44,7 +45,17 @@ public:
                                        std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const engine::Limits& from,
                                  const engine::Limits& to) override;
+    [[nodiscard]] Result<> add_device(const engine::Spec& spec,
+                                      const engine::Device& device) override;
+    [[nodiscard]] Result<> remove_device(const engine::Spec& spec,
+                                         const engine::Device& device) override;
+    [[nodiscard]] Result<> rename(const engine::Spec& spec,
+                                  const std::vector<engine::SeedFile>& seeds) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
+    [[nodiscard]] std::optional<engine::RunningUse> running_use(std::string_view id) override;
+    [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view) override {
+        return engine::DiskUse{.bytes = 4096};
+    }
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
@@ -59,6 +70,9 @@ public:
     void lose_power();
     std::map<std::string, engine::Limits, std::less<>> limits;  // as limit() has set them
     std::map<std::string, std::vector<engine::Share>, std::less<>> shares;  // of the last start
+    /// By id and path, of what runs; and a path that something inside has open.
+    std::map<std::string, std::map<std::string, engine::Device>, std::less<>> devices;
+    std::string open_device = {};
     bool limits_disk = true;  // whether this machine has means for disk_bytes
 
     /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
@@ -70,13 +84,20 @@ public:
     [[nodiscard]] std::size_t count() const { return exists_.size(); }
     /// What each container's root is made of, as the engine was last told.
     std::map<std::string, engine::Root, std::less<>> roots;
+    std::map<std::string, std::string, std::less<>> hostnames;
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
+    /// What a container has changed since it stands on that root: files of this machine.
+    [[nodiscard]] std::filesystem::path changes(std::string_view id,
+                                                const engine::Root& root) const {
+        return files_.path() / id / (root.name.empty() ? "first" : root.name);
+    }
     void tell(std::string_view call) const {
         if (on_call) on_call(call);
     }
     void ends(std::string_view id);
+    TemporaryDirectory files_;
     std::mutex mutex_;
     std::set<std::string, std::less<>> exists_, running_, frozen_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
@@ -150,6 +171,7 @@ public:
 
     TemporaryDirectory directory;
     Sysfs sysfs;
+    gpu::Gpus gpus;
     ForwardClock clock;
     events::Events events;
     FakeEngine engine;
@@ -166,6 +188,7 @@ public:
     std::unique_ptr<container::ContainerService> containers;
     std::unique_ptr<container::Keeper> keeper;  // looks when a test tells it to
     std::unique_ptr<snapshot::SnapshotService> snapshots;
+    std::unique_ptr<transfer::TransferService> transfers;
     std::atomic<int> next_operation = 0;  // operations are numbered, so that tests know their ids
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses

@@ -73,13 +73,24 @@ class Crash(HostCase):
             pids = children.read_text().split()
             return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "berth-launcher"]
 
-        [launcher] = launchers()
-        os.kill(int(launcher), signal.SIGKILL)
-        wait_until(lambda: ") Z " in Path(f"/proc/{launcher}/stat").read_text(), "it has ended")
+        def told():
+            return [one["count"] for one in self.host.rpc("warning_list", {})["warnings"]
+                    if one["entity"] == "service/berth-launcher" and one["status"] == "new"]
+
         self.host.create("eve")
         self.addCleanup(self.host.delete, "eve")
-        self.assertEqual(self.host.output("eve", "echo", "here"), "here\n")
-        self.assertEqual((len(launchers()), launcher in launchers()), (1, False))
+        self.assertEqual(told(), [])
+        for count in range(1, 4):
+            [launcher] = launchers()
+            os.kill(int(launcher), signal.SIGKILL)
+            wait_until(lambda: ") Z " in Path(f"/proc/{launcher}/stat").read_text(), "it has ended")
+            self.host.rpc("container_stop", {"name": "eve", "timeout_seconds": 0})
+            self.host.rpc("container_start", {"name": "eve"})
+            self.assertEqual(self.host.output("eve", "echo", "here"), "here\n")
+            self.assertEqual((len(launchers()), launcher in launchers()), (1, False))
+            self.assertEqual(told(), [count])
+        self.host.restart()
+        self.assertEqual(told(), [])
 
     def test_a_container_that_ended_meanwhile_is_started_again(self):
         self.host.create("cyd")

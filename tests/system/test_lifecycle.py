@@ -4,13 +4,15 @@
 import base64
 import gzip
 import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
-from support.host import HostCase, ToolError, main
+from support.host import HostCase, ToolError, main, run_in_thread
 from support.machine import wait_until
 
 MIB = 1 << 20
@@ -181,6 +183,59 @@ class Lifecycle(HostCase):
         wait_until(lambda: not self.there("bob"), "it goes when stopped")
         self.make("cyd", idle_stop_seconds=2)
         self.wait_for("cyd", "stopped")
+
+    def with_flags(self, *flags):
+        def change_to(wanted):
+            self.host.flags = wanted
+            self.host.restart()
+
+        self.addCleanup(change_to, self.host.flags)
+        change_to([*self.host.flags, *flags])
+
+    def test_an_end_of_berthd_that_stops_containers_waits_for_the_slow_no_longer_than_it_may(self):
+        for name in ("ada", "bob", "cyd"):
+            self.make(name)
+        self.host.output("bob", "sh", "-c", "printf '[Service]\\nExecStart=/bin/sleep infinity\\nExecStop=/bin/sleep 1000\\n"
+                         "TimeoutStopSec=infinity\\n' >/etc/systemd/system/slow.service && systemctl start slow.service")
+        for name in ("ada", "cyd"):  # who stops cleanly says so
+            self.host.output(name, "sh", "-c", "printf '[Service]\\nExecStart=/bin/sleep infinity\\nExecStop=/bin/touch /srv/clean\\n'"
+                             " >/etc/systemd/system/last.service && systemctl start last.service")
+        self.with_flags("--stop-containers-on-exit", "--shutdown-timeout", "6")
+        began = time.monotonic()
+        self.host.stop()
+        took = time.monotonic() - began
+        self.assertGreater(took, 5)
+        self.assertLess(took, 6 + 3)
+        self.assertEqual([line for line in self.host.our_processes() if "systemd" in line], [])
+        self.host.start()
+        for name in ("ada", "bob", "cyd"):
+            self.wait_for(name, "running")
+        for name in ("ada", "cyd"):
+            self.assertEqual(self.host.output(name, "ls", "/srv"), "clean\n")
+
+    def test_an_end_of_berthd_during_a_create_undoes_it_and_comes_in_time(self):
+        self.make("ada")
+        self.with_flags("--stop-containers-on-exit", "--shutdown-timeout", "5")
+        before = self.host.picture()
+        for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8):
+            with self.subTest(delay=delay):
+                creating = run_in_thread(lambda: self.host.create("new", ports=[{"container_port": 80}]))
+                time.sleep(delay)
+                self.host.daemon.terminate()
+                self.assertEqual(self.host.daemon.wait(5 + 5), 0)
+                acknowledged = True
+                try:
+                    creating(10)
+                except (OSError, http.client.HTTPException, ValueError, ToolError):
+                    acknowledged = False
+                self.host.start()
+                names = [box["name"] for box in self.host.rpc("container_list", {})["containers"]]
+                self.assertTrue("new" in names or not acknowledged)
+                if "new" in names:
+                    self.wait_for("new", "running")
+                    self.host.delete("new")
+                self.wait_for("ada", "running")
+                wait_until(lambda: self.host.picture() == before, "nothing of it is left", 15)
 
     def test_a_clean_shutdown_stops_all_and_forgets_none(self):
         for name in ("ada", "bob", "cyd"):

@@ -221,7 +221,7 @@ class Recovery(McpCase):
                 self.assertTrue(result["isError"])
                 self.assertEqual("unavailable", result["structuredContent"]["error"]["code"])
                 self.assertIn("berthd", result["content"][0]["text"])
-            self.assertEqual(["host://system", "warning://host"],
+            self.assertEqual(["host://system", "host://gpus", "warning://host"],
                              [one["uri"] for one in client.ask("resources/list")["resources"]])
             warnings = client.ask("resources/read", {"uri": "warning://host"})["contents"][0]["text"]
             self.assertIn("berthd", json.dumps(json.loads(warnings)))

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -33,6 +34,9 @@ struct Call {
     /// What a dry run said the target's state was. When it is not that any more, the call is
     /// refused with `busy` and changes nothing. "": whatever it is.
     std::string expected_state = {};
+    /// An open file that the caller passes along, by its descriptor in this process; null: none.
+    /// Whoever works on after the call keeps a copy of the pointer.
+    std::shared_ptr<const int> file = {};
 };
 
 /// Runs a tool by name. Implemented by the registry (in the process that does the work) and by the

@@ -32,6 +32,11 @@ struct ToolSpec {
         {};  // JSON array of the codes it may return besides invalid_argument and internal
 };
 
+/// Whether berth-sentinel answers it, and not berthd.
+[[nodiscard]] inline bool is_of_sentinel(const ToolSpec& tool) {
+    return tool.scope.starts_with("pool.");
+}
+
 /// Every tool, in the order of the catalogue (by file name).
 [[nodiscard]] std::span<const ToolSpec> tool_catalogue();
 

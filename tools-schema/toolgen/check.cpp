@@ -389,7 +389,8 @@ void Checker::tool(const Json& tool, const Sources& sources) {
 
 void Checker::check_cli(const Json& tool) {
     const auto& cli = tool["cli"];
-    if (!only_keys(cli, "/cli", {"verb", "positional", "from_file"})) return;
+    if (!only_keys(cli, "/cli", {"verb", "positional", "from_file", "read_from", "write_to"}))
+        return;
     const Json verb = cli.value("verb", Json());
     if (!is_word_list(verb) || verb.size() != 2 ||
         !is_words(verb[0].get<std::string>(), '-', false) ||
@@ -397,7 +398,7 @@ void Checker::check_cli(const Json& tool) {
         refuse("/cli/verb", "must be two words of a-z and '-'");
     }
     const Json properties = tool["inputSchema"].value("properties", Json::object());
-    for (const auto* key : {"positional", "from_file"}) {
+    for (const auto* key : {"positional", "from_file", "read_from", "write_to"}) {
         const Json names = cli.value(key, Json::array());
         const auto here = pointer_to("/cli", key);
         if (!is_word_list(names)) {

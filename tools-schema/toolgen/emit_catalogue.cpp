@@ -63,7 +63,7 @@ Json offered(const Json& input) {
 /// The outputSchema that clients see. It is a relaxation of what the tool answers, so it is also
 /// true of the other answers that a call may get: a dry run's, an operation's, a concise one's. And
 /// it costs an agent, which reads it in every conversation, three fifths less; docs/tools.md has it
-/// all.
+/// all. Of tools that are offered when asked for it says that the answer is an object.
 Json slim(const Json& output) {
     Json out{{"type", "object"}, {"properties", Json::object()}};
     for (const auto& [name, property] : output["properties"].items()) {
@@ -76,12 +76,13 @@ std::string spec_text(const Json& tool, const Json& types) {
     const auto input = inlined(tool["inputSchema"], types);
     const auto output = inlined(tool["outputSchema"], types);
     const auto& hints = tool["annotations"];
-    const Json listing{{"name", tool["name"]},
-                       {"title", tool["title"]},
-                       {"description", tool["description"]},
-                       {"inputSchema", offered(input)},
-                       {"outputSchema", slim(output)},
-                       {"annotations", hints}};
+    const Json listing{
+        {"name", tool["name"]},
+        {"title", tool["title"]},
+        {"description", tool["description"]},
+        {"inputSchema", offered(input)},
+        {"outputSchema", tool.contains("default") ? Json{{"type", "object"}} : slim(output)},
+        {"annotations", hints}};
     std::string text = "    ToolSpec{\n";
     const auto line = [&text](std::string_view member, const std::string& value) {
         text += fmt::format("        .{} = {},\n", member, value);

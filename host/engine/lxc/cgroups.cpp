@@ -41,7 +41,7 @@ std::vector<fs::path> tree(const fs::path& top) {
 }  // namespace
 
 long Cgroups::file_system_of(const fs::path& path) {
-    struct statfs status {};
+    struct statfs status{};
     return ::statfs(path.c_str(), &status) == 0 ? static_cast<long>(status.f_type) : -1;
 }
 
@@ -94,6 +94,10 @@ Result<fs::path> Cgroups::directory(std::string_view controller, std::string_vie
     return fail(make_error(ErrorCode::unsupported,
                            fmt::format("this kernel offers no '{}' cgroup controller", controller))
                     .call("system_info", Json::object()));
+}
+
+std::optional<fs::path> Cgroups::unified_directory(std::string_view group) const {
+    return unified_root_.empty() ? std::nullopt : std::optional(unified_root_ / group);
 }
 
 std::vector<pid_t> Cgroups::processes(std::string_view group) const {

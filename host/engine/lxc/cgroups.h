@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,11 @@ public:
     /// has. "freezer" is in every unified hierarchy.
     [[nodiscard]] Result<std::filesystem::path> directory(std::string_view controller,
                                                           std::string_view group) const;
+
+    /// The directory of `group` in the unified hierarchy, whatever controllers that has; nothing
+    /// where there is none.
+    [[nodiscard]] std::optional<std::filesystem::path> unified_directory(
+        std::string_view group) const;
 
 private:
     FileSystemOf look_ = file_system_of;

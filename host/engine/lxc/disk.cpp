@@ -21,7 +21,7 @@ std::string disk_of(const std::string& device, const fs::path& sysfs) {
 }
 
 std::string disk_under(const fs::path& path, const fs::path& sysfs) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0 || major(status.st_dev) == 0) return "";
     return disk_of(fmt::format("{}:{}", major(status.st_dev), minor(status.st_dev)), sysfs);
 }

@@ -69,7 +69,7 @@ Fd open_nameless(const fs::path& file) {
 Result<Fd> attach(const fs::path& file, std::string& name) {
     const Fd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
     const Fd behind = open_nameless(file);
-    struct stat status {};
+    struct stat status{};
     if (!control || !behind || ::fstat(behind.get(), &status) != 0)
         return fail(system_error("open a disk image", errno));
     if (Fd device = attached(status, name)) return device;
@@ -89,7 +89,7 @@ Result<Fd> attach(const fs::path& file, std::string& name) {
 
 /// The kernel's name of what is mounted there.
 Result<std::string> device_name(const fs::path& mounted) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(mounted.c_str(), &status) != 0)
         return fail(system_error("look at a container's disk", errno));
     std::error_code problem;
@@ -100,7 +100,7 @@ Result<std::string> device_name(const fs::path& mounted) {
 }
 
 Result<struct statvfs> room(const fs::path& mounted) {
-    struct statvfs status {};
+    struct statvfs status{};
     if (::statvfs(mounted.c_str(), &status) != 0)
         return fail(system_error("measure a container's disk", errno));
     return status;
@@ -134,8 +134,7 @@ bool DiskImage::exists() const {
 }
 
 bool DiskImage::mounted() const {
-    struct stat inside {
-    }, outside{};
+    struct stat inside{}, outside{};
     return ::stat(path().c_str(), &inside) == 0 && ::stat(directory_.c_str(), &outside) == 0 &&
            inside.st_dev != outside.st_dev;
 }
@@ -180,7 +179,7 @@ bool DiskImage::gave_up() const {
 }
 
 Result<> DiskImage::hold_to(std::int64_t bytes) const {
-    struct stat image {};
+    struct stat image{};
     if (::stat(file().c_str(), &image) != 0)
         return fail(system_error("look at a disk image", errno));
     if (bytes > made_for(image.st_size)) {
@@ -212,7 +211,7 @@ Result<> DiskImage::keep_back(std::int64_t blocks) const {
 
 Result<DiskUse> DiskImage::use() const {
     if (mounted()) return DiskUse{.bytes = used(BERTH_TRY(room(path())))};
-    struct stat image {};
+    struct stat image{};
     if (::stat(file().c_str(), &image) != 0)
         return fail(system_error("look at a disk image", errno));
     return DiskUse{.bytes = image.st_blocks * stat_block_bytes, .exact = false};

@@ -23,7 +23,7 @@ public:
         : deadline_(std::chrono::steady_clock::now() + time_max) {}
 
     void count(int parent, const char* name, int depth) {
-        struct stat status {};
+        struct stat status{};
         if (::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
             use_.exact = false;  // it went away while we looked
             return;

@@ -88,7 +88,9 @@ bool Launcher::send(std::string_view request, std::span<const int> descriptors) 
     const std::scoped_lock lock(mutex_);
     if (send_packet(line_.get(), request, descriptors)) return true;
     // Somebody killed it, or the kernel did for want of memory.
-    return launch() && send_packet(line_.get(), request, descriptors);
+    if (!launch()) return false;
+    if (told_) told_();
+    return send_packet(line_.get(), request, descriptors);
 }
 
 Result<> Launcher::ask(std::string request, std::initializer_list<int> descriptors) {

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +37,10 @@ public:
     [[nodiscard]] Result<> enter(std::string_view id, const LxcConfig& config, const Fd& program,
                                  const Fd& connection);
 
+    /// Called, on the thread of a start() or an enter(), whenever the process had ended and another
+    /// one has taken its place. Set before the first of those.
+    void on_restart(std::function<void()> told) { told_ = std::move(told); }
+
 private:
     explicit Launcher(std::string lxc_path) : lxc_path_(std::move(lxc_path)) {}
     /// Starts the process if there is none, or it has ended.
@@ -48,6 +53,7 @@ private:
     std::mutex mutex_;  // of what follows
     Fd line_;
     pid_t process_ = -1;
+    std::function<void()> told_;
 };
 
 }  // namespace berth::engine

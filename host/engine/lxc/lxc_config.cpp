@@ -82,13 +82,15 @@ Result<> add_limits(LxcConfig& config, const Limits& limits, const Cgroups& cgro
     return {};
 }
 
-void add_devices(LxcConfig& config, const Cgroups& cgroups) {
+void add_devices(LxcConfig& config, const Spec& spec, const Cgroups& cgroups) {
     // On the unified hierarchy the rules become a BPF program; no controller is needed for that.
     const std::string_view key =
         cgroups.legacy("devices") ? "lxc.cgroup.devices" : "lxc.cgroup2.devices";
     config.emplace_back(fmt::format("{}.deny", key), "a");
     for (const auto device : allowed_devices)
         config.emplace_back(fmt::format("{}.allow", key), device);
+    for (const auto& device : spec.devices)
+        config.emplace_back(fmt::format("{}.allow", key), device_rule(device, device.access));
 }
 
 void add_mounts(LxcConfig& config, const LxcPaths& paths) {
@@ -123,6 +125,16 @@ void add_device_files(LxcConfig& config, const Spec& spec) {
     config.emplace_back("lxc.mount.entry",
                         fmt::format("{} {} none bind,ro,nosuid,nodev,noexec,create=dir 0 0",
                                     escaped(spec.device_files), guest_devices));
+}
+
+/// Nodes that the host has made, since nothing inside can make any.
+void add_device_nodes(LxcConfig& config, const Spec& spec, const LxcPaths& paths) {
+    for (const auto& device : spec.devices)
+        config.emplace_back(
+            "lxc.mount.entry",
+            fmt::format("{} {} none bind,nosuid,noexec,create=file 0 0",
+                        escaped(paths.nodes.path_of(device)), escaped(device.path.substr(1))));
+    for (const auto& variable : spec.environment) config.emplace_back("lxc.environment", variable);
 }
 
 /// Files of the kernel that tell of the host and that nothing inside needs. Root inside can take
@@ -219,9 +231,10 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
     for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
     add_mounts(config, paths);
     add_device_files(config, spec);
+    add_device_nodes(config, spec, paths);
     add_masks(config);
     add_network(config, spec);
-    add_devices(config, cgroups);
+    add_devices(config, spec, cgroups);
     BERTH_TRY(add_limits(config, spec.limits, cgroups, paths.disk));
     return config;
 }

@@ -5,6 +5,7 @@
 
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/devices.h"
 
 #include <filesystem>
 #include <string>
@@ -20,6 +21,7 @@ struct LxcPaths {
     std::filesystem::path log;
     std::string cgroup;     // parent group, for example "berth"
     std::string disk = {};  // of disk_under()
+    DeviceNodes nodes = DeviceNodes({});
 };
 
 using LxcConfig = std::vector<std::pair<std::string, std::string>>;

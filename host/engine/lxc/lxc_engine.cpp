@@ -9,6 +9,7 @@
 #include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
 #include "host/engine/lxc/limit_settings.h"
+#include "host/engine/lxc/proc_views.h"
 #include "host/engine/lxc/rootfs.h"
 #include "host/engine/lxc/seccomp_profile.h"
 #include "host/engine/lxc/tree_copy.h"
@@ -68,6 +69,14 @@ Error explained(const Error& error, std::string_view what, const fs::path& log) 
     if (error.code != ErrorCode::unavailable) return error;
     return make_error(error.code,
                       fmt::format("{}: {}: {}", what, error.message, last_complaint(log)));
+}
+
+Error full_error(const std::string& bridge) {
+    return make_error(ErrorCode::quota_exceeded,
+                      fmt::format("the bridge '{}' takes no more running containers: Linux gives "
+                                  "one 1,023 ports",
+                                  bridge))
+        .next("stop one that nobody needs with container_stop");
 }
 
 bool is_id(std::string_view text) {
@@ -160,6 +169,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     if (!spec.device_files.empty()) BERTH_TRY(make_directories(spec.device_files, 0755));
     for (const auto& share : spec.shares) BERTH_TRY(rootfs.share(share, spec.uid_base));
+    BERTH_TRY(nodes(spec.id).make(spec.devices, spec.uid_base));
     // Right after an init has ended its monitor is still there, and liblxc would take the container
     // for running.
     if (!cgroups_.processes(monitor_group(options_.cgroup, spec.id)).empty())
@@ -172,15 +182,19 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .seccomp = lxc_path() / "seccomp",
                                               .log = log,
                                               .cgroup = options_.cgroup,
-                                              .disk = disk_},
+                                              .disk = disk_,
+                                              .nodes = nodes(spec.id)},
                                              cgroups_));
     BERTH_TRY(fault::at("engine.launch"));
-    if (const auto started = launcher_->start(spec.id, config); !started)
+    if (const auto started = launcher_->start(spec.id, config); !started) {
+        if (net::is_full(spec.network.bridge)) return fail(full_error(spec.network.bridge));
         return fail(explained(started.error(), "the container did not start", log));
+    }
     BERTH_TRY(fault::at("engine.launched"));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
+    show_views_in(spec.id, views());
     BERTH_TRY(net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
                                 spec.network.ipv4));
     const auto& limits = spec.limits;  // a new link has none
@@ -206,6 +220,7 @@ Result<> LxcEngine::prepare_root(const Spec& spec) {
 Result<> LxcEngine::keep_root(const Spec& spec) {
     BERTH_TRY(fault::at("restore.recorded"));
     const Rootfs rootfs(directory(spec.id));
+    if (!running(spec.id)) BERTH_TRY(rootfs.unshare());  // of a start that was cut short
     if (const auto mounted = rootfs.disk().mount(); !mounted) {
         // One broken disk is no reason for the others' containers not to come up.
         log::warning("a container's disk cannot be mounted",
@@ -221,6 +236,29 @@ void LxcEngine::remember(std::string_view id, lxc_container* container) {
     const bool frozen = is_frozen(cgroups_, payload_group(options_.cgroup, id));
     const std::lock_guard lock(mutex_);
     inits_.insert_or_assign(std::string(id), Init{.handle = std::move(init), .frozen = frozen});
+}
+
+fs::path LxcEngine::views() {
+    const std::lock_guard lock(mutex_);
+    return views_;
+}
+
+/// A container works without, too, so this fails nothing.
+void LxcEngine::show_views_in(std::string_view id, const fs::path& provider) {
+    const auto init = init_pid(id);
+    if (const auto shown = init ? engine::show_views(*init, provider) : Result<>(); !shown)
+        log::warning("a container does not see its own limits in /proc",
+                     {{"id", std::string(id)}, {"cause", shown.error().message}});
+}
+
+void LxcEngine::show_views(const fs::path& provider) {
+    {
+        const std::lock_guard lock(mutex_);
+        views_ = provider;
+    }
+    for (const auto& id : cgroups_.children(options_.cgroup)) {
+        if (is_id(id) && running(id)) show_views_in(id, provider);
+    }
 }
 
 bool LxcEngine::running(std::string_view id) {

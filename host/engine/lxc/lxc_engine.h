@@ -5,11 +5,13 @@
 
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/cgroups.h"
+#include "host/engine/lxc/devices.h"
 #include "host/engine/lxc/disk.h"
 #include "host/engine/lxc/launcher.h"
 #include "host/engine/lxc/lxc_config.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -47,7 +49,12 @@ public:
     [[nodiscard]] Result<> check_share(const Share& share, std::int64_t uid_base) const override;
     [[nodiscard]] Result<> limit(std::string_view id, const Limits& from,
                                  const Limits& to) override;
+    [[nodiscard]] Result<> add_device(const Spec& spec, const Device& device) override;
+    [[nodiscard]] Result<> remove_device(const Spec& spec, const Device& device) override;
+    [[nodiscard]] Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) override;
     [[nodiscard]] Result<Usage> usage(const Spec& spec) override;
+    [[nodiscard]] std::optional<RunningUse> running_use(std::string_view id) override;
+    [[nodiscard]] std::optional<DiskUse> own_disk_use(std::string_view id) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
@@ -65,6 +72,11 @@ public:
     [[nodiscard]] const Means& means() const { return means_; }
     /// Of disk_under(): the disk that containers' files lie on.
     [[nodiscard]] const std::string& disk() const { return disk_; }
+    /// As Launcher::on_restart().
+    void on_launcher_restart(std::function<void()> told) { launcher_->on_restart(std::move(told)); }
+    /// From now on every container sees its own limits in /proc, as that directory shows them; with
+    /// "", what the kernel shows. Those that run see it when this returns.
+    void show_views(const std::filesystem::path& provider);
     /// Removes the groups and directories that are left when no container is.
     void remove_shared();
 
@@ -87,6 +99,10 @@ private:
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
+    [[nodiscard]] DeviceNodes nodes(std::string_view id) const;
+    [[nodiscard]] Result<> set_policy(std::string_view id, const char* item, const Device& device);
+    [[nodiscard]] std::filesystem::path views();
+    void show_views_in(std::string_view id, const std::filesystem::path& provider);
     [[nodiscard]] static Result<> prepare_disk(const Rootfs& rootfs, const Limits& limits);
     [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& limits);
 
@@ -102,6 +118,7 @@ private:
     std::string disk_;
     Means means_;
     std::mutex mutex_;
+    std::filesystem::path views_;
     /// Each init that was seen running. One that has ended stays until the next start, so that
     /// what liblxc starts in its place, when something inside reboots, is not taken for running.
     std::map<std::string, Init, std::less<>> inits_;

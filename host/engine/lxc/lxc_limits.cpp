@@ -85,10 +85,20 @@ Result<Usage> LxcEngine::usage(const Spec& spec) {
     found.disk = found.disk_limited ? BERTH_TRY(rootfs.disk().use())
                                     : disk_use(rootfs.upper(spec.root), disk_use_time_max);
     if (!found.disk_limited && runs) found.disk.exact = false;  // files come and go meanwhile
-    if (runs)
-        found.running =
-            running_use(cgroups_, payload_group(options_.cgroup, spec.id), host_interface(spec.id));
+    found.running = running_use(spec.id);
     return found;
+}
+
+std::optional<RunningUse> LxcEngine::running_use(std::string_view id) {
+    if (!running(id)) return std::nullopt;
+    return engine::running_use(cgroups_, payload_group(options_.cgroup, id), host_interface(id));
+}
+
+std::optional<DiskUse> LxcEngine::own_disk_use(std::string_view id) {
+    const DiskImage disk(directory(id));
+    if (!disk.exists()) return std::nullopt;
+    const auto used = disk.use();
+    return used ? std::optional(*used) : std::nullopt;
 }
 
 }  // namespace berth::engine

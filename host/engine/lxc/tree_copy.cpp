@@ -105,7 +105,7 @@ private:
         if (!from) return fail(failed("open", path));
         const Fd to = open_below(to_, path);
         if (!to) return fail(failed("open the copy of", path));
-        struct stat status {};
+        struct stat status{};
         if (::fstat(from.get(), &status) != 0) return fail(failed("look at", path));
         BERTH_TRY(copy_entries(from, to, path));
         // Last of all, because every new entry touches its directory and inherits its rules.
@@ -132,7 +132,7 @@ private:
                         const std::string& path) {
         ++copied_.entries;
         BERTH_TRY(within_bounds());
-        struct stat status {};
+        struct stat status{};
         if (::fstatat(from.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
             return fail(failed("look at", path));
         if (S_ISDIR(status.st_mode)) {
@@ -270,7 +270,7 @@ private:
     }
 
     Result<> count(const Fd& directory, const std::string& name) {
-        struct stat status {};
+        struct stat status{};
         if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
             return fail(failed("look at the copy of", name));
         copied_.bytes += status.st_blocks * block_bytes;

@@ -6,17 +6,23 @@
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/container/keeper.h"
+#include "host/container/oom_watch.h"
+#include "host/container/standby_keeper.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/events/events.h"
 #include "host/guest/guest_service.h"
 #include "host/image/debian_builder.h"
+#include "host/metrics/scrape.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
 #include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
+#include "host/view/lxcfs.h"
+#include "host/warning/kinds.h"
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
+#include "mcp-server/app/berthd/gpu_watch.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
 
@@ -46,6 +52,10 @@ constexpr std::size_t callers_max = 512;
 fs::path image_dir(const DaemonOptions& options) {
     return options.image_dir.empty() ? fs::path(options.state_dir) / "images"
                                      : fs::path(options.image_dir);
+}
+fs::path export_dir(const DaemonOptions& options) {
+    return options.export_dir.empty() ? fs::path(options.state_dir) / "exports"
+                                      : fs::path(options.export_dir);
 }
 fs::path socket_path(const DaemonOptions& options) {
     return options.socket.empty() ? fs::path(options.runtime_dir) / "berthd.sock"
@@ -154,12 +164,61 @@ container::ServiceOptions service_options(const DaemonOptions& options,
     return {.state_dir = options.state_dir,
             .bridge = options.bridge,
             .forward_ports = forward_ports,
+            .version = BERTH_VERSION,
             .shares = container::ShareRules(
                 {options.shares_allowed.begin(), options.shares_allowed.end()},
                 {options.state_dir, options.runtime_dir, image_dir(options)}),
             .guest_sockets = options.guest_sockets,
             .location = options.host_name.empty() ? machine.data() : options.host_name,
-            .pool = options.pool};
+            .pool = options.pool,
+            .gpus_shared_by_owner = options.gpus_shared_by_owner};
+}
+
+/// Without the kernel's log kills are counted and not named, and that is a warning.
+std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService& containers,
+                                                     warning::Warnings& warnings) {
+    constexpr std::string_view entity = "feature/kernel_log";
+    auto watch = container::OomWatch::start(containers);
+    if (watch) {
+        warnings.resolve(warning::feature_missing, entity);
+        return *std::move(watch);
+    }
+    warnings.raise({.type = warning::feature_missing,
+                    .severity = warning::Severity::info,
+                    .entity = std::string(entity),
+                    .message = fmt::format("processes killed for want of memory are counted and "
+                                           "not named: {}",
+                                           watch.error().message),
+                    .next = "let berthd read /dev/kmsg, and restart it"});
+    return nullptr;
+}
+
+fs::path views_directory(const DaemonOptions& options) {
+    return fs::path(options.runtime_dir) / "lxcfs";
+}
+
+/// Has containers see their own limits, as long as lxcfs shows them.
+std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::LxcEngine& engine,
+                                        warning::Warnings& warnings) {
+    static constexpr std::string_view entity = "feature/proc_views";
+    if (options.lxcfs.empty()) {
+        warnings.resolve(warning::feature_missing, entity);
+        engine.show_views({});
+        return nullptr;
+    }
+    const auto changed = [&engine, &warnings](const fs::path& directory, const Error* why) {
+        engine.show_views(directory);
+        if (why == nullptr) return warnings.resolve(warning::feature_missing, entity);
+        warnings.raise({.type = warning::feature_missing,
+                        .severity = warning::Severity::info,
+                        .entity = std::string(entity),
+                        .message = fmt::format("free and top in containers show what the host has, "
+                                               "and not what they may use: {}",
+                                               why->message),
+                        .next = "install the package lxcfs; it is tried again every minute"});
+    };
+    return view::Lxcfs::start({.program = options.lxcfs, .directory = views_directory(options)},
+                              changed);
 }
 
 /// Those at containers' doors call into what is made after them, so they end before that.
@@ -199,11 +258,14 @@ Result<> serve(const DaemonOptions& wanted) {
     events::Events events;
     warning::Warnings warnings(*host->database, host->clock, events);
     const warning::RunMark mark(fs::path(options.state_dir) / "running", warnings);
+    warnings.resolve(warning::service_ended, std::string(warning::launcher_entity));
+    host->engine->on_launcher_restart([&warnings] { warning::tell_launcher_ended(warnings); });
     const auto facts = facts_of(*host);
     tell_features(facts.features, warnings);
     const auto guests = BERTH_TRY(guest::GuestService::start(host->clock));
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
     BERTH_TRY(layers.recover());
+    gpu::Gpus gpus(gpu_roots(options));
     container::ContainerService containers(service_options(options, forward_ports), plan,
                                            {.database = *host->database,
                                             .engine = *host->engine,
@@ -216,12 +278,16 @@ Result<> serve(const DaemonOptions& wanted) {
                                             .events = events,
                                             .layers = layers,
                                             .warnings = warnings,
-                                            .guests = *guests});
+                                            .guests = *guests,
+                                            .gpus = gpus});
     guests->answer_with([&containers](const std::string& id) { return containers.about(id); });
     const Entrances entrances(*guests, *logins);
     BERTH_TRY(containers.reconcile());
     snapshot::SnapshotService snapshots(containers, layers, *host->database, *host->engine);
 
+    transfer::TransferService transfers(
+        {.state_dir = options.state_dir, .uid_base = options.uid_base}, containers, layers,
+        host->images, *host->database, host->clock);
     operation::Operations operations(*host->database, host->clock, events);
     BERTH_TRY(operations.recover());
     ToolRegistry registry(&operations);
@@ -232,15 +298,24 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_port_tools(registry, containers);
     tools::bind_snapshot_tools(registry, snapshots, containers);
     tools::bind_ssh_tools(registry, containers);
-    tools::bind_gpu_tools(registry, options.sysfs_root);
+    tools::bind_gpu_tools(registry, gpus, [&containers] { return containers.gpu_holders(); });
+    tools::bind_transfer_tools(registry, transfers, containers,
+                               transfer::ExportDirectory(export_dir(options)));
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);
     tools::Deprecations watched(registry, warnings);
+    const auto gpu_watch = watch_gpus(options, events, warnings);
+    container::StandbyKeeper standby(containers, warnings, options.standby);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
+    const auto kills = watch_oom_kills(containers, warnings);
+    const auto views = show_views(options, *host->engine, warnings);
+    metrics::Scrape scrape(containers, host->clock);
+    standby.start();
     const auto server = BERTH_TRY(HttpServer::listen(
         UnixEndpoint{.path = socket_path(options), .mode = 0660, .group = options.socket_group},
-        [&watched, &events](const HttpRequest& request) {
+        [&watched, &events, &scrape](const HttpRequest& request) {
+            if (request.path == metrics::metrics_path) return scrape.answer(request);
             if (request.path == events_path) return answer_events(request, events);
             return answer_rpc(request, watched, {.trust_caller = true});
         },
@@ -250,6 +325,7 @@ Result<> serve(const DaemonOptions& wanted) {
                         {"version", BERTH_VERSION}});
     wait_for_signal();
     log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});
+    standby.stop();
     keeper.stop();
     operations.stop();  // while the callers are still there to hear of it
     server->stop();
@@ -264,7 +340,7 @@ Result<> shutdown_containers(const DaemonOptions& wanted) {
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     const auto host = BERTH_TRY(make_host(options, subnet));
-    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).list()),
+    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).all()),
                         std::chrono::seconds(options.shutdown_timeout));
     return {};
 }
@@ -303,8 +379,9 @@ Result<> teardown(const DaemonOptions& wanted) {
         BERTH_TRY(host->engine->destroy(id));
     }
     store::Containers containers(*host->database);
-    for (const auto& row : BERTH_TRY(containers.list())) BERTH_TRY(containers.remove(row.id));
+    for (const auto& row : BERTH_TRY(containers.all())) BERTH_TRY(containers.remove(row.id));
     BERTH_TRY(layers.tear_down());
+    view::Lxcfs::end(views_directory(options));
     host->engine->remove_shared();
     return host->network->tear_down();
 }

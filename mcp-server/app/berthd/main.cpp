@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "mcp-server/app/berthd/daemon.h"
+#include "mcp-server/app/berthd/gpu_watch.h"
 #include "tools-schema/contract/error_table.h"
 
 #include <fmt/format.h>
@@ -31,6 +32,8 @@ int main(int argc, char** argv) {
                 return app::build_image(invocation->options, invocation->image, invocation->force);
             case app::Command::shutdown_containers:
                 return app::shutdown_containers(invocation->options);
+            case app::Command::write_cdi:
+                return app::write_cdi(invocation->options, invocation->output);
             case app::Command::teardown:
                 return app::teardown(invocation->options);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/app/berthd/options.h"
 
+#include "mcp-server/app/berthd/standby_options.h"
 #include "mcp-server/config/config.h"
 #include "tools-schema/contract/error_table.h"
 
@@ -30,6 +31,8 @@ constexpr std::array settings{
     Setting{"state_dir", &DaemonOptions::state_dir, "What must survive a reboot"},
     Setting{"runtime_dir", &DaemonOptions::runtime_dir, "What need not"},
     Setting{"image_dir", &DaemonOptions::image_dir, "Images (default: <state-dir>/images)"},
+    Setting{"export_dir", &DaemonOptions::export_dir,
+            "Where exports by name go (default: <state-dir>/exports)"},
     Setting{"socket", &DaemonOptions::socket,
             "Where berthd answers (default: <runtime-dir>/berthd.sock)"},
     Setting{"socket_group", &DaemonOptions::socket_group, "Whose members may call it"},
@@ -40,10 +43,18 @@ constexpr std::array settings{
             "Host ports for forwards that name none"},
     Setting{"cgroup", &DaemonOptions::cgroup, "The parent of containers' control groups"},
     Setting{"sysfs_root", &DaemonOptions::sysfs_root, "Where GPUs are looked for"},
+    Setting{"proc_root", &DaemonOptions::proc_root, "Where their drivers tell of them"},
+    Setting{"dev_root", &DaemonOptions::dev_root, "Where their device nodes are"},
+    Setting{"cdi_dir", &DaemonOptions::cdi_dir, "CDI specs of devices"},
+    Setting{"cdi_run_dir", &DaemonOptions::cdi_run_dir, "Generated CDI specs, which win"},
+    Setting{"libraries_root", &DaemonOptions::libraries_root, "Where NVIDIA's libraries are"},
+    Setting{"nvidia_smi", &DaemonOptions::nvidia_smi, "NVIDIA's tool"},
     Setting{"agent", &DaemonOptions::agent, "berth's helper for containers"},
     Setting{"host_name", &DaemonOptions::host_name,
             "What containers are told of where they are (default: the machine's name)"},
     Setting{"pool", &DaemonOptions::pool, "The pool that this host belongs to"},
+    Setting{"lxcfs", &DaemonOptions::lxcfs,
+            "What shows containers their own limits in /proc; empty: nothing does"},
     Setting{"log_level", &DaemonOptions::log_level, "debug, info, warning or error"},
 };
 
@@ -86,12 +97,15 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
     if (timeout && app.count("--shutdown-timeout") == 0) options.shutdown_timeout = *timeout;
     const auto guests = file->boolean("guest_sockets");
     if (guests && app.count("--no-guest-sockets") == 0) options.guest_sockets = *guests;
+    const auto gpus = file->boolean("gpus_shared_by_owner");
+    if (gpus && app.count("--gpus-shared-by-owner") == 0) options.gpus_shared_by_owner = *gpus;
     const auto allowed = file->strings("shares.allowed");
     if (allowed && app.count("--shares-allowed") == 0) options.shares_allowed = *allowed;
     for (const auto& directory : options.shares_allowed) {
         if (const auto fine = check_allowed(directory); !fine && allowed)
             file->reject("shares.allowed", fine.error().message);
     }
+    options.standby = read_standby(*file);
     return file->finish();
 }
 
@@ -123,6 +137,8 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
 
     app.add_flag("--no-guest-sockets{false}", invocation.options.guest_sockets,
                  "Tell no container about itself at /dev/berth/sock");
+    app.add_flag("--gpus-shared-by-owner", invocation.options.gpus_shared_by_owner,
+                 "Let containers with the same label 'owner' hold one GPU together");
     app.add_option("--shares-allowed", invocation.options.shares_allowed,
                    "Directories of this host that containers may be given a share of")
         ->check([](const std::string& path) {
@@ -139,6 +155,9 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                                               "Stop every container, for a host that goes down");
     const auto* teardown =
         app.add_subcommand("teardown", "Remove every container and what berthd made around them");
+    auto* cdi = app.add_subcommand("cdi", "Describe this host's GPUs for container runtimes (CDI)");
+    cdi->add_option("--output", invocation.output,
+                    "The file, for example /var/run/cdi/berth.json (default: standard output)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -147,6 +166,7 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
     }
     if (build->parsed()) invocation.command = Command::build_image;
     if (shutdown->parsed()) invocation.command = Command::shutdown_containers;
+    if (cdi->parsed()) invocation.command = Command::write_cdi;
     if (teardown->parsed()) invocation.command = Command::teardown;
     if (const auto read = read_file_into(invocation.options, config, app); !read) {
         fmt::print(stderr, "berthd: {}\n", read.error().message);

@@ -42,6 +42,7 @@ std::vector<Change> changes() {
     const Call restore{"snapshot_restore",
                        {{"container", "ada"}, {"snapshot", "s1"}, {"restart", true}}};
     const Call take{"snapshot_create", in_ada};
+    const Call write{"container_export", {{"container", "ada"}, {"file", "new.tar"}}};
     return {
         {{}, create, {"container.reserve", "ssh.host_files", "ssh.keys", "container.ready"}},
         {{create, {"container_stop", ada}},
@@ -55,6 +56,9 @@ std::vector<Change> changes() {
         {{create},
          {"container_update", {{"name", "ada"}, {"processes", 500}}},
          {"container.update"}},
+        {{create, {"container_stop", ada}},
+         {"gpu_attach", {{"container", "ada"}, {"gpus", {"0"}}}},
+         {"gpu.leased"}},
         {{create}, {"port_add", port}, {"port.added"}},
         {{create, {"port_add", port}}, {"port_remove", {{"host_port", 30001}}}, {"port.removed"}},
         {{create}, {"ssh_key_add", key}, {"ssh.keys", "ssh.key_added"}},
@@ -66,6 +70,10 @@ std::vector<Change> changes() {
         {{create},
          {"container_fork", {{"container", "ada"}, {"names", {"bob", "cyd"}}}},
          {"snapshot.placed", "fork.record", "container.reserve", "container.ready"}},
+        {{create}, write, {"export.write"}},
+        {{create, write},
+         {"container_import", {{"file", "new.tar"}, {"name", "bob"}, {"ports", "free"}}},
+         {"import.unpack", "import.place", "import.record"}},
         {{create, take}, restore, {"restore.record"}},
         {{create, take}, restore, {"ssh.keys", "container.started"}, true},
     };
@@ -88,6 +96,7 @@ Json picture(FakeHost& host) {
                                                           : limits->second.processes},
              {"ports", ports},
              {"keys", view.ssh_keys},
+             {"gpus", view.gpus},
              {"root", host.engine.roots.at(view.row.id).name},
              {"listens", host.logins.listening.contains(view.row.id)}});
     }
@@ -101,12 +110,12 @@ Json picture(FakeHost& host) {
     return seen;
 }
 
-/// A container in memory has no mounts, links, processes and sockets; and files of a layer that
-/// cannot be removed fail nobody.
+/// A container in memory has no mounts, links, processes and sockets; files of a layer that cannot
+/// be removed fail nobody; and no container waits here (test_standby.py).
 bool is_elsewhere(std::string_view point) {
     constexpr auto elsewhere = std::to_array<std::string_view>(
         {"engine.", "net.", "agent.", "guest.", "ssh.listen", "ssh.prove", "restore.prepare",
-         "restore.recorded", "layer.discard"});
+         "restore.recorded", "layer.discard", "standby."});
     return std::ranges::any_of(elsewhere, [&](auto start) { return point.starts_with(start); });
 }
 

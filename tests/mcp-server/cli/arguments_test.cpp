@@ -88,6 +88,9 @@ const std::vector<Line>& lines() {
          "snapshot_delete",
          R"({"container":"web","snapshot":"clean"})"},
         {{"gpu", "list", "--vendor", "nvidia"}, "gpu_list", R"({"vendor":"nvidia"})"},
+        {{"gpu", "validate", "0", "0b:00.0"}, "gpu_validate", R"({"gpus":["0","0b:00.0"]})"},
+        {{"gpu", "attach", "web", "0"}, "gpu_attach", R"({"container":"web","gpus":["0"]})"},
+        {{"gpu", "detach", "web", "0"}, "gpu_detach", R"({"container":"web","gpus":["0"]})"},
         {{"port", "add", "web", "443", "--host-port", "8443", "--protocol", "udp"},
          "port_add",
          R"({"container":"web","container_port":443,"host_port":8443,"protocol":"udp"})"},
@@ -108,6 +111,13 @@ const std::vector<Line>& lines() {
         {{"warning", "update", "wn_1", "delete"},
          "warning_update",
          R"({"id":"wn_1","action":"delete"})"},
+        {{"pool", "list"}, "pool_list", "{}"},
+        {{"pool", "get", "lab"}, "pool_get", R"({"pool":"lab"})"},
+        {{"host", "list", "--pool", "lab"}, "host_list", R"({"pool":"lab"})"},
+        {{"token", "create", "ci", "--pools", "lab", "--pools", "prod"},
+         "token_create",
+         R"({"id":"ci","pools":["lab","prod"]})"},
+        {{"token", "revoke", "ci"}, "token_revoke", R"({"id":"ci"})"},
         {{"system", "info", "--args", R"({"verbose":true})"}, "system_info", R"({"verbose":true})"},
     };
     return all;
@@ -124,6 +134,8 @@ TEST_CASE("every verb makes its tool's arguments", "[cli]") {
     std::set<std::string_view> untested;
     for (const auto& tool : tool_catalogue()) untested.insert(tool.name);
     untested.erase("container_exec");
+    untested.erase("container_export");  // these two open a file: tests/system/test_export.py
+    untested.erase("container_import");
     for (const auto& line : lines()) {
         CAPTURE(line.words);
         FakeBerthd berthd;

@@ -155,8 +155,8 @@ struct InTerminal {
 TEST_CASE("bash completes verbs, options, values and names", "[program]") {
     const Daemon daemon;
     CHECK(in_bash("cont", 1, daemon.socket) == "container\n");
-    CHECK(
-        in_bash("container ''", 2, daemon.socket).starts_with("create delete exec fork get list"));
+    CHECK(in_bash("container ''", 2, daemon.socket)
+              .starts_with("create delete exec export fork get import list"));
     CHECK(in_bash("container create --no", 3, daemon.socket) == "--no-start\n");
     CHECK(in_bash("container list --state s", 4, daemon.socket) == "stopped\n");
     CHECK(in_bash("container stop ''", 3, daemon.socket) == "ada web\n");

@@ -59,7 +59,7 @@ struct Fixture {
     Heard heard;
     std::unique_ptr<Hub::Subscription> subscription =
         hub.subscribe({.resources = true,
-                       .uris = {"host://system", "warning://host", "warning://wn_1",
+                       .uris = {"host://system", "host://gpus", "warning://host", "warning://wn_1",
                                 "container://ada", "log://ada", "container://bob"},
                        .tasks = {"op_1"}},
                       std::nullopt, [this](const std::string& message) { heard.add(message); });
@@ -110,6 +110,13 @@ TEST_CASE("a change of an operation is told with the task as it is then") {
     const auto watch = test.watch(
         Fixture::events({{{"kind", "operation"}, {"id", "op_1"}, {"status", "completed"}}}));
     test.heard.wait_for("task op_1 completed");
+}
+
+TEST_CASE("a GPU that comes, goes or changes is an update of their list") {
+    Fixture test;
+    const auto watch = test.watch(
+        Fixture::events({{{"kind", "gpu"}, {"address", "0000:41:00.0"}, {"change", "removed"}}}));
+    test.heard.wait_for("host://gpus", 2);  // the first is the connection's
 }
 
 TEST_CASE("a change of a warning is an update of it, of all of them, and of the host") {

@@ -39,9 +39,9 @@ TEST_CASE("the host, its warnings, and each container with its log are listed") 
     HostResources resources(host);
     const auto page = resources.list(std::nullopt, plain_request());
     REQUIRE(page);
-    CHECK(uris_of(*page) == std::vector<std::string>{"host://system", "warning://host",
-                                                     "container://ada", "log://ada",
-                                                     "container://bob", "log://bob"});
+    CHECK(uris_of(*page) == std::vector<std::string>{"host://system", "host://gpus",
+                                                     "warning://host", "container://ada",
+                                                     "log://ada", "container://bob", "log://bob"});
     CHECK_FALSE(page->next_cursor);
     for (const Json& resource : page->resources) {
         for (const auto* key : {"name", "title", "description", "mimeType"}) {
@@ -52,7 +52,7 @@ TEST_CASE("the host, its warnings, and each container with its log are listed") 
 
 TEST_CASE("pages of resources have at most a hundred entries and together have all of them") {
     ToldHost host;
-    const auto count = GENERATE(0, 1, 48, 49, 50, 98, 99, 500);
+    const auto count = GENERATE(0, 1, 47, 48, 49, 50, 98, 99, 500);
     host.has_containers(many_names(count));
     HostResources resources(host);
     std::vector<std::string> uris;
@@ -65,7 +65,7 @@ TEST_CASE("pages of resources have at most a hundred entries and together have a
         for (const auto& uri : uris_of(*page)) uris.push_back(uri);
         cursor = page->next_cursor;
     } while (cursor);
-    CHECK(uris.size() == static_cast<std::size_t>(2 + 2 * count));
+    CHECK(uris.size() == static_cast<std::size_t>(3 + 2 * count));
     std::ranges::sort(uris);
     CHECK(std::ranges::adjacent_find(uris) == uris.end());
 }
@@ -86,7 +86,8 @@ TEST_CASE("without berthd the list still shows where to read what is wrong") {
     HostResources resources(host);
     const auto page = resources.list(std::nullopt, plain_request());
     REQUIRE(page);
-    CHECK(uris_of(*page) == std::vector<std::string>{"host://system", "warning://host"});
+    CHECK(uris_of(*page) ==
+          std::vector<std::string>{"host://system", "host://gpus", "warning://host"});
     CHECK_FALSE(page->next_cursor);
 
     SECTION("but a list that has begun fails, because it would look complete") {
@@ -108,7 +109,8 @@ TEST_CASE("without berthd the list still shows where to read what is wrong") {
         CHECK(warnings[0]["next"] == "start berthd");
     }
     SECTION("and every other resource fails with what to do") {
-        const std::string uri = GENERATE("host://system", "container://ada", "log://ada");
+        const std::string uri =
+            GENERATE("host://system", "host://gpus", "container://ada", "log://ada");
         const auto error = error_of(resources.read(uri, plain_request()));
         CHECK(error.code == ErrorCode::unavailable);
         CHECK(error.hint == "start berthd");
@@ -219,6 +221,11 @@ TEST_CASE("a client reads and lists only what it may also call") {
         CHECK(error_of(resources.read(uri, asked)).code == ErrorCode::denied);
     }
 
+    asked.client.tools = only({"gpu_list"});
+    CHECK(uris_of(*resources.list(std::nullopt, asked)) == std::vector<std::string>{"host://gpus"});
+    host.gives("gpu_list", {{"gpus", Json::array()}, {"total", 0}});
+    CHECK(content_of(resources.read("host://gpus", asked))["text"] == R"({"gpus":[],"total":0})");
+
     asked.client.tools = only({"warning_list"});
     CHECK(uris_of(*resources.list(std::nullopt, asked)) ==
           std::vector<std::string>{"warning://host"});
@@ -227,8 +234,8 @@ TEST_CASE("a client reads and lists only what it may also call") {
     page = resources.list(std::nullopt, asked);
     REQUIRE(page);
     CHECK(uris_of(*page) == std::vector<std::string>{"container://ada", "log://ada"});
-    for (const auto& uri :
-         std::vector<std::string>{"host://system", "warning://host", "warning://" + one_id}) {
+    for (const auto& uri : std::vector<std::string>{"host://system", "host://gpus",
+                                                    "warning://host", "warning://" + one_id}) {
         CHECK(error_of(resources.read(uri, asked)).code == ErrorCode::denied);
     }
 }

@@ -58,8 +58,8 @@ TEST_CASE("the resources are what the real tools answer", "[offer]") {
     Fixture test;
     const auto page = test.resources.list(std::nullopt, test.asked);
     REQUIRE(page);
-    REQUIRE(page->resources.size() == 4);
-    CHECK(page->resources[2]["uri"] == "container://ada");
+    REQUIRE(page->resources.size() == 5);
+    CHECK(page->resources[3]["uri"] == "container://ada");
     const Json container = Json::parse(test.read("container://ada")["text"].get<std::string>());
     CHECK(container["name"] == "ada");
     CHECK(container.contains("limits"));  // in full

@@ -73,7 +73,7 @@ class Host:
         self.config = ["--config", str(self.root / "config.toml")]
         self.flags = [*self.config, "--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", IMAGES,
                       "--socket", self.socket, "--socket-group", SOCKET_GROUP, "--uid-base", self.uid_base,
-                      "--cgroup", self.cgroup, "--agent", agent, *flags]
+                      "--cgroup", self.cgroup, "--agent", agent, *(() if "--lxcfs" in flags else ("--lxcfs", "")), *flags]
         self.log = open(self.root / "berthd.log", "ab")
         self.machine = Machine(self.root)
         self.fault = self.root / "fault"  # what base/fault.h looks into
