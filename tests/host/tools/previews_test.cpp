@@ -98,6 +98,10 @@ void furnish(FakeHost& host) {
         host.registry->invoke("snapshot_create", {{"container", "off"}, {"name", "clean"}}, {}));
     REQUIRE(
         host.registry->invoke("container_export", {{"container", "off"}, {"file", "off.tar"}}, {}));
+    host.sysfs.bind("0000:41:00.0", "nvidia");
+    host.sysfs.write("proc/driver/nvidia/gpus/0000:41:00.0/information",
+                     "Model: \t\t H100\nDevice Minor: \t 0\n");
+    host.sysfs.write("proc/devices", "Character devices:\n195 nvidia\n510 nvidia-uvm\n");
     REQUIRE(host.registry->invoke("gpu_attach", {{"container", "off"}, {"gpus", {"0"}}}, {}));
     host.network.used_by_host = {9090};
     for (const auto* entity : {"container/off", "container/web"}) {
