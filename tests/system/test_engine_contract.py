@@ -49,8 +49,10 @@ class Contract(unittest.TestCase):
         self.assertEqual(self.machine.new_mounts(), [])
         self.assertEqual(list((self.root / "containers").iterdir()), [])
         for group in self.groups():
-            self.assertEqual([name for _, names, _ in os.walk(group) for name in names], [])
-            subprocess.run(["rmdir", group], check=True)
+            left = [os.path.join(top, name) for top, names, _ in os.walk(group, topdown=False) for name in names]
+            # liblxc leaves an empty one of its own, for monitors that end.
+            self.assertEqual([path for path in left if not path.endswith("lxc.pivot")], [])
+            subprocess.run(["rmdir", *left, group], check=True)
 
 
 if __name__ == "__main__":

@@ -195,6 +195,8 @@ class Lifecycle(HostCase):
     def test_an_end_of_berthd_that_stops_containers_waits_for_the_slow_no_longer_than_it_may(self):
         for name in ("ada", "bob", "cyd"):
             self.make(name)
+        wait_until(lambda: self.host.exec("bob", "test", "-S", "/run/dbus/system_bus_socket").get("exit_code") == 0
+                   or self.host.exec("bob", "test", "-S", "/run/systemd/private").get("exit_code") == 0, "systemd to listen", 30)
         self.host.output("bob", "sh", "-c", "printf '[Service]\\nExecStart=/bin/sleep infinity\\nExecStop=/bin/sleep 1000\\n"
                          "TimeoutStopSec=infinity\\n' >/etc/systemd/system/slow.service && systemctl start slow.service")
         for name in ("ada", "cyd"):  # who stops cleanly says so
