@@ -25,6 +25,15 @@ LIBRARY = ("json", "ctypes", "_ctypes", "mmap", "resource", "fcntl", "termios", 
 HOST_PORT, OTHER_PORT = 7788, 7789
 
 
+def has_gate_of_32_bits():
+    """Whether this kernel takes 32-bit system calls at all: getpid by that gate, outside of any container."""
+    knock = "import sys; sys.path.insert(0, sys.argv[1]); import kernel; kernel.call_32bit(20)"
+    return subprocess.run([sys.executable, "-c", knock, PROBE], capture_output=True).returncode == 0
+
+
+GATE_OF_32_BITS = has_gate_of_32_bits()
+
+
 def packed():
     """The suite, and what the image's small Python lacks of the library: a compressed tar."""
     archive = io.BytesIO()
@@ -94,7 +103,9 @@ class Probe(HostCase):
         self.assertGreaterEqual(counts["needed"], 40)
         for one in verdicts:
             with self.subTest(f"{one['kind']}: {one['says']}", user=user):
-                self.assertIn(one["verdict"], one["expected"])
+                # Who knocks where the kernel has no gate is killed by it, and nothing is left to forbid.
+                gone = ["killed"] if "32-bit" in one["says"] and not GATE_OF_32_BITS else []
+                self.assertIn(one["verdict"], [*one["expected"], *gone])
 
     def test_root_inside_does_what_is_needed_and_nothing_forbidden(self):
         self.judge("root")
