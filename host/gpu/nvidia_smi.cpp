@@ -25,7 +25,7 @@ std::array<std::string_view, columns> cells_of(std::string_view line) {
 }
 
 /// "00000000:0B:00.0": eight digits of domain, of which PCI has four.
-std::optional<PciAddress> address_in(std::string_view text) {
+std::optional<PciAddress> smi_address_in(std::string_view text) {
     constexpr std::string_view unused = "0000";
     if (!text.starts_with(unused)) return std::nullopt;
     std::string address(text.substr(unused.size()));
@@ -45,7 +45,7 @@ std::vector<SmiReport> parse_smi(std::string_view csv) {
         const auto end = std::min(csv.find('\n'), csv.size());
         const auto cells = cells_of(csv.substr(0, end));
         csv.remove_prefix(std::min(end + 1, csv.size()));
-        const auto address = address_in(cells[0]);
+        const auto address = smi_address_in(cells[0]);
         if (!address) continue;
         SmiReport report{.address = *address};
         const auto memory = number(cells[1]);

@@ -2,6 +2,7 @@
 #include "host/net/nft_elements.h"
 
 #include "base/files.h"
+#include "host/net/netlink_socket.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -36,10 +37,6 @@ constexpr std::size_t aligned(std::size_t length) {
     return (length + 3) & ~std::size_t{3};
 }
 
-struct CloseSocket {
-    void operator()(mnl_socket* socket) const noexcept { (void)::mnl_socket_close(socket); }
-};
-
 struct Element {
     Parts key{};   // inet_proto . inet_service
     Parts goal{};  // ipv4_addr . inet_service
@@ -55,10 +52,10 @@ void put_port(Parts& parts, std::int64_t port) {
 }
 
 std::optional<Element> element_of(const Forward& forward) {
-    constexpr std::int64_t port_max = 65535;
+    constexpr std::int64_t last_port = 65535;
     Element element;
     in_addr address{};
-    const auto is_port = [](std::int64_t port) { return port >= 1 && port <= port_max; };
+    const auto is_port = [](std::int64_t port) { return port >= 1 && port <= last_port; };
     if (!is_port(forward.host_port) || !is_port(forward.container_port) ||
         (forward.protocol != "tcp" && forward.protocol != "udp") ||
         ::inet_pton(AF_INET, forward.ipv4.c_str(), &address) != 1)
@@ -195,8 +192,7 @@ Result<> change_elements(const MapChange& change) {
     const auto batch = BERTH_TRY(element_batch(change));
     const std::size_t expected =
         (change.removed.empty() ? 0U : 1U) + (change.added.empty() ? 0U : 1U);
-    const std::unique_ptr<mnl_socket, CloseSocket> socket(
-        ::mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC));
+    const NetlinkSocket socket(::mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC));
     if (!socket || ::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
         ::mnl_socket_sendto(socket.get(), batch.data(), batch.size()) < 0)
         return fail(system_error(doing, errno));

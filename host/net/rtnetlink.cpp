@@ -2,6 +2,7 @@
 #include "host/net/rtnetlink.h"
 
 #include "base/files.h"
+#include "host/net/netlink_socket.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
@@ -11,14 +12,6 @@
 #include <memory>
 
 namespace berth::net {
-namespace {
-
-struct CloseSocket {
-    void operator()(mnl_socket* socket) const noexcept { (void)::mnl_socket_close(socket); }
-};
-
-}  // namespace
-
 Result<> request(std::string_view doing, std::uint16_t type, std::uint16_t flags,
                  const std::function<void(nlmsghdr*)>& fill) {
     alignas(nlmsghdr) std::array<char, 8192> buffer{};
@@ -27,8 +20,7 @@ Result<> request(std::string_view doing, std::uint16_t type, std::uint16_t flags
     message->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
     message->nlmsg_seq = 1;
     fill(message);
-    const std::unique_ptr<mnl_socket, CloseSocket> socket(
-        ::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    const NetlinkSocket socket(::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
     if (!socket || ::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
         ::mnl_socket_sendto(socket.get(), message, message->nlmsg_len) < 0)
         return fail(system_error(doing, errno));

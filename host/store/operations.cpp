@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> status_words{"working", "completed", "failed",
                                                        "cancelled"};
-constexpr std::string_view columns =
+constexpr std::string_view operation_columns =
     "id, caller, tool, container, status, created_at, updated_at, expires_at, outcome";
 
 OperationStatus to_status(const std::string& word) {
@@ -51,7 +51,8 @@ std::string_view status_word(OperationStatus status) {
 Result<> Operations::insert(const Operation& operation, std::int64_t kept_max) {
     return database_.transact([&]() -> Result<> {
         BERTH_TRY(database_.run(
-            fmt::format("INSERT INTO operations ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", columns),
+            fmt::format("INSERT INTO operations ({}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        operation_columns),
             {operation.id, operation.caller, operation.tool, operation.container,
              std::string(status_word(operation.status)), operation.created_at, operation.updated_at,
              operation.expires_at, optional_text(operation.outcome)}));
@@ -78,7 +79,7 @@ Result<std::vector<Operation>> Operations::end_all(const Operation& as) {
     return to_operations(BERTH_TRY(database_.run(
         fmt::format("UPDATE operations SET status = ?, updated_at = ?, expires_at = ?, outcome = ? "
                     "WHERE status = 'working' RETURNING {}",
-                    columns),
+                    operation_columns),
         {std::string(status_word(as.status)), as.updated_at, as.expires_at,
          optional_text(as.outcome)})));
 }
@@ -94,8 +95,9 @@ Result<> Operations::expire(const std::string& now) {
 }
 
 Result<std::optional<Operation>> Operations::find(std::string_view id) {
-    const auto rows = BERTH_TRY(database_.read(
-        fmt::format("SELECT {} FROM operations WHERE id = ?", columns), {std::string(id)}));
+    const auto rows = BERTH_TRY(
+        database_.read(fmt::format("SELECT {} FROM operations WHERE id = ?", operation_columns),
+                       {std::string(id)}));
     return rows.empty() ? std::nullopt : std::optional(to_operation(rows.front()));
 }
 

@@ -9,7 +9,7 @@ namespace berth::store {
 namespace {
 
 // Severity and status are numbers in the table, so that it sorts by them.
-constexpr std::string_view columns =
+constexpr std::string_view warning_columns =
     "id, type, severity, entity, count, first_seen, last_seen, message, next, status, resolved_at";
 
 template <class Enum>
@@ -70,8 +70,8 @@ Result<Warning> Warnings::raise(const Warning& seen) {
                     "count = count + 1, last_seen = excluded.last_seen, "
                     "message = excluded.message, next = excluded.next, resolved_at = '', "
                     "status = CASE status WHEN {} THEN {} ELSE status END RETURNING {}",
-                    columns, number(WarningStatus::resolved), number(WarningStatus::fresh),
-                    columns),
+                    warning_columns, number(WarningStatus::resolved), number(WarningStatus::fresh),
+                    warning_columns),
         {seen.id, seen.type, number(seen.severity), seen.entity, seen.last_seen, seen.last_seen,
          seen.message, seen.next, number(WarningStatus::fresh)}));
     return to_warning(rows.at(0));
@@ -82,7 +82,7 @@ Result<std::optional<Warning>> Warnings::resolve(std::string_view type, std::str
     return first_of(BERTH_TRY(database_.run(
         fmt::format("UPDATE warnings SET status = ?, resolved_at = ? WHERE type = ? "
                     "AND entity = ? AND resolved_at = '' RETURNING {}",
-                    columns),
+                    warning_columns),
         {number(WarningStatus::resolved), at, std::string(type), std::string(entity)})));
 }
 
@@ -90,21 +90,21 @@ Result<std::vector<Warning>> Warnings::resolve_all(std::string_view entity, cons
     return to_warnings(BERTH_TRY(database_.run(
         fmt::format("UPDATE warnings SET status = ?, resolved_at = ? WHERE entity = ? "
                     "AND resolved_at = '' RETURNING {}",
-                    columns),
+                    warning_columns),
         {number(WarningStatus::resolved), at, std::string(entity)})));
 }
 
 Result<std::optional<Warning>> Warnings::acknowledge(std::string_view id) {
     return first_of(BERTH_TRY(database_.run(
         fmt::format("UPDATE warnings SET status = ? WHERE id = ? AND resolved_at = '' RETURNING {}",
-                    columns),
+                    warning_columns),
         {number(WarningStatus::acknowledged), std::string(id)})));
 }
 
 Result<std::optional<Warning>> Warnings::remove(std::string_view id) {
-    return first_of(BERTH_TRY(
-        database_.run(fmt::format("DELETE FROM warnings WHERE id = ? RETURNING {}", columns),
-                      {std::string(id)})));
+    return first_of(BERTH_TRY(database_.run(
+        fmt::format("DELETE FROM warnings WHERE id = ? RETURNING {}", warning_columns),
+        {std::string(id)})));
 }
 
 Result<std::vector<Warning>> Warnings::expire(const std::string& resolved_by) {
@@ -114,7 +114,7 @@ Result<std::vector<Warning>> Warnings::expire(const std::string& resolved_by) {
         BERTH_TRY(database_.read(fmt::format("SELECT 1 {} LIMIT 1", due), {resolved_by}));
     if (found.empty()) return std::vector<Warning>{};
     return to_warnings(BERTH_TRY(
-        database_.run(fmt::format("DELETE {} RETURNING {}", due, columns), {resolved_by})));
+        database_.run(fmt::format("DELETE {} RETURNING {}", due, warning_columns), {resolved_by})));
 }
 
 Result<std::vector<Warning>> Warnings::trim(std::int64_t kept_max) {
@@ -122,13 +122,13 @@ Result<std::vector<Warning>> Warnings::trim(std::int64_t kept_max) {
         database_.run(fmt::format("DELETE FROM warnings WHERE id IN (SELECT id FROM warnings "
                                   "ORDER BY status DESC, last_seen, rowid "
                                   "LIMIT max(0, (SELECT COUNT(*) FROM warnings) - ?)) RETURNING {}",
-                                  columns),
+                                  warning_columns),
                       {kept_max})));
 }
 
 Result<std::optional<Warning>> Warnings::find(std::string_view id) {
     return first_of(BERTH_TRY(database_.read(
-        fmt::format("SELECT {} FROM warnings WHERE id = ?", columns), {std::string(id)})));
+        fmt::format("SELECT {} FROM warnings WHERE id = ?", warning_columns), {std::string(id)})));
 }
 
 Result<WarningPage> Warnings::list(const WarningFilter& filter) {
@@ -140,7 +140,7 @@ Result<WarningPage> Warnings::list(const WarningFilter& filter) {
         database_.read(fmt::format("WITH matching AS (SELECT * FROM warnings {}) "
                                    "SELECT {}, (SELECT COUNT(*) FROM matching) FROM matching "
                                    "ORDER BY status, severity DESC, last_seen DESC, id LIMIT ?",
-                                   which.text, columns),
+                                   which.text, warning_columns),
                        values));
     WarningPage page{.warnings = to_warnings(rows)};
     if (!rows.empty()) page.total = integer(rows.front().back());

@@ -29,7 +29,7 @@ OperationStatus status_of(store::OperationStatus status) {
     std::unreachable();
 }
 
-OperationSummary to_summary(const operation::State& state) {
+OperationSummary operation_summary(const operation::State& state) {
     const auto& row = state.row;
     OperationSummary out{.id = OperationId::parse(row.id).value(),
                          .tool = row.tool,
@@ -44,7 +44,7 @@ OperationSummary to_summary(const operation::State& state) {
 /// What the runner answers when a call becomes an operation, as the contract's type.
 Operation to_operation(const operation::State& state) {
     const Json json = operation::operation_json(state);
-    auto summary = to_summary(state);
+    auto summary = operation_summary(state);
     Operation out{.id = std::move(summary.id),
                   .tool = std::move(summary.tool),
                   .container = std::move(summary.container),
@@ -73,7 +73,7 @@ Result<OperationList::Output> list(Operations& operations, const OperationList::
                                    const Call& call) {
     OperationList::Output out{.operations = {}, .total = 0};
     for (const auto& state : BERTH_TRY(operations.list(call.caller))) {
-        auto summary = to_summary(state);
+        auto summary = operation_summary(state);
         if (in.status && summary.status != *in.status) continue;
         ++out.total;
         if (static_cast<std::int64_t>(out.operations.size()) < in.limit)

@@ -88,7 +88,7 @@ std::string inside_capability(const std::string& value, std::int64_t uid_base) {
     return inside;
 }
 
-std::unexpected<Error> refused(std::string_view name) {
+std::unexpected<Error> unknown_attribute(std::string_view name) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("an attribute in it is not one that a container's files have ({})",
                             name.size() < 64 ? name : name.substr(0, 64)));
@@ -125,12 +125,12 @@ Result<std::string> outside_attribute(std::string_view name, const std::string& 
                                       std::int64_t uid_base) {
     if (name.starts_with("user.") && name.size() > 5 && name.size() < 256 && !name.contains('\0'))
         return value;
-    if (!is_printable(name)) return refused("?");
+    if (!is_printable(name)) return unknown_attribute("?");
     if (name == opaque && value == "y") return value;
     if (name == capability && is_capability(value)) {
         const bool named = value.size() == capability_3_bytes;
         const std::int64_t root = named ? word_at(value, capability_2_bytes) : 0;
-        if (root >= ids_per_container) return refused(name);
+        if (root >= ids_per_container) return unknown_attribute(name);
         std::string outside = value;
         outside.resize(capability_3_bytes);
         put_word(outside, 0, version_3 | (word_at(value, 0) & flags_mask));
@@ -145,7 +145,7 @@ Result<std::string> outside_attribute(std::string_view name, const std::string& 
         });
         if (inside) return outside;
     }
-    return refused(name);
+    return unknown_attribute(name);
 }
 
 }  // namespace berth::transfer

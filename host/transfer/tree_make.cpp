@@ -22,7 +22,7 @@ namespace {
 constexpr std::int64_t block_bytes = 512;  // what st_blocks counts
 const std::string self = ".";
 
-std::unexpected<Error> failed(std::string_view doing, const std::string& path) {
+std::unexpected<Error> make_failed(std::string_view doing, const std::string& path) {
     return fail(system_error(fmt::format("{} '/{}'", doing, path), errno));
 }
 
@@ -49,9 +49,9 @@ Result<> TreeMaker::begin_layer(std::size_t layer) {
     BERTH_TRY(finish());
     const auto path = top_ / std::to_string(layer);
     // Only root comes by until each file has its owner and its mode.
-    if (::mkdir(path.c_str(), 0700) != 0) return failed("make the layer", path.string());
+    if (::mkdir(path.c_str(), 0700) != 0) return make_failed("make the layer", path.string());
     root_ = Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!root_) return failed("open the layer", path.string());
+    if (!root_) return make_failed("open the layer", path.string());
     bytes_.push_back(0);
     return {};
 }
@@ -63,7 +63,7 @@ Result<> TreeMaker::leave_all_but(const std::string& directory) {
         const Entry left = std::move(open_.back());
         open_.pop_back();
         const Fd opened = open_below(root_, left.path, O_RDONLY | O_DIRECTORY);
-        if (!opened) return failed("open", left.path);
+        if (!opened) return make_failed("open", left.path);
         BERTH_TRY(describe(opened, self, left));
     }
     return {};
@@ -74,7 +74,7 @@ Result<> TreeMaker::enter(const std::string& directory) {
     if (parent_ && parent_path_ == directory) return {};
     parent_ = open_below(root_, directory, O_RDONLY | O_DIRECTORY);
     parent_path_ = directory;
-    return parent_ ? Result<>() : failed("open", directory);
+    return parent_ ? Result<>() : make_failed("open", directory);
 }
 
 Result<> TreeMaker::begin(std::size_t layer, const Entry& entry) {
@@ -95,22 +95,22 @@ Result<> TreeMaker::make(const std::string& name) {
         case Kind::file:
             file_ = Fd(::openat(at, name.c_str(),
                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-            return file_ ? Result<>() : failed("make", entry_.path);
+            return file_ ? Result<>() : make_failed("make", entry_.path);
         case Kind::directory:
-            if (::mkdirat(at, name.c_str(), 0700) != 0) return failed("make", entry_.path);
+            if (::mkdirat(at, name.c_str(), 0700) != 0) return make_failed("make", entry_.path);
             open_.push_back(entry_);
             return {};
         case Kind::symbolic_link:
             if (::symlinkat(entry_.target.c_str(), at, name.c_str()) == 0) return {};
-            return failed("make", entry_.path);
+            return make_failed("make", entry_.path);
         case Kind::hard_link:
             return link(name);
         case Kind::fifo:
             if (::mknodat(at, name.c_str(), S_IFIFO | 0600, 0) == 0) return {};
-            return failed("make", entry_.path);
+            return make_failed("make", entry_.path);
         case Kind::whiteout:
             if (::mknodat(at, name.c_str(), S_IFCHR | 0600, makedev(0, 0)) == 0) return {};
-            return failed("make", entry_.path);
+            return make_failed("make", entry_.path);
     }
     std::unreachable();
 }
@@ -123,7 +123,7 @@ Result<> TreeMaker::link(const std::string& name) {
         S_ISDIR(status.st_mode))
         return fail(ErrorCode::invalid_argument, "a hard link in it leads to nothing");
     if (::linkat(target.get(), first.c_str(), parent_.get(), name.c_str(), 0) != 0)
-        return failed("link", entry_.path);
+        return make_failed("link", entry_.path);
     return {};
 }
 
@@ -132,7 +132,7 @@ Result<> TreeMaker::content(std::int64_t offset, std::string_view bytes) {
         if (cancelled_.stop_requested()) return fail(ErrorCode::unavailable, "was cancelled");
         const auto wrote = ::pwrite(file_.get(), bytes.data(), bytes.size(), offset);
         if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) return failed("write", entry_.path);
+        if (wrote <= 0) return make_failed("write", entry_.path);
         bytes.remove_prefix(static_cast<std::size_t>(wrote));
         offset += wrote;
     }
@@ -143,7 +143,7 @@ Result<> TreeMaker::end() {
     if (entry_.kind == Kind::directory || entry_.kind == Kind::hard_link) return {};
     if (entry_.kind == Kind::file) {
         const Fd file = std::move(file_);
-        if (::ftruncate(file.get(), entry_.size) != 0) return failed("write", entry_.path);
+        if (::ftruncate(file.get(), entry_.size) != 0) return make_failed("write", entry_.path);
     }
     return describe(parent_, name_of(entry_.path), entry_);
 }
@@ -161,24 +161,24 @@ Result<> TreeMaker::finish() {
 Result<> TreeMaker::describe(const Fd& directory, const std::string& name, const Entry& entry) {
     if (::fchownat(directory.get(), name.c_str(), static_cast<uid_t>(uid_base_ + entry.uid),
                    static_cast<gid_t>(uid_base_ + entry.gid), AT_SYMLINK_NOFOLLOW) != 0)
-        return failed("give an owner to", entry.path);
+        return make_failed("give an owner to", entry.path);
     if (entry.kind != Kind::symbolic_link &&
         ::fchmodat(directory.get(), name.c_str(), entry.mode, 0) != 0)
-        return failed("give a mode to", entry.path);
+        return make_failed("give a mode to", entry.path);
     const auto place = fmt::format("/proc/self/fd/{}/{}", directory.get(), name);
     for (const auto& [attribute, inside] : entry.attributes) {
         const auto value = BERTH_TRY(outside_attribute(attribute, inside, uid_base_));
         if (::lsetxattr(place.c_str(), attribute.c_str(), value.data(), value.size(), 0) != 0)
-            return failed(fmt::format("give the attribute {} to", attribute), entry.path);
+            return make_failed(fmt::format("give the attribute {} to", attribute), entry.path);
     }
     const timespec modified{.tv_sec = entry.modified.seconds,
                             .tv_nsec = entry.modified.nanoseconds};
     const std::array times{modified, modified};
     if (::utimensat(directory.get(), name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
-        return failed("give times to", entry.path);
+        return make_failed("give times to", entry.path);
     struct stat status{};
     if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return failed("look at", entry.path);
+        return make_failed("look at", entry.path);
     bytes_.back() += status.st_blocks * block_bytes;
     return {};
 }

@@ -31,7 +31,7 @@ struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { (void)::closedir(directory); }
 };
 
-std::unexpected<Error> failed(std::string_view doing, const std::string& path) {
+std::unexpected<Error> walk_failed(std::string_view doing, const std::string& path) {
     return fail(system_error(fmt::format("{} '/{}'", doing, path), errno));
 }
 
@@ -55,7 +55,7 @@ public:
 
     Result<> run() {
         struct stat status{};
-        if (::fstat(root_.get(), &status) != 0) return failed("look at", "");
+        if (::fstat(root_.get(), &status) != 0) return walk_failed("look at", "");
         BERTH_TRY(visit_of(root_, ".", "", status));
         BERTH_TRY(enter(""));
         while (!open_.empty()) {
@@ -82,14 +82,14 @@ private:
         const int again = directory ? ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0) : -1;
         const std::unique_ptr<DIR, CloseDirectory> listing(again < 0 ? nullptr
                                                                      : ::fdopendir(again));
-        if (!listing) return failed("open", path);
+        if (!listing) return walk_failed("open", path);
         Open open{.path = path, .names = {}};
         errno = 0;
         while (const dirent* entry = ::readdir(listing.get())) {
             const std::string_view name = entry->d_name;
             if (name != "." && name != "..") open.names.emplace_back(name);
         }
-        if (errno != 0) return failed("list", path);
+        if (errno != 0) return walk_failed("list", path);
         std::ranges::sort(open.names, std::greater{});
         open_.push_back(std::move(open));
         return {};
@@ -101,11 +101,11 @@ private:
             directory_ = open_below(root_, parent);
             directory_path_ = parent;
         }
-        if (!directory_) return failed("open", parent);
+        if (!directory_) return walk_failed("open", parent);
         const auto path = parent.empty() ? name : parent + "/" + name;
         struct stat status{};
         if (::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-            return failed("look at", path);
+            return walk_failed("look at", path);
         if (S_ISSOCK(status.st_mode)) return {};
         BERTH_TRY(visit_of(directory_, name, path, status));
         return S_ISDIR(status.st_mode) ? enter(path) : Result<>();
@@ -135,14 +135,14 @@ private:
             std::array<char, PATH_MAX> target{};
             const auto length =
                 ::readlinkat(directory.get(), name.c_str(), target.data(), target.size());
-            if (length < 0) return failed("read", path);
+            if (length < 0) return walk_failed("read", path);
             entry.target.assign(target.data(), static_cast<std::size_t>(length));
         }
         BERTH_TRY(add_attributes(directory, name, entry));
         if (entry.kind != Kind::file || status.st_size == 0) return visit_(entry, Fd());
         const Fd file(::openat(directory.get(), name.c_str(),
                                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
-        if (!file) return failed("open", path);
+        if (!file) return walk_failed("open", path);
         entry.size = status.st_size;
         BERTH_TRY(add_extents(file, entry));
         return visit_(entry, file);
@@ -164,7 +164,7 @@ private:
             const off_t data = ::lseek(file.get(), at, SEEK_DATA);
             if (data < 0 && errno == ENXIO) break;  // a hole to the end
             off_t end = data < 0 ? -1 : ::lseek(file.get(), data, SEEK_HOLE);
-            if (end < 0) return failed("look for holes in", entry.path);
+            if (end < 0) return walk_failed("look for holes in", entry.path);
             if (entry.extents.size() + 1 == extents_max) end = entry.size;
             entry.extents.push_back({.offset = data, .bytes = std::min(end, entry.size) - data});
             at = end;
@@ -177,14 +177,14 @@ private:
         names_.resize(XATTR_LIST_MAX);
         const auto length = ::llistxattr(place.c_str(), names_.data(), names_.size());
         if (length < 0 && errno == EOPNOTSUPP) return {};
-        if (length < 0) return failed("list the attributes of", entry.path);
+        if (length < 0) return walk_failed("list the attributes of", entry.path);
         for (std::size_t at = 0; at < static_cast<std::size_t>(length);) {
             const std::string attribute(names_.data() + at);
             at += attribute.size() + 1;
             value_.resize(XATTR_SIZE_MAX);
             const auto size =
                 ::lgetxattr(place.c_str(), attribute.c_str(), value_.data(), value_.size());
-            if (size < 0) return failed("read an attribute of", entry.path);
+            if (size < 0) return walk_failed("read an attribute of", entry.path);
             const std::string value(value_.data(), static_cast<std::size_t>(size));
             auto inside = inside_attribute(attribute, value, uid_base_);
             if (!inside) return fail(std::move(inside).error().in("/" + entry.path));
@@ -209,7 +209,7 @@ private:
 Result<> walk_tree(const std::filesystem::path& tree, std::int64_t uid_base,
                    const std::stop_token& cancelled, const EntryVisit& visit) {
     Fd root(::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!root) return failed("open", tree.string());
+    if (!root) return walk_failed("open", tree.string());
     return TreeWalk(std::move(root), uid_base, cancelled, visit).run();
 }
 
@@ -223,7 +223,7 @@ Result<> read_extents(const Entry& entry, const Fd& file, const std::stop_token&
                 std::min(static_cast<std::size_t>(extent.bytes - done), piece.size());
             const auto got = ::pread(file.get(), piece.data(), wanted, extent.offset + done);
             if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return failed("read", entry.path);
+            if (got < 0) return walk_failed("read", entry.path);
             if (got == 0)
                 return fail(ErrorCode::internal,
                             fmt::format("'/{}' became shorter while it was read", entry.path));

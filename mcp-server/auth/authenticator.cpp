@@ -15,12 +15,12 @@ namespace {
 constexpr std::string_view well_known = "/.well-known/oauth-protected-resource";
 constexpr std::string_view bearer = "bearer";
 
-char lower(char c) {
+char lower_case(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
 bool equal_without_case(std::string_view one, std::string_view other) {
-    return std::ranges::equal(one, other, {}, lower, lower);
+    return std::ranges::equal(one, other, {}, lower_case, lower_case);
 }
 
 /// b64token of RFC 6750 section 2.1.
@@ -36,10 +36,10 @@ std::string without_escapes(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size(); ++at) {
         unsigned int byte = 0;
-        const std::string_view digits = text[at] == '%' ? text.substr(at + 1, 2) : "";
-        const char* const last = digits.data() + digits.size();
+        const std::string_view pair = text[at] == '%' ? text.substr(at + 1, 2) : "";
+        const char* const last = pair.data() + pair.size();
         const bool escaped =
-            digits.size() == 2 && std::from_chars(digits.data(), last, byte, 16).ptr == last;
+            pair.size() == 2 && std::from_chars(pair.data(), last, byte, 16).ptr == last;
         out += escaped ? static_cast<char>(byte) : text[at];
         if (escaped) at += 2;
     }

@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t sha256_bytes = 32;
 
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 }  // namespace
 
 std::string encode_base64url(std::string_view bytes) {

@@ -10,6 +10,11 @@
 
 namespace berth::auth {
 
+/// The same bytes, as OpenSSL calls them.
+[[nodiscard]] inline const unsigned char* bytes_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+
 /// Base64url without padding (RFC 4648 section 5, as RFC 7515 uses it).
 [[nodiscard]] std::string encode_base64url(std::string_view bytes);
 /// Strict: one text for each byte string, so no padding, no line breaks and no bits left over.

@@ -49,10 +49,6 @@ constexpr std::size_t kid_bytes_max = 256;
 /// Larger public exponents only make verifying slow.
 constexpr int rsa_exponent_bits_max = 33;
 
-const unsigned char* bytes_of(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 /// OpenSSL keeps a queue of errors for each thread; nobody here reads it.
 struct ForgetErrors {
     ForgetErrors() = default;

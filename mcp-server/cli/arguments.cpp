@@ -14,8 +14,6 @@
 namespace berth::cli {
 namespace {
 
-using Words = std::vector<std::string>;
-
 constexpr std::size_t input_bytes_max = 4 * 1024 * 1024;  // more than any field may have
 
 Result<Json> read_integer(std::string_view text) {

@@ -15,8 +15,6 @@
 namespace berth::cli {
 namespace {
 
-using Words = std::vector<std::string>;
-
 /// A candidate ends up on a command line, so a daemon's word that a shell could read as more than a
 /// word is no candidate.
 constexpr std::string_view word_characters =
@@ -66,7 +64,7 @@ const std::vector<Slot>& global_options() {
     return all;
 }
 
-Words client_names() {
+Words client_choices() {
     Words names;
     for (const auto& client : clients::all_clients()) names.emplace_back(client.name);
     return names;
@@ -76,7 +74,7 @@ Words client_names() {
 std::vector<Slot> mcp_options(std::size_t count) {
     std::vector<Slot> all{
         {.name = "--name", .about = "What the client calls the server"},
-        {.name = "--client", .about = "The MCP client", .values = client_names()},
+        {.name = "--client", .about = "The MCP client", .values = client_choices()},
         {.name = "--scope", .about = "Everywhere, or here", .values = {"user", "project"}},
         {.name = "--dry-run", .about = "Show the change", .takes_value = false},
         {.name = "--stdio", .about = "The client starts berth-mcp", .takes_value = false},
@@ -149,7 +147,7 @@ Grammar grammar_of(const Verb& verb) {
 }
 
 /// What the words in front of the typed one have led to.
-struct Place {
+struct Cursor {
     Words verb;                  // its first words, two at most
     std::optional<Grammar> of;   // when the verb is known
     const Slot* open = nullptr;  // an option that waits for its value
@@ -158,7 +156,7 @@ struct Place {
     std::string socket = {};
 };
 
-const Slot* find_option(const Place& place, std::string_view name) {
+const Slot* find_option(const Cursor& place, std::string_view name) {
     const auto among = [name](const std::vector<Slot>& slots) {
         const auto found = std::ranges::find(slots, name, &Slot::name);
         return found == slots.end() ? nullptr : &*found;
@@ -167,12 +165,12 @@ const Slot* find_option(const Place& place, std::string_view name) {
     return global != nullptr || !place.of ? global : among(place.of->options);
 }
 
-bool command_began(const Place& place) {
+bool command_began(const Cursor& place) {
     return place.of && place.of->command_follows &&
            place.positionals >= place.of->positionals.size();
 }
 
-void find_grammar(Place& place) {
+void find_grammar(Cursor& place) {
     const auto own = own_verbs().find(place.verb[0] + " " + place.verb[1]);
     const auto* tool = find_verb(place.verb[0], place.verb[1]);
     if (own != own_verbs().end()) {
@@ -184,7 +182,7 @@ void find_grammar(Place& place) {
     }
 }
 
-void step(Place& place, const std::string& word) {
+void step(Cursor& place, const std::string& word) {
     if (place.open != nullptr) {
         if (place.open->name == "--socket") place.socket = word;
         place.open = nullptr;
@@ -216,8 +214,8 @@ void join_equals(Words& words) {
     }
 }
 
-Place place_of(const Words& words) {
-    Place place;
+Cursor place_of(const Words& words) {
+    Cursor place;
     for (std::size_t at = 0; at + 1 < words.size(); ++at) step(place, words[at]);
     return place;
 }
@@ -272,7 +270,7 @@ private:
     Completions found_;
 };
 
-void add_verbs(const Place& place, Answer& answer) {
+void add_verbs(const Cursor& place, Answer& answer) {
     const bool first = place.verb.empty();
     for (const auto& tool : tool_catalogue()) {
         const auto verb = verb_of(tool);
@@ -292,7 +290,7 @@ void add_verbs(const Place& place, Answer& answer) {
     }
 }
 
-void add_options(const Place& place, Answer& answer) {
+void add_options(const Cursor& place, Answer& answer) {
     if (place.of) {
         for (const auto& option : place.of->options) answer.add(option.name, option.about);
     }

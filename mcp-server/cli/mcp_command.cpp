@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using clients::Scope;
 
 constexpr std::size_t name_characters_max = 40;
-constexpr std::string_view name_characters =
+constexpr std::string_view entry_name_characters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 std::string client_names() {
@@ -31,7 +31,7 @@ std::string client_names() {
 
 Result<> check_name(const std::string& name) {
     if (!name.empty() && name.size() <= name_characters_max &&
-        name.find_first_not_of(name_characters) == std::string::npos) {
+        name.find_first_not_of(entry_name_characters) == std::string::npos) {
         return {};
     }
     return fail(ErrorCode::invalid_argument,
@@ -47,13 +47,13 @@ Result<> check_url(const std::string& url) {
                     .next("berth mcp install --url http://127.0.0.1:7420/mcp --client ..."));
 }
 
-struct Given {
+struct GivenOptions {
     std::string client;
     std::string scope = "user";
     bool stdio = false;
 };
 
-void add_options(CLI::App& app, McpCommand& command, Given& given) {
+void add_options(CLI::App& app, McpCommand& command, GivenOptions& given) {
     app.add_option("--name", command.wanted.name, "What the client calls the server")
         ->type_name("NAME");
     if (command.verb == McpCommand::Verb::list) return;
@@ -70,7 +70,7 @@ void add_options(CLI::App& app, McpCommand& command, Given& given) {
     app.add_flag("--force", command.force, "Replace another entry of that name");
 }
 
-Result<> check(const Given& given, McpCommand& command) {
+Result<> check(const GivenOptions& given, McpCommand& command) {
     BERTH_TRY(check_name(command.wanted.name));
     if (command.verb == McpCommand::Verb::list) return {};
     command.wanted.client = clients::find_client(given.client);
@@ -156,7 +156,7 @@ Result<McpCommand> read_mcp_command(Words words, CommandLine& line, std::string&
                  : verb == "uninstall" ? "Takes berth out of an MCP client's configuration"
                                        : "Shows which MCP clients have berth",
                  "berth " + name);
-    Given given;
+    GivenOptions given;
     add_options(app, command, given);
     add_globals(app, line);
     BERTH_TRY(parse(app, {words.begin() + 1, words.end()}, name, printed));

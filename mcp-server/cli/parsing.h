@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mcp-server/cli/command_line.h"
+#include "mcp-server/cli/verbs.h"
 
 #include <string>
 #include <string_view>
@@ -13,8 +14,6 @@ class App;
 }
 
 namespace berth::cli {
-
-using Words = std::vector<std::string>;
 
 [[nodiscard]] std::string help_hint(std::string_view verb);
 

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view known_hosts_default = "~/.ssh/berth_known_hosts";
-constexpr mode_t private_mode = 0600;
+constexpr mode_t config_mode = 0600;
 
 struct Place {
     fs::path directory;
@@ -56,7 +56,7 @@ std::string replaced(std::string text, std::string_view from, const std::string&
 Result<> put_first(const fs::path& config, const std::string& line) {
     std::error_code missing;
     const auto file = fs::canonical(config, missing);
-    if (missing) return write_file_atomically(config, line + "\n", {.mode = private_mode});
+    if (missing) return write_file_atomically(config, line + "\n", {.mode = config_mode});
     const auto old = BERTH_TRY(read_file(file));
     if (old == line || old.starts_with(line + "\n")) return {};
     const auto mode = static_cast<mode_t>(fs::status(file, missing).permissions()) & 0777;
@@ -83,8 +83,8 @@ Result<Json> sync_ssh_config(const SshConfigSync& wanted, Invoker& berthd) {
     const auto known_hosts = place.directory / "berth_known_hosts";
     if (!place.standard) entries = replaced(entries, known_hosts_default, quoted(known_hosts));
     BERTH_TRY(make_directories(place.directory, 0700));
-    BERTH_TRY(write_file_atomically(known_hosts, pinned, {.mode = private_mode}));
-    BERTH_TRY(write_file_atomically(config, entries, {.mode = private_mode}));
+    BERTH_TRY(write_file_atomically(known_hosts, pinned, {.mode = config_mode}));
+    BERTH_TRY(write_file_atomically(config, entries, {.mode = config_mode}));
 
     Json wrote{{"config", config.native()}, {"known_hosts", known_hosts.native()}};
     if (wanted.include) {

@@ -22,7 +22,6 @@ std::string quoted(const Json& value) {
 }  // namespace
 
 Verb verb_of(const ToolSpec& tool) {
-    using Words = std::vector<std::string>;
     // Both texts are ours, checked when they were generated.
     const auto cli = Json::parse(tool.cli);
     const auto schema = Json::parse(tool.input_schema);

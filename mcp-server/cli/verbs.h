@@ -11,6 +11,8 @@
 
 namespace berth::cli {
 
+using Words = std::vector<std::string>;
+
 struct Verb {
     std::string first;
     std::string second;

@@ -17,8 +17,6 @@ namespace fs = std::filesystem;
 
 /// Claude Code keeps its history in its file, which grows to some megabytes.
 constexpr std::size_t config_bytes_max = 16 * 1024 * 1024;
-constexpr mode_t private_file = 0600;
-constexpr mode_t private_directory = 0700;
 constexpr mode_t shared_file = 0644;
 constexpr mode_t shared_directory = 0755;
 constexpr mode_t permission_bits = 07777;

@@ -10,7 +10,6 @@
 namespace berth::clients {
 namespace {
 
-constexpr std::string_view blanks = " \t\r\n";
 constexpr std::string_view indent_default = "  ";
 
 std::string eol_of(std::string_view text) {

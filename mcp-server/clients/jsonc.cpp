@@ -9,7 +9,6 @@ namespace berth::clients {
 namespace {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-constexpr std::string_view blanks = " \t\r\n";
 
 /// Puts blanks in place of what JSON does not know, byte for byte.
 class Blanker {

@@ -13,6 +13,9 @@
 
 namespace berth::clients {
 
+/// The white space of JSON.
+inline constexpr std::string_view blanks = " \t\r\n";
+
 /// Where a member of an object stands in the text.
 struct Member {
     std::string key = {};

@@ -12,8 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t ledger_bytes_max = 4 * 1024 * 1024;
-constexpr mode_t private_file = 0600;
-constexpr mode_t private_directory = 0700;
 constexpr const char* file_name = "mcp-clients.json";
 
 std::vector<std::string> texts_in(const Json& object, const char* key) {

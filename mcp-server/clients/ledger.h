@@ -7,12 +7,18 @@
 #include "mcp-server/clients/undo.h"
 #include "tools-schema/contract/json.h"
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace berth::clients {
+
+/// What only its owner may read: it may hold tokens.
+inline constexpr mode_t private_file = 0600;
+inline constexpr mode_t private_directory = 0700;
 
 struct Record {
     std::string file;

@@ -13,8 +13,6 @@
 namespace berth::clients {
 namespace {
 
-constexpr std::string_view blanks = " \t\r\n";
-
 Json to_json(const toml::node& node) {
     if (const auto* table = node.as_table()) {
         Json object = Json::object();

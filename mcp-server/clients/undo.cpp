@@ -17,7 +17,7 @@ bool in_character(std::string_view text, std::size_t at) {
 
 using Lines = std::vector<std::string_view>;
 
-Lines lines_of(std::string_view text) {
+Lines cut_lines(std::string_view text) {
     Lines lines;
     while (!text.empty()) {
         const auto end = std::min(text.find('\n'), text.size() - 1) + 1;
@@ -70,8 +70,8 @@ std::optional<std::string> undone(const Edit& edit, std::string_view text) {
 std::string unified_diff(std::string_view name_before, std::string_view before,
                          std::string_view name_after, std::string_view after) {
     if (before == after) return "";
-    const auto old_lines = lines_of(before);
-    const auto new_lines = lines_of(after);
+    const auto old_lines = cut_lines(before);
+    const auto new_lines = cut_lines(after);
     const auto shorter = std::min(old_lines.size(), new_lines.size());
     std::size_t front = 0;
     while (front < shorter && old_lines[front] == new_lines[front]) ++front;

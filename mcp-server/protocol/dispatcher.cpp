@@ -3,6 +3,7 @@
 
 #include "mcp-server/jsonrpc/error_object.h"
 #include "mcp-server/protocol/circumstances.h"
+#include "mcp-server/protocol/results.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,6 @@ using jsonrpc::error_text;
 namespace {
 
 /// Neither the tools nor what discover says change while the process runs.
-constexpr int unchanging_ttl_ms = 300'000;
 constexpr const char* server_info_key = "io.modelcontextprotocol/serverInfo";
 
 Outcome refused(const std::optional<jsonrpc::Id>& id, const Fault& fault) {

@@ -2,13 +2,13 @@
 // The methods about resources, prompts and completions.
 #include "mcp-server/jsonrpc/error_object.h"
 #include "mcp-server/protocol/dispatcher.h"
+#include "mcp-server/protocol/results.h"
 
 #include <fmt/format.h>
 
 namespace berth::mcp {
 namespace {
 
-constexpr int unchanging_ttl_ms = 300'000;
 /// The most values that the protocol lets a completion have.
 constexpr std::size_t completions_max = 100;
 
@@ -33,11 +33,6 @@ std::expected<std::string, Fault> text_param(const Json& params, const char* nam
         return invalid_params(fmt::format("{} must be a string", name));
     }
     return value->get<std::string>();
-}
-
-Fault to_fault(const Refusal& refusal) {
-    if (const auto* fault = std::get_if<Fault>(&refusal)) return *fault;
-    return Fault{.error = jsonrpc::to_rpc_error(std::get<Error>(refusal))};
 }
 
 /// A resource that is not there is a wrong parameter; older revisions had a code for it.

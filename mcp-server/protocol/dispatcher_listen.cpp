@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // subscriptions/listen: what a modern client wants to hear of.
 #include "mcp-server/protocol/dispatcher.h"
+#include "mcp-server/protocol/results.h"
 
 #include <fmt/format.h>
 
 namespace berth::mcp {
 namespace {
-
-constexpr const char* subscription_key = "io.modelcontextprotocol/subscriptionId";
 
 std::expected<bool, Fault> flag(const Json& filter, const char* name) {
     const Json* value = member(filter, name);

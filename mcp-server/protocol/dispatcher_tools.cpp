@@ -40,11 +40,6 @@ DataAnswer to_data(ToolAnswer answer, Era era) {
     return created;
 }
 
-Fault to_fault(const Refusal& refusal) {
-    if (const auto* fault = std::get_if<Fault>(&refusal)) return *fault;
-    return Fault{.error = jsonrpc::to_rpc_error(std::get<Error>(refusal))};
-}
-
 /// For a name that is no tool: the one that may be meant, of those that may be called.
 std::unexpected<Fault> unknown(const std::string& tool, std::span<const ToolEntry> tools,
                                const Client& client) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/protocol/hub.h"
 
+#include "mcp-server/protocol/results.h"
+
 #include <fmt/format.h>
 
 #include <vector>
 
 namespace berth::mcp {
 namespace {
-
-constexpr const char* subscription_key = "io.modelcontextprotocol/subscriptionId";
 
 Json to_json(const std::optional<jsonrpc::Id>& id) {
     if (!id) return nullptr;

@@ -17,6 +17,11 @@ Json rpc_error_members(const jsonrpc::RpcError& error) {
 
 }  // namespace
 
+Fault to_fault(const Refusal& refusal) {
+    if (const auto* fault = std::get_if<Fault>(&refusal)) return *fault;
+    return Fault{.error = jsonrpc::to_rpc_error(std::get<Error>(refusal))};
+}
+
 Json text_block(std::string text) {
     return {{"type", "text"}, {"text", std::move(text)}};
 }

@@ -6,6 +6,14 @@
 
 namespace berth::mcp {
 
+/// How long clients may keep what changes only with the program.
+inline constexpr int unchanging_ttl_ms = 300'000;
+/// Names in _meta the subscription that a notification belongs to.
+inline constexpr const char* subscription_key = "io.modelcontextprotocol/subscriptionId";
+
+/// What a refusal is on the wire: a tool's own error becomes an error of the protocol.
+[[nodiscard]] Fault to_fault(const Refusal& refusal);
+
 [[nodiscard]] Json text_block(std::string text);
 
 /// content, and structuredContent where there is one.

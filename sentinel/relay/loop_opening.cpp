@@ -21,10 +21,6 @@ namespace {
 constexpr int drains_max = 16;
 constexpr std::int64_t tell_every_ms = 1000;
 
-bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
-}
-
 template <class Ask>
 SocketAddress ask_address(Ask ask, const Fd& socket) {
     KernelAddress address;
@@ -33,7 +29,7 @@ SocketAddress ask_address(Ask ask, const Fd& socket) {
 }
 
 /// As the listening sockets' options, which accepted ones have.
-void prepare(const Fd& socket) {
+void prepare_primary(const Fd& socket) {
     constexpr int on = 1;
     constexpr int idle_seconds = 90;
     (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -138,7 +134,7 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
-    prepare(primary.socket);
+    prepare_primary(primary.socket);
     transfer_.add_bytes(Flow::from_client, said.size());
     std::string_view first = said;
     std::string with_header;

@@ -12,10 +12,6 @@ namespace {
 
 constexpr unsigned splice_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
-bool would_block() {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
-}
-
 }  // namespace
 
 Progress Transfer::carry(Connection& connection, Side& from, Side& to) {

@@ -9,12 +9,18 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 
 namespace berth::sentinel {
+
+/// Whether the last call on a non-blocking socket had nothing to do.
+[[nodiscard]] inline bool would_block() {
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
 
 enum class Progress : std::uint8_t {
     waiting,  // for a socket

@@ -11,7 +11,7 @@ constexpr std::size_t bytes_per_token = 4;
 
 enum class Kind : std::uint8_t { letters, digits, space, punctuation, other };
 
-Kind kind_of(char c) {
+Kind token_kind(char c) {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return Kind::letters;
     if (c >= '0' && c <= '9') return Kind::digits;
     if (c == ' ' || c == '\n' || c == '\t' || c == '\r') return Kind::space;
@@ -41,9 +41,9 @@ std::size_t pieces_of(Kind kind, std::size_t length) {
 std::size_t approximate_tokens(std::string_view json_text) {
     std::size_t pieces = 0;
     for (std::size_t begin = 0; begin < json_text.size();) {
-        const auto kind = kind_of(json_text[begin]);
+        const auto kind = token_kind(json_text[begin]);
         auto end = begin + 1;
-        while (end < json_text.size() && kind_of(json_text[end]) == kind) ++end;
+        while (end < json_text.size() && token_kind(json_text[end]) == kind) ++end;
         pieces += pieces_of(kind, end - begin);
         begin = end;
     }

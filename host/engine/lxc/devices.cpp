@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t directory_mode = 0710;  // the container's group passes through, and no one else
-constexpr std::string_view prefix = "/dev/";
+constexpr std::string_view dev_prefix = "/dev/";
 
 dev_t number_of(const Device& device) {
     return makedev(device.major, device.minor);
@@ -110,7 +110,7 @@ Result<> DeviceNodes::make(std::span<const Device> devices, std::int64_t uid_bas
 
 Result<> DeviceNodes::add(const Device& device, std::int64_t uid_base) const {
     const auto plain = fs::path(device.path).lexically_normal().string();
-    if (!device.path.starts_with(prefix) || plain != device.path || device.path == prefix) {
+    if (!device.path.starts_with(dev_prefix) || plain != device.path || device.path == dev_prefix) {
         return fail(make_error(ErrorCode::invalid_argument,
                                fmt::format("'{}' is no place for a device", device.path))
                         .next("have it below /dev"));

@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/subprocess.h"
+#include "host/engine/lxc/disk_use.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,7 +27,6 @@ constexpr std::int64_t room_to_grow = 4;              // times the first limit
 constexpr std::int64_t made_for_bytes_min = 1 << 30;  // a small one may become an ordinary one
 constexpr std::int64_t own_share = 8;  // less than an eighth of a file is ext4's own tables
 constexpr mode_t root_only = 0700;
-constexpr std::int64_t stat_block_bytes = 512;
 constexpr int free_device_attempts_max = 64;  // others take loop devices too
 constexpr const char* mount_options = "discard,noinit_itable,errors=remount-ro";
 

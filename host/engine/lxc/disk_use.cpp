@@ -14,7 +14,6 @@
 namespace berth::engine {
 namespace {
 
-constexpr std::int64_t stat_block_bytes = 512;
 constexpr int depth_max = 512;  // of directories, each of which is a descriptor while it is read
 
 class Counter {

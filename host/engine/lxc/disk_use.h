@@ -5,9 +5,13 @@
 #include "host/engine/container_engine.h"
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 
 namespace berth::engine {
+
+/// What `st_blocks` counts, on every file system.
+inline constexpr std::int64_t stat_block_bytes = 512;
 
 /// Counts the blocks of everything in `tree`, a file with several names once, without following
 /// links or crossing into other file systems. What is not counted after `time_max` is missing, and

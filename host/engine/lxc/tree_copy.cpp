@@ -43,7 +43,7 @@ struct CloseDirectory {
     void operator()(DIR* directory) const noexcept { (void)::closedir(directory); }
 };
 
-Error failed(std::string_view doing, const std::string& path) {
+Error copy_failed(std::string_view doing, const std::string& path) {
     return system_error(fmt::format("{} '{}'", doing, path), errno);
 }
 
@@ -102,11 +102,11 @@ private:
 
     Result<> copy_directory(const std::string& path) {
         const Fd from = open_below(from_, path);
-        if (!from) return fail(failed("open", path));
+        if (!from) return fail(copy_failed("open", path));
         const Fd to = open_below(to_, path);
-        if (!to) return fail(failed("open the copy of", path));
+        if (!to) return fail(copy_failed("open the copy of", path));
         struct stat status{};
-        if (::fstat(from.get(), &status) != 0) return fail(failed("look at", path));
+        if (::fstat(from.get(), &status) != 0) return fail(copy_failed("look at", path));
         BERTH_TRY(copy_entries(from, to, path));
         // Last of all, because every new entry touches its directory and inherits its rules.
         BERTH_TRY(copy_attributes(
@@ -118,13 +118,13 @@ private:
         const int again = ::openat(from.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const std::unique_ptr<DIR, CloseDirectory> listing(again < 0 ? nullptr
                                                                      : ::fdopendir(again));
-        if (!listing) return fail(failed("list", path));
+        if (!listing) return fail(copy_failed("list", path));
         for (errno = 0; const dirent* entry = ::readdir(listing.get()); errno = 0) {
             const std::string name = entry->d_name;
             if (name == "." || name == "..") continue;
             BERTH_TRY(copy_entry(from, to, name, path == "." ? name : path + "/" + name));
         }
-        if (errno != 0) return fail(failed("list", path));
+        if (errno != 0) return fail(copy_failed("list", path));
         return {};
     }
 
@@ -134,9 +134,10 @@ private:
         BERTH_TRY(within_bounds());
         struct stat status{};
         if (::fstatat(from.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-            return fail(failed("look at", path));
+            return fail(copy_failed("look at", path));
         if (S_ISDIR(status.st_mode)) {
-            if (::mkdirat(to.get(), name.c_str(), 0700) != 0) return fail(failed("copy", path));
+            if (::mkdirat(to.get(), name.c_str(), 0700) != 0)
+                return fail(copy_failed("copy", path));
             directories_.push_back(path);
             return {};
         }
@@ -145,7 +146,7 @@ private:
                 links_.try_emplace(std::pair(status.st_dev, status.st_ino), path);
             if (!fresh) {
                 if (::linkat(to_.get(), first->second.c_str(), to.get(), name.c_str(), 0) != 0)
-                    return fail(failed("link", path));
+                    return fail(copy_failed("link", path));
                 return {};
             }
         }
@@ -162,43 +163,43 @@ private:
             const ssize_t length = ::readlinkat(place.from.get(), place.name.c_str(), target.data(),
                                                 target.size() - 1);
             if (length < 0 || ::symlinkat(target.data(), place.to.get(), place.name.c_str()) != 0)
-                return fail(failed("copy", place.path));
+                return fail(copy_failed("copy", place.path));
             return {};
         }
         if (::mknodat(place.to.get(), place.name.c_str(), (place.status.st_mode & S_IFMT) | 0600,
                       place.status.st_rdev) != 0)
-            return fail(failed("copy", place.path));
+            return fail(copy_failed("copy", place.path));
         return {};
     }
 
     Result<> copy_file(const Place& place) {
         const Fd from(::openat(place.from.get(), place.name.c_str(),
                                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
-        if (!from) return fail(failed("open", place.path));
+        if (!from) return fail(copy_failed("open", place.path));
         const Fd to(::openat(place.to.get(), place.name.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-        if (!to) return fail(failed("copy", place.path));
+        if (!to) return fail(copy_failed("copy", place.path));
         if (place.status.st_size == 0) return {};
         if (clones_) {
             if (::ioctl(to.get(), FICLONE, from.get()) == 0) {
                 copied_.exact = false;  // blocks that two files share are counted for both
                 return {};
             }
-            if (!cannot(errno)) return fail(failed("copy", place.path));
+            if (!cannot(errno)) return fail(copy_failed("copy", place.path));
             clones_ = false;
         }
         off_t at = 0;
         while (at < place.status.st_size) {
             const off_t data = ::lseek(from.get(), at, SEEK_DATA);
             if (data < 0 && errno == ENXIO) break;  // a hole to the end
-            if (data < 0) return fail(failed("copy", place.path));
+            if (data < 0) return fail(copy_failed("copy", place.path));
             const off_t end = ::lseek(from.get(), data, SEEK_HOLE);
-            if (end < 0) return fail(failed("copy", place.path));
+            if (end < 0) return fail(copy_failed("copy", place.path));
             BERTH_TRY(copy_range(from, to, data, end, place.path));
             at = end;
         }
         if (::ftruncate(to.get(), place.status.st_size) != 0)
-            return fail(failed("copy", place.path));
+            return fail(copy_failed("copy", place.path));
         return {};
     }
 
@@ -217,7 +218,7 @@ private:
                 continue;
             }
             if (moved < 0 && errno == EINTR) continue;
-            if (moved < 0) return fail(failed("copy", path));
+            if (moved < 0) return fail(copy_failed("copy", path));
             if (moved == 0) break;  // it has become shorter
             at += moved;
         }
@@ -237,14 +238,14 @@ private:
         const struct stat& status = place.status;
         if (::fchownat(place.to.get(), place.name.c_str(), status.st_uid, status.st_gid,
                        AT_SYMLINK_NOFOLLOW) != 0)
-            return fail(failed("copy the owner of", place.path));
+            return fail(copy_failed("copy the owner of", place.path));
         if (!S_ISLNK(status.st_mode) &&
             ::fchmodat(place.to.get(), place.name.c_str(), status.st_mode & 07777, 0) != 0)
-            return fail(failed("copy the mode of", place.path));
+            return fail(copy_failed("copy the mode of", place.path));
         BERTH_TRY(copy_extended(place));
         const std::array<timespec, 2> times{status.st_atim, status.st_mtim};
         if (::utimensat(place.to.get(), place.name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
-            return fail(failed("copy the times of", place.path));
+            return fail(copy_failed("copy the times of", place.path));
         return {};
     }
 
@@ -253,7 +254,7 @@ private:
         names_.resize(XATTR_LIST_MAX);
         const ssize_t length = ::llistxattr(from.c_str(), names_.data(), names_.size());
         if (length < 0 && errno == EOPNOTSUPP) return {};
-        if (length < 0) return fail(failed("list the attributes of", place.path));
+        if (length < 0) return fail(copy_failed("list the attributes of", place.path));
         const std::string to = path_in(place.to, place.name);
         for (std::size_t at = 0; at < static_cast<std::size_t>(length);) {
             const std::string name(names_.data() + at);
@@ -264,7 +265,8 @@ private:
                 ::lgetxattr(from.c_str(), name.c_str(), buffer_.data(), XATTR_SIZE_MAX);
             if (size < 0 || ::lsetxattr(to.c_str(), name.c_str(), buffer_.data(),
                                         static_cast<std::size_t>(size), 0) != 0)
-                return fail(failed(fmt::format("copy the attribute '{}' of", name), place.path));
+                return fail(
+                    copy_failed(fmt::format("copy the attribute '{}' of", name), place.path));
         }
         return {};
     }
@@ -272,7 +274,7 @@ private:
     Result<> count(const Fd& directory, const std::string& name) {
         struct stat status{};
         if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-            return fail(failed("look at the copy of", name));
+            return fail(copy_failed("look at the copy of", name));
         copied_.bytes += status.st_blocks * block_bytes;
         return {};
     }
@@ -292,10 +294,10 @@ private:
 
 Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyBounds& bounds) {
     Fd source(::open(from.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!source) return fail(failed("open", from.string()));
-    if (::mkdir(to.c_str(), 0700) != 0) return fail(failed("make", to.string()));
+    if (!source) return fail(copy_failed("open", from.string()));
+    if (::mkdir(to.c_str(), 0700) != 0) return fail(copy_failed("make", to.string()));
     Fd target(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!target) return fail(failed("open", to.string()));
+    if (!target) return fail(copy_failed("open", to.string()));
     return TreeCopy(std::move(source), std::move(target), bounds).run();
 }
 
