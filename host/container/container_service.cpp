@@ -72,6 +72,12 @@ void ContainerService::close_entries(const store::Container& row) {
     rooms_.guests.close(row.id, device_directory(row.id));
 }
 
+void ContainerService::rest_entries(const store::Container& row) {
+    if (!row.life.wake) return close_entries(row);
+    rooms_.guests.close(row.id, device_directory(row.id));
+    await_use(row);
+}
+
 Result<store::Container> ContainerService::find(std::string_view name) {
     auto row = BERTH_TRY(containers_.find_by_name(name));
     if (row) return *std::move(row);
@@ -321,9 +327,8 @@ Result<> ContainerService::start_held(const store::Container& row, const Waiting
     const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
     Rollback undo;
     undo.on_failure([this, row]() noexcept {
-        close_entries(row);
+        rest_entries(row);
         (void)rooms_.engine.stop(row.id, 0);
-        await_use(row);
     });
     const auto up = [&]() -> Result<> {
         BERTH_TRY(bring_up(row, image, waiting));
@@ -375,12 +380,11 @@ Result<> ContainerService::stop_held(const store::Container& row, int timeout_se
         (void)open_entries(row);
     });
     BERTH_TRY(fault::at("container.stop"));
-    close_entries(row);
+    rest_entries(row);
     BERTH_TRY(rooms_.engine.stop(row.id, timeout_seconds));
     undo.keep();
     made_right(row);
     rooms_.agents.forget(row.id);
-    await_use(row);
     rooms_.events.container(row.name, "stopped");
     return {};
 }

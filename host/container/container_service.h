@@ -339,6 +339,9 @@ private:
     /// Its SSH entry and its own socket, as its row says.
     [[nodiscard]] Result<> open_entries(const store::Container& row);
     void close_entries(const store::Container& row);
+    /// As close_entries(); but whoever logs in to one that is to be woken waits until it has
+    /// stopped, and wakes it. So there is no moment in which he is refused.
+    void rest_entries(const store::Container& row);
     [[nodiscard]] Result<> open_guest_socket(const store::Container& row);
     /// Opens or closes it, as the row says.
     [[nodiscard]] Result<> set_guest_socket(const store::Container& row);

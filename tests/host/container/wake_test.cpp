@@ -113,6 +113,19 @@ TEST_CASE("a login wakes a stopped container, also after a restart of berthd", "
     CHECK(host.containers->get(name("ada")).value().state == State::stopped);
 }
 
+TEST_CASE("who logs in while a container stops waits, and is never refused", "[wake]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto id = made(host).id;
+    REQUIRE(host.containers->update(name("ada"), {.wake = true}));
+    bool asleep_already = false;
+    host.engine.on_call = [&](std::string_view call) {
+        if (call.starts_with("stop")) asleep_already = host.logins.asleep.contains(id);
+    };
+    REQUIRE(host.containers->stop(name("ada"), 0));
+    CHECK(asleep_already);
+}
+
 TEST_CASE("a container that was stopped because nobody used it is woken", "[wake]") {
     if (!privileged()) return;
     FakeHost host;
