@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""How fast containers come and go through berth-mcp, beside lxc-start and lxc-attach on the same image in the same run.
+"""How fast containers come and go through berth-mcp, beside Incus, LXD, and lxc-start with lxc-attach, on the same
+image in the same run.
 
 usage: sudo BERTH_BIN=build/release tests/bench/engine.py [RUNS] [AT_ONCE]
 
+Incus and LXD take part where they are installed (managers.py says what to install).
+
 A claim is a create that finds a container of [[standby]] waiting. Both kinds of create alternate, so that the noise
-of the machine falls on both. Machines are noisy: read the medians and the ratios, never one absolute time. The peer
-is spared work that berth does: its container is privileged, nothing maps ids, and nobody proves that it answers."""
+of the machine falls on both. Machines are noisy: read the medians and the ratios, never one absolute time. lxc-start is
+spared work that berth does: its container is privileged, nothing maps ids, and nobody proves that it answers."""
+import contextlib
 import functools
 import statistics
 import sys
@@ -19,6 +23,7 @@ from support.host import Host  # noqa: E402
 from support.machine import processes, wait_until  # noqa: E402
 from support.mcp import Inside, McpHttp  # noqa: E402
 
+import managers  # noqa: E402
 from first_path import Times, peer  # noqa: E402
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
@@ -30,7 +35,11 @@ COLD = {"processes": 4001}
 
 class StandbyHost(Host):
     def start(self):
-        (self.root / "config.toml").write_text(f"version = 1\n[[standby]]\ncount = 2\nprocesses = {WAITING['processes']}\n")
+        """berthd has a configuration of its own; that of berth-mcp knows no standby."""
+        config = self.root / "berthd.toml"
+        config.write_text(f"version = 1\n[[standby]]\ncount = 2\nprocesses = {WAITING['processes']}\n")
+        at = self.flags.index("--config") + 1
+        self.flags[at] = str(config)
         super().start()
 
     def filled(self):
@@ -66,7 +75,17 @@ def memory_kib(host):
     return sums
 
 
-def one_by_one(host, client, times):
+def managed(manager, times):
+    def create_and_exec():
+        manager.create("ada")
+        manager.exec("ada")
+
+    times.measure(f"{manager.kind}: create .. first exec done", create_and_exec)
+    times.measure(f"{manager.kind}: exec", lambda: manager.exec("ada"))
+    times.measure(f"{manager.kind}: delete", lambda: manager.delete("ada"))
+
+
+def one_by_one(host, client, times, peers):
     def create_and_exec(limits):
         call(client, "container_create", name="ada", **limits)
         call(client, "container_exec", container="ada", argv=["true"])
@@ -78,6 +97,16 @@ def one_by_one(host, client, times):
             times.measure("berth: exec", lambda: call(client, "container_exec", container="ada", argv=["true"]))
             times.measure("berth: delete", lambda: call(client, "container_delete", name="ada", force=True))
         peer(host, number, times)
+        for manager in peers:
+            managed(manager, times)
+
+
+def ratios(times):
+    mine = statistics.median(times["berth: cold create .. first exec done"])
+    for kind in managers.KINDS:
+        theirs = times.get(f"{kind}: create .. first exec done")
+        if theirs:
+            print(f"a cold create of berth is {statistics.median(theirs) / mine:.1f} times faster than one of {kind}")
 
 
 def at_once(host, client, times):
@@ -106,7 +135,12 @@ def main():
         server = host.start_mcp_http(PORT)
         connection = Kept(host.machine, PORT)
         client = McpHttp(lambda: connection)
-        one_by_one(host, client, times)
+        with contextlib.ExitStack() as stack:
+            peers = [stack.enter_context(managers.Manager(kind)) for kind in managers.KINDS if managers.there(kind)]
+            for manager in peers:  # the first create of each unpacks its image
+                manager.create("first")
+                manager.delete("first")
+            one_by_one(host, client, times, peers)
         at_once(host, McpHttp(functools.partial(Inside, host.machine, PORT)), times)
     finally:
         if server:
@@ -114,6 +148,7 @@ def main():
             server.wait(30)
         host.close()
     times.report()
+    ratios(times)
 
 
 if __name__ == "__main__":
