@@ -26,6 +26,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds wait_first{100};
 constexpr milliseconds wait_unreachable_max{1'000};
 constexpr milliseconds wait_refused_max{30'000};
+/// The first request may be there before the sentinel routes the name.
+constexpr milliseconds probe_again_first{50};
 constexpr milliseconds probe_every{500};
 constexpr int doublings_max = 16;
 
@@ -119,17 +121,17 @@ void Dialer::run() {
             leaving_ = false;
         }
         carrier_->adopt(id, *std::move(established));
-        attend(id);
+        attend();
         const std::scoped_lock lock(mutex_);
         if (stopping_) return;
     }
 }
 
 /// Until the session is over or another is needed.
-void Dialer::attend(SessionId /*id*/) {
+void Dialer::attend() {
     const auto over = [this] { return stopping_ || ended_ || leaving_; };
     std::optional<std::string> problem;
-    while (true) {
+    for (bool first = true;; first = false) {
         const auto asked = ask_front();
         if (asked) {
             failures_ = 0;
@@ -138,13 +140,13 @@ void Dialer::attend(SessionId /*id*/) {
         }
         std::unique_lock lock(mutex_);
         if (over()) break;
-        if (problem != asked.error().message) {
+        if (!first && problem != asked.error().message) {
             problem = asked.error().message;
             lock.unlock();
             told_({.kind = DialerNews::Kind::unheard, .why = asked.error(), .wait = probe_every});
             lock.lock();
         }
-        if (changed_.wait_for(lock, probe_every, over)) break;
+        if (changed_.wait_for(lock, first ? probe_again_first : probe_every, over)) break;
     }
     std::unique_lock lock(mutex_);
     changed_.wait(lock, over);

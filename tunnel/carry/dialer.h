@@ -75,7 +75,7 @@ private:
     [[nodiscard]] Result<> wait_for(const Fd& socket, short events,
                                     std::chrono::steady_clock::time_point until);
     [[nodiscard]] Result<> ask_front();
-    void attend(SessionId id);
+    void attend();
     [[nodiscard]] bool pause(std::chrono::milliseconds time);
     [[nodiscard]] std::chrono::milliseconds next_wait(const Error& why);
 
