@@ -256,9 +256,11 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
     }
     BERTH_TRY(load_routes(sentinel));
     if (!options.pages.empty()) sentinel.pages = BERTH_TRY(PageServer::start(options.pages));
-    if (!options.tunnel_certificate.empty()) {
+    if (sentinel.control && (!options.tunnel_certificate.empty() || options.compat_containarium)) {
         sentinel.tunnels = BERTH_TRY(TunnelDoor::start(
-            {.certificate = options.tunnel_certificate, .key = options.tunnel_key}, options.threads,
+            {.own = {.certificate = options.tunnel_certificate, .key = options.tunnel_key},
+             .containarium = options.compat_containarium,
+             .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));
     }
     sentinel.sockets = BERTH_TRY(copies_of(listeners));

@@ -133,8 +133,10 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
         ->type_name("FILE");
     app.add_option("--tunnel-key", options.tunnel_key, "The key of that")->type_name("FILE");
     add_token_options(app, options);
-    app.add_flag("--compat-containarium", options.compat_containarium,
-                 "JSON with the fields that hosts of Containarium 0.16 and 0.17 expect");
+    app.add_flag(
+        "--compat-containarium", options.compat_containarium,
+        "Hosts of Containarium 0.16 and 0.17: their JSON, and their tunnels, which are not "
+        "encrypted");
     add_seconds(app, "--health-interval", options.health_interval,
                 "How often each registered host is asked whether it answers");
     add_seconds(app, "--drain-timeout", options.drain_timeout,

@@ -105,6 +105,10 @@ bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
 
 void Loop::decide(Connection& connection, HelloState state, const Greeting& greeting,
                   std::string_view all) {
+    if (state == HelloState::not_tls && parts_.tunnels != nullptr &&
+        parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
+        return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
+    }
     switch (state) {
         case HelloState::need_more:
         case HelloState::not_tls:

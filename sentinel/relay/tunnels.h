@@ -29,6 +29,8 @@ public:
     /// there is no place; then it is still the caller's.
     [[nodiscard]] virtual bool arrive(Fd& host, const SocketAddress& from,
                                       std::string_view said) = 0;
+    /// Whether a host may come without TLS, and begin with '{'.
+    [[nodiscard]] virtual bool takes_plain() const = 0;
     /// A stream to that port for who asked for that name; no socket when the tunnel is gone.
     [[nodiscard]] virtual TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
                                          std::string_view name) = 0;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "sentinel/tls/alert.h"
 #include "sentinel/tls/client_hello.h"
+#include "sentinel/tunnel/containarium_hello.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -39,18 +40,17 @@ Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Iden
 
 }  // namespace
 
-Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const tunnel::OwnCertificate& own,
-                                                      std::size_t threads, Members& members,
-                                                      TokenPolicy& policy) {
-    std::unique_ptr<TunnelDoor> door(new TunnelDoor(members, policy));
-    for (std::size_t thread = 0; thread < threads; ++thread) {
+Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& options,
+                                                      Members& members, TokenPolicy& policy) {
+    std::unique_ptr<TunnelDoor> door(new TunnelDoor(options.containarium, members, policy));
+    for (std::size_t thread = 0; thread < options.threads; ++thread) {
         door->carriers_.push_back(BERTH_TRY(tunnel::Carrier::start(
             {.ended = [&one = *door](tunnel::SessionId id, const Error& why) {
                 one.ended(id, why);
             }})));
     }
-    door->greeter_ = BERTH_TRY(
-        TunnelGreeter::start(own, [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
+    door->greeter_ = BERTH_TRY(TunnelGreeter::start(
+        options.own, [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
             return one.hear(caller, hello);
         }));
     policy.on_revoked([&one = *door](const std::string& identity) { one.cut(identity); });
@@ -111,7 +111,7 @@ TunnelEnd TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std:
 
 Result<Identity> TunnelDoor::who(const Caller& caller, const tunnel::Hello& hello) const {
     if (!hello.token.empty()) return policy_.authorize(hello.token, hello.pool);
-    const std::string fingerprint = caller.tls.peer_fingerprint();
+    const std::string fingerprint = caller.channel.peer_fingerprint();
     if (!fingerprint.empty()) return policy_.authorize_certificate(fingerprint, hello.pool);
     return fail(make_error(ErrorCode::denied, "neither a token nor a certificate was shown")
                     .next("give the tunnel a token that is for its pool"));
@@ -141,7 +141,8 @@ Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
 /// byte of a stream can come before the answer.
 void TunnelDoor::admit(const Caller& caller, tunnel::SessionId id,
                        const Registration& registration) {
-    caller.tls.send(tunnel::encode(tunnel::HelloAnswer{.session = id}));
+    caller.channel.send(caller.containarium ? containarium_answer(std::nullopt)
+                                            : encode(tunnel::HelloAnswer{.session = id}));
     const Claim& claim = registration.claim;
     const std::scoped_lock lock(mutex_);
     tunnel::Carrier& carrier = *carriers_[id % carriers_.size()];
@@ -151,9 +152,10 @@ void TunnelDoor::admit(const Caller& caller, tunnel::SessionId id,
                                   .identity = claim.identity,
                                   .carrier = &carrier});
     carrier.adopt(id, {.socket = std::move(caller.socket),
-                       .tls = std::move(caller.tls),
+                       .tls = std::move(caller.channel),
                        .side = tunnel::MuxSide::odd,
-                       .early = std::string(caller.early)});
+                       .early = std::string(caller.early),
+                       .containarium = caller.containarium});
 }
 
 /// The sessions that the host had before take no more streams, and end with those they have.

@@ -20,18 +20,25 @@
 
 namespace berth::sentinel {
 
+struct TunnelDoorOptions {
+    tunnel::OwnCertificate own = {};  // none: no host of ours
+    bool containarium = false;        // takes its hosts, in clear
+    std::size_t threads = 1;          // that carry the sessions
+};
+
 class TunnelDoor final : public Tunnels {
 public:
     static constexpr std::size_t sessions_max = 10'000;
 
-    /// `threads` carry the sessions. Who is asked outlives stop().
-    [[nodiscard]] static Result<std::unique_ptr<TunnelDoor>> start(
-        const tunnel::OwnCertificate& own, std::size_t threads, Members& members,
-        TokenPolicy& policy);
+    /// Who is asked outlives stop().
+    [[nodiscard]] static Result<std::unique_ptr<TunnelDoor>> start(const TunnelDoorOptions& options,
+                                                                   Members& members,
+                                                                   TokenPolicy& policy);
     ~TunnelDoor() override;
 
     [[nodiscard]] Result<> reload() { return greeter_->reload(); }
     [[nodiscard]] bool arrive(Fd& host, const SocketAddress& from, std::string_view said) override;
+    [[nodiscard]] bool takes_plain() const override { return containarium_; }
     [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
                                  std::string_view name) override;
     /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
@@ -46,7 +53,8 @@ private:
         tunnel::Carrier* carrier = nullptr;
     };
 
-    TunnelDoor(Members& members, TokenPolicy& policy) : members_(members), policy_(policy) {}
+    TunnelDoor(bool containarium, Members& members, TokenPolicy& policy)
+        : containarium_(containarium), members_(members), policy_(policy) {}
     [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
     [[nodiscard]] Result<Identity> who(const Caller& caller, const tunnel::Hello& hello) const;
     void admit(const Caller& caller, tunnel::SessionId id, const Registration& registration);
@@ -54,6 +62,7 @@ private:
     void ended(tunnel::SessionId id, const Error& why);
     void cut(const std::string& identity);
 
+    const bool containarium_;
     Members& members_;
     TokenPolicy& policy_;
     mutable std::shared_mutex mutex_;  // of the next four; taken behind that of Members

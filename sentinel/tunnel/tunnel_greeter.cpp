@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "sentinel/tunnel/containarium_hello.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -54,6 +55,7 @@ TunnelGreeter::~TunnelGreeter() {
 }
 
 Result<> TunnelGreeter::reload() {
+    if (own_.certificate.empty()) return {};
     auto context = BERTH_TRY(tunnel::TlsContext::server(own_));
     const std::scoped_lock lock(mutex_);
     context_.swap(context);
@@ -67,7 +69,13 @@ bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view s
     }
     {
         const std::scoped_lock lock(mutex_);
-        auto guest = std::make_unique<Guest>(std::move(host), from, context_);
+        const bool old = said.starts_with('{');
+        if (!old && !context_) {
+            --count_;
+            return false;
+        }
+        auto guest = std::make_unique<Guest>(
+            std::move(host), from, old ? tunnel::Channel() : tunnel::Channel(context_), old);
         guest->heard = said;  // until the thread takes it, as TLS
         arrived_.push_back(std::move(guest));
     }
@@ -118,7 +126,7 @@ void TunnelGreeter::welcome_new() {
         const std::string said = std::exchange(guest->heard, {});
         epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
                           .data = {.fd = socket}};
-        if (!guest->tls.receive(said, guest->heard) ||
+        if (!guest->channel.receive(said, guest->heard) ||
             ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) != 0) {
             (void)send_output(*guest);  // an alert, where TLS was at fault
             --count_;
@@ -132,19 +140,19 @@ void TunnelGreeter::welcome_new() {
 bool TunnelGreeter::serve(Guest& guest) {
     std::array<char, greeter_buffer_bytes> buffer{};
     while (true) {
-        const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
-        if (got == 0) return false;
-        if (got < 0) return errno == EAGAIN && send_output(guest);
-        const auto received =
-            guest.tls.receive({buffer.data(), static_cast<std::size_t>(got)}, guest.heard);
-        if (!received || !*received) {
-            (void)send_output(guest);
-            return false;
-        }
         // What comes behind a refusal is read too, since a close before would be a reset.
         if (guest.refused) {
             guest.heard.clear();
         } else if (!hear(guest)) {
+            return false;
+        }
+        const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
+        if (got == 0) return false;
+        if (got < 0) return errno == EAGAIN && send_output(guest);
+        const auto received =
+            guest.channel.receive({buffer.data(), static_cast<std::size_t>(got)}, guest.heard);
+        if (!received || !*received) {
+            (void)send_output(guest);
             return false;
         }
     }
@@ -155,18 +163,21 @@ bool TunnelGreeter::hear(Guest& guest) {
     const auto refuse = [&guest](const Error& why) {
         log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
         guest.refused = true;
-        guest.tls.send(tunnel::encode(tunnel::HelloAnswer{.error = why}));
-        guest.tls.finish();
+        guest.channel.send(guest.containarium ? containarium_answer(why)
+                                              : encode(tunnel::HelloAnswer{.error = why}));
+        guest.channel.finish();
         return true;
     };
-    const auto hello = tunnel::read_hello(guest.heard);
+    const auto hello =
+        guest.containarium ? read_containarium_hello(guest.heard) : tunnel::read_hello(guest.heard);
     if (!hello) return refuse(hello.error());
     if (!*hello) return true;
     const int socket = guest.socket.get();
     const auto heard = hear_({.socket = guest.socket,
-                              .tls = guest.tls,
+                              .channel = guest.channel,
                               .from = guest.from,
-                              .early = std::string_view(guest.heard).substr((*hello)->bytes)},
+                              .early = std::string_view(guest.heard).substr((*hello)->bytes),
+                              .containarium = guest.containarium},
                              (*hello)->value);
     if (!heard) return refuse(heard.error());
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // another watches it now
@@ -174,12 +185,13 @@ bool TunnelGreeter::hear(Guest& guest) {
 }
 
 bool TunnelGreeter::send_output(Guest& guest) {
-    while (!guest.tls.output().empty()) {
-        const auto output = guest.tls.output();
+    while (!guest.channel.output().empty()) {
+        const auto output = guest.channel.output();
         const ssize_t sent = ::send(guest.socket.get(), output.data(), output.size(), MSG_NOSIGNAL);
         if (sent < 0) return errno == EAGAIN;
-        guest.tls.sent(static_cast<std::size_t>(sent));
+        guest.channel.sent(static_cast<std::size_t>(sent));
     }
+    if (guest.refused) (void)::shutdown(guest.socket.get(), SHUT_WR);
     return true;
 }
 

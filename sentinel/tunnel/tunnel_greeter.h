@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "sentinel/relay/deadline_list.h"
-#include "tunnel/carry/tls_channel.h"
+#include "tunnel/carry/channel.h"
 #include "tunnel/hello.h"
 
 #include <atomic>
@@ -27,9 +27,10 @@ namespace berth::sentinel {
 /// A host that has said its hello.
 struct Caller {
     Fd& socket;
-    tunnel::TlsChannel& tls;
+    tunnel::Channel& channel;
     const SocketAddress& from;
-    std::string_view early;  // that it said behind it
+    std::string_view early;     // that it said behind it
+    bool containarium = false;  // it has come in clear
 };
 
 class TunnelGreeter {
@@ -53,11 +54,15 @@ public:
 
 private:
     struct Guest : Timed {
-        Guest(Fd connection, SocketAddress where, const std::shared_ptr<tunnel::TlsContext>& how)
-            : socket(std::move(connection)), from(where), tls(how) {}
+        Guest(Fd connection, SocketAddress where, tunnel::Channel how, bool old)
+            : socket(std::move(connection)),
+              from(where),
+              channel(std::move(how)),
+              containarium(old) {}
         Fd socket;
         SocketAddress from;
-        tunnel::TlsChannel tls;
+        tunnel::Channel channel;
+        bool containarium;
         std::string heard = {};
         bool refused = false;
     };

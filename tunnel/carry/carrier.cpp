@@ -204,7 +204,8 @@ void Carrier::begin(SessionId id, Established established) {
     auto made = std::make_unique<Session>(Session{.id = id,
                                                   .socket = std::move(established.socket),
                                                   .tls = std::move(established.tls),
-                                                  .mux = Mux(established.side, limits_.mux)});
+                                                  .mux = Mux(established.side, limits_.mux),
+                                                  .containarium = established.containarium});
     Session& session = *made;
     sessions_.emplace(id, std::move(made));
     constexpr int on = 1;

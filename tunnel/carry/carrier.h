@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 #include "base/socket_address.h"
-#include "tunnel/carry/tls_channel.h"
+#include "tunnel/carry/channel.h"
 #include "tunnel/link.h"
 #include "tunnel/mux.h"
 #include "tunnel/stream_opening.h"
@@ -31,9 +31,12 @@ using SessionId = std::uint64_t;
 /// A connection whose ends know each other: from here on it speaks yamux.
 struct Established {
     Fd socket;
-    TlsChannel tls;
+    Channel tls;
     MuxSide side = MuxSide::odd;
     std::string early = {};  // what the peer has said behind its hello
+    /// A host of Containarium's: a stream begins with its port alone, two bytes of it; and since
+    /// the host ends both directions with the first one, a visitor's end waits for the host's.
+    bool containarium = false;
 };
 
 /// Both are called from the carrier's thread, and must not wait.

@@ -22,6 +22,10 @@ constexpr std::size_t bytes_per_turn = std::size_t{256} * 1024;
 constexpr int syn_retries = 3;  // 15 s in all
 constexpr int drains_max = 16;
 
+std::string encode_port(std::uint16_t port) {
+    return {static_cast<char>(port >> 8U), static_cast<char>(port & 0xffU)};
+}
+
 bool would_block() {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
@@ -38,7 +42,8 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Fd socket
         (void)::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
         return;
     }
-    (void)session->mux.write(*stream, encode(opening));
+    (void)session->mux.write(*stream,
+                             session->containarium ? encode_port(opening.port) : encode(opening));
     auto made = std::make_unique<Ferry>(Ferry{.session = *session,
                                               .id = *stream,
                                               .readable = true,
@@ -158,6 +163,7 @@ bool Carrier::to_socket(Ferry& ferry) {
     }
     if (mux.ended(ferry.id) && !std::exchange(ferry.shut, true)) {
         (void)::shutdown(ferry.socket.get(), SHUT_WR);
+        if (ferry.end_read) mux.finish(ferry.id);  // where it had to wait for this
     }
     return true;
 }
@@ -185,7 +191,7 @@ bool Carrier::to_stream(Ferry& ferry) {
             // A reset of the front's looks like an end here, but for its flag.
             if (ferry.link && ferry.link->reset_by_front) return false;
             ferry.end_read = true;
-            mux.finish(ferry.id);
+            if (!ferry.session.containarium || ferry.shut) mux.finish(ferry.id);
             break;
         }
         moved += static_cast<std::size_t>(got);

@@ -224,7 +224,7 @@ Result<Fd> Dialer::connect() {
 }
 
 /// Sends what is to be sent, and gives what comes to `plain`, until `done` says so.
-Result<> Dialer::exchange(const Fd& socket, TlsChannel& tls, std::string& plain,
+Result<> Dialer::exchange(const Fd& socket, Channel& tls, std::string& plain,
                           const std::function<Result<bool>()>& done) {
     const auto until = steady_clock::now() + options_.step_wait_max;
     std::array<char, greeting_bytes> buffer{};
@@ -255,7 +255,7 @@ Result<> Dialer::exchange(const Fd& socket, TlsChannel& tls, std::string& plain,
     }
 }
 
-Result<> Dialer::say_hello(const Fd& socket, TlsChannel& tls, std::string& early) {
+Result<> Dialer::say_hello(const Fd& socket, Channel& tls, std::string& early) {
     Hello hello = options_.hello;
     hello.token = BERTH_TRY(token());
     tls.send(encode(hello));
@@ -273,7 +273,7 @@ Result<Established> Dialer::dial() {
     const std::string place = fmt::format("the sentinel at {}:{}", options_.host, options_.port);
     auto socket = connect();
     if (!socket) return fail(std::move(socket).error().in(place));
-    TlsChannel tls(context_, options_.server_name);
+    Channel tls(context_, options_.server_name);
     std::string early;
     auto agreed = exchange(*socket, tls, early, [&tls]() -> Result<bool> { return tls.ready(); });
     if (!agreed) return fail(std::move(agreed).error().in(place));

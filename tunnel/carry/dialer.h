@@ -68,9 +68,9 @@ private:
     void run();
     [[nodiscard]] Result<Established> dial();
     [[nodiscard]] Result<Fd> connect();
-    [[nodiscard]] Result<> say_hello(const Fd& socket, TlsChannel& tls, std::string& early);
+    [[nodiscard]] Result<> say_hello(const Fd& socket, Channel& tls, std::string& early);
     [[nodiscard]] Result<std::string> token() const;
-    [[nodiscard]] Result<> exchange(const Fd& socket, TlsChannel& tls, std::string& plain,
+    [[nodiscard]] Result<> exchange(const Fd& socket, Channel& tls, std::string& plain,
                                     const std::function<Result<bool>()>& done);
     [[nodiscard]] Result<> wait_for(const Fd& socket, short events,
                                     std::chrono::steady_clock::time_point until);

@@ -34,7 +34,7 @@ constexpr std::uint64_t ferry_bit = 1;
 struct Carrier::Session {
     SessionId id;
     Fd socket;
-    TlsChannel tls;
+    Channel tls;
     Mux mux;
     std::unordered_map<StreamId, std::unique_ptr<Ferry>> ferries = {};
     std::vector<StreamId> ready = {};  // whose sockets have news
@@ -44,6 +44,7 @@ struct Carrier::Session {
     bool marked = false;    // waits for its turn
     bool retiring = false;  // takes no more streams
     bool left = false;      // the peer takes none, and that was told
+    bool containarium = false;
 };
 
 }  // namespace berth::tunnel

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates and rules of the two ends of tunnels: TLS 1.3, one application protocol, and nobody
-// who is not known. Border of OpenSSL, with tls_channel.cpp and front_probe.cpp.
+// who is not known. Border of OpenSSL, with channel.cpp and front_probe.cpp.
 #pragma once
 
 #include "tools-schema/contract/result.h"

@@ -56,7 +56,7 @@ std::pair<Fd, Fd> socket_pair(int flags = SOCK_NONBLOCK) {
 }
 
 /// Carries what both have to say until both are ready, or one will not.
-Result<> shake_hands(TlsChannel& one, TlsChannel& other) {
+Result<> shake_hands(Channel& one, Channel& other) {
     std::string none;
     while (!one.ready() || !other.ready()) {
         const std::string there(one.output());
@@ -100,8 +100,8 @@ struct Tunnelled {
                             .ended = ended})
                 .value();
         front = Carrier::start({.ended = ended}).value();
-        TlsChannel dialled(TlsContext::client(own.certificate, {}).value(), name);
-        TlsChannel accepted(TlsContext::server(own).value());
+        Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
+        Channel accepted(TlsContext::server(own).value());
         REQUIRE(shake_hands(dialled, accepted));
         auto [near, far] = socket_pair();
         host->adopt(1,
@@ -209,15 +209,15 @@ TEST_CASE("a session that retires ends with its last stream", "[tunnel]") {
 TEST_CASE("a sentinel is believed by its certificate alone", "[tunnel]") {
     const TemporaryDirectory ours, another;
     const auto own = certificate_in(ours.path()), strange = certificate_in(another.path());
-    TlsChannel accepted(TlsContext::server(own).value());
+    Channel accepted(TlsContext::server(own).value());
     SECTION("that another authority has made") {
-        TlsChannel dialled(TlsContext::client(strange.certificate, {}).value(), name);
+        Channel dialled(TlsContext::client(strange.certificate, {}).value(), name);
         const auto done = shake_hands(dialled, accepted);
         REQUIRE_FALSE(done);
         CHECK(done.error().code == ErrorCode::denied);
     }
     SECTION("that is for another name") {
-        TlsChannel dialled(TlsContext::client(own.certificate, {}).value(), "other.test");
+        Channel dialled(TlsContext::client(own.certificate, {}).value(), "other.test");
         const auto done = shake_hands(dialled, accepted);
         REQUIRE_FALSE(done);
         CHECK(done.error().message.find("ostname") != std::string::npos);

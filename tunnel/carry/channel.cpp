@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tunnel/carry/tls_channel.h"
+#include "tunnel/carry/channel.h"
 
 #include <fmt/format.h>
 #include <openssl/bio.h>
@@ -13,7 +13,7 @@
 
 namespace berth::tunnel {
 
-struct TlsChannel::Wire {
+struct Channel::Wire {
     std::string_view in;  // what has arrived and was not read
     std::string out;
     std::size_t out_sent = 0;
@@ -34,7 +34,7 @@ long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
 
 }  // namespace
 
-int TlsChannel::Wire::read(BIO* bio, char* to, int size) {
+int Channel::Wire::read(BIO* bio, char* to, int size) {
     Wire& wire = of(bio);
     BIO_clear_retry_flags(bio);
     if (wire.in.empty()) {
@@ -46,13 +46,13 @@ int TlsChannel::Wire::read(BIO* bio, char* to, int size) {
     return static_cast<int>(count);
 }
 
-int TlsChannel::Wire::write(BIO* bio, const char* bytes, int size) {
+int Channel::Wire::write(BIO* bio, const char* bytes, int size) {
     BIO_clear_retry_flags(bio);
     of(bio).out.append(bytes, static_cast<std::size_t>(size));
     return size;
 }
 
-BIO_METHOD* TlsChannel::Wire::method() {
+BIO_METHOD* Channel::Wire::method() {
     static BIO_METHOD* const made = [] {
         BIO_METHOD* const one = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "bytes");
         (void)BIO_meth_set_read(one, read);
@@ -63,15 +63,17 @@ BIO_METHOD* TlsChannel::Wire::method() {
     return made;
 }
 
-void TlsChannel::Free::operator()(ssl_st* ssl) const {
+void Channel::Free::operator()(ssl_st* ssl) const {
     SSL_free(ssl);
 }
 
-TlsChannel::TlsChannel(TlsChannel&&) noexcept = default;
-TlsChannel& TlsChannel::operator=(TlsChannel&&) noexcept = default;
-TlsChannel::~TlsChannel() = default;
+Channel::Channel(Channel&&) noexcept = default;
+Channel& Channel::operator=(Channel&&) noexcept = default;
+Channel::~Channel() = default;
 
-TlsChannel::TlsChannel(const std::shared_ptr<TlsContext>& context, const std::string& peer)
+Channel::Channel() : wire_(std::make_unique<Wire>()) {}
+
+Channel::Channel(const std::shared_ptr<TlsContext>& context, const std::string& peer)
     : context_(context), wire_(std::make_unique<Wire>()), ssl_(SSL_new(context->get())) {
     BIO* const bio = BIO_new(Wire::method());
     BIO_set_data(bio, wire_.get());
@@ -94,7 +96,11 @@ TlsChannel::TlsChannel(const std::shared_ptr<TlsContext>& context, const std::st
     (void)SSL_do_handshake(ssl_.get());  // which writes the ClientHello
 }
 
-Result<bool> TlsChannel::receive(std::string_view bytes, std::string& plain) {
+Result<bool> Channel::receive(std::string_view bytes, std::string& plain) {
+    if (!ssl_) {
+        plain += bytes;
+        return true;
+    }
     wire_->in = bytes;
     while (true) {
         const std::size_t before = plain.size();
@@ -111,11 +117,15 @@ Result<bool> TlsChannel::receive(std::string_view bytes, std::string& plain) {
     }
 }
 
-bool TlsChannel::ready() const {
-    return SSL_is_init_finished(ssl_.get()) == 1;
+bool Channel::ready() const {
+    return !ssl_ || SSL_is_init_finished(ssl_.get()) == 1;
 }
 
-void TlsChannel::send(std::string_view plain) {
+void Channel::send(std::string_view plain) {
+    if (!ssl_) {
+        wire_->out += plain;
+        return;
+    }
     while (!plain.empty()) {
         const auto part = plain.substr(0, record_bytes_max);
         // The wire takes all, so that nothing is ever to be repeated.
@@ -124,27 +134,29 @@ void TlsChannel::send(std::string_view plain) {
     }
 }
 
-void TlsChannel::finish() {
+void Channel::finish() {
+    if (!ssl_) return;
     (void)SSL_shutdown(ssl_.get());
     ERR_clear_error();
 }
 
-std::string_view TlsChannel::output() const {
+std::string_view Channel::output() const {
     return std::string_view(wire_->out).substr(wire_->out_sent);
 }
 
-void TlsChannel::sent(std::size_t bytes) {
+void Channel::sent(std::size_t bytes) {
     wire_->out_sent += bytes;
     if (wire_->out_sent < wire_->out.size()) return;
     wire_->out.clear();
     wire_->out_sent = 0;
 }
 
-void TlsChannel::rest() {
+void Channel::rest() {
     if (wire_->out.empty()) std::string().swap(wire_->out);
 }
 
-std::string TlsChannel::peer_fingerprint() const {
+std::string Channel::peer_fingerprint() const {
+    if (!ssl_) return "";
     const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(ssl_.get()),
                                                              X509_free);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -157,14 +169,15 @@ std::string TlsChannel::peer_fingerprint() const {
     return out;
 }
 
-std::string_view TlsChannel::protocol() const {
+std::string_view Channel::protocol() const {
+    if (!ssl_) return "";
     const unsigned char* name = nullptr;
     unsigned size = 0;
     SSL_get0_alpn_selected(ssl_.get(), &name, &size);
     return {reinterpret_cast<const char*>(name), size};
 }
 
-Error TlsChannel::what_failed() const {
+Error Channel::what_failed() const {
     const long verified = SSL_get_verify_result(ssl_.get());
     const auto code = ERR_peek_last_error();
     ERR_clear_error();

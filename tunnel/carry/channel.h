@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One TLS connection, bytes in and bytes out, without a socket: so a batch of eight records is one
-// send, and a ClientHello that somebody else has read is fed like any other bytes.
+// send, and a ClientHello that somebody else has read is fed like any other bytes. For hosts that
+// know no better there is one without TLS.
 #pragma once
 
 #include "tools-schema/contract/result.h"
@@ -15,13 +16,15 @@ struct ssl_st;
 
 namespace berth::tunnel {
 
-class TlsChannel {
+class Channel {
 public:
+    /// As they come: nothing is encrypted, and nobody known.
+    Channel();
     /// Waits for a client, or (`peer` is not "") is one, of the server that must have that name.
-    explicit TlsChannel(const std::shared_ptr<TlsContext>& context, const std::string& peer = "");
-    TlsChannel(TlsChannel&&) noexcept;
-    TlsChannel& operator=(TlsChannel&&) noexcept;
-    ~TlsChannel();
+    explicit Channel(const std::shared_ptr<TlsContext>& context, const std::string& peer = "");
+    Channel(Channel&&) noexcept;
+    Channel& operator=(Channel&&) noexcept;
+    ~Channel();
 
     /// Decrypts what has arrived, and puts it behind `plain`. Until the handshake is over there is
     /// none. False when no more will come: the peer said so.
