@@ -124,16 +124,21 @@ void TunnelGreeter::welcome_new() {
         const int socket = guest->socket.get();
         deadlines_.add(*guest, milliseconds_now());
         const std::string said = std::exchange(guest->heard, {});
-        epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
-                          .data = {.fd = socket}};
-        if (!guest->channel.receive(said, guest->heard) ||
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) != 0) {
+        if (!guest->channel.receive(said, guest->heard) || !watch(*guest)) {
             (void)send_output(*guest);  // an alert, where TLS was at fault
             --count_;
             continue;
         }
         guests_.emplace(socket, std::move(guest));
     }
+}
+
+/// False without kernel memory.
+bool TunnelGreeter::watch(const Guest& guest) const {
+    const int socket = guest.socket.get();
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+                      .data = {.fd = socket}};
+    return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) == 0;
 }
 
 /// False when the greeter has nothing more to do with it.
@@ -172,16 +177,15 @@ bool TunnelGreeter::hear(Guest& guest) {
         guest.containarium ? read_containarium_hello(guest.heard) : tunnel::read_hello(guest.heard);
     if (!hello) return refuse(hello.error());
     if (!*hello) return true;
-    const int socket = guest.socket.get();
+    // Who takes it over watches it, and may have closed it before this returns.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, guest.socket.get(), nullptr);
     const auto heard = hear_({.socket = guest.socket,
                               .channel = guest.channel,
                               .from = guest.from,
                               .early = std::string_view(guest.heard).substr((*hello)->bytes),
                               .containarium = guest.containarium},
                              (*hello)->value);
-    if (!heard) return refuse(heard.error());
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // another watches it now
-    return false;
+    return !heard && watch(guest) && refuse(heard.error());
 }
 
 bool TunnelGreeter::send_output(Guest& guest) {

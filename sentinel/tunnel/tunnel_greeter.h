@@ -71,6 +71,7 @@ private:
         : own_(own), hear_(std::move(hear)) {}
     void run();
     void welcome_new();
+    [[nodiscard]] bool watch(const Guest& guest) const;
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool hear(Guest& guest);
     [[nodiscard]] static bool send_output(Guest& guest);
