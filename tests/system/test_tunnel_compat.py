@@ -36,6 +36,7 @@ class CompatCase(TunnelCase):
                             "GOCACHE": str(cls.build.absolute() / "cache")})
 
     def host(self, sentinel, hello_line):
+        opened = sentinel.log().count("a tunnel is open")
         host = subprocess.Popen([self.build / "containarium_host", f"127.0.0.1:{sentinel.port}", hello_line], stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True, preexec_fn=die_with_parent)
 
@@ -44,7 +45,10 @@ class CompatCase(TunnelCase):
             host.wait()
             host.stdout.close()
         self.addCleanup(end)
-        return host, host.stdout.readline()
+        answer = host.stdout.readline()
+        # It has its answer before its names are routed.
+        wait_until(lambda: sentinel.log().count("a tunnel is open") > opened, "the host to be routed")
+        return host, answer
 
 
 class Talking(CompatCase):
