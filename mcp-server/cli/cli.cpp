@@ -156,6 +156,16 @@ int complete_line(const Complete& typed, const CommandLine& line, const World& w
     return 0;
 }
 
+/// Tells what becomes of the tunnel until ^C, which is how one ends.
+Result<Json> keep_tunnel(const TunnelCommand& command, const CommandLine& line, const Looks& looks,
+                         const std::stop_token& interrupted, const World& world) {
+    BERTH_TRY(run_tunnel_command(command, interrupted, [&](const Json& news) {
+        world.out << (line.json ? harmless_json(to_text(news)) : render(news, looks.out)) << "\n";
+        world.out.flush();
+    }));
+    return Json();
+}
+
 int run(const CommandLine& line, const World& world) {
     if (const auto* typed = std::get_if<Complete>(&line.action)) {
         return complete_line(*typed, line, world);
@@ -165,12 +175,16 @@ int run(const CommandLine& line, const World& world) {
         return 0;
     }
     const auto looks = looks_of(line.colour, world);
+    const auto* const tunnel = std::get_if<TunnelCommand>(&line.action);
     std::stop_source interrupted;
     Result<Json> result;
     {
         const auto watch = world.on_interrupt ? world.on_interrupt(interrupted) : nullptr;
-        result = answer(line, looks.err, interrupted.get_token(), world);
+        result = tunnel != nullptr
+                     ? keep_tunnel(*tunnel, line, looks, interrupted.get_token(), world)
+                     : answer(line, looks.err, interrupted.get_token(), world);
     }
+    if (result && tunnel != nullptr) return 0;
     if (result) return show(*result, line, looks, world);
     if (!interrupted.stop_requested()) {
         return report(result.error(), line.json, looks.err, world);

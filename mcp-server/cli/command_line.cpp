@@ -142,6 +142,8 @@ std::string all_verbs() {
         fmt::format("  {:<26}{}\n", "mcp install", "Put berth into an MCP client's configuration");
     text += fmt::format("  {:<26}{}\n", "mcp uninstall", "Take it out again");
     text += fmt::format("  {:<26}{}\n", "mcp list", "Show which MCP clients have it");
+    text += fmt::format("  {:<26}{}\n", "tunnel",
+                        "Make what listens here reachable through a sentinel");
     text += fmt::format("  {:<26}{}", "completion bash|zsh", "Print a completion script");
     return text;
 }
@@ -170,7 +172,7 @@ Result<Print> read_completion(const Words& words) {
 
 /// A first word that no verb goes on from: help about its group, or what is wrong with it.
 Result<Print> about_group(const Words& rest) {
-    std::set<std::string> groups{"completion", "mcp", "ssh-config"};
+    std::set<std::string> groups{"completion", "mcp", "ssh-config", "tunnel"};
     std::vector<std::string> seconds;
     std::string text;
     for (const auto& tool : tool_catalogue()) {
@@ -209,6 +211,8 @@ Result<> read_verb(const Words& rest, std::istream& in, CommandLine& line) {
         line.action = BERTH_TRY(read_completion({rest.begin() + 1, rest.end()}));
     } else if (rest[0] == "mcp") {
         line.action = BERTH_TRY(read_mcp_command({rest.begin() + 1, rest.end()}, line, printed));
+    } else if (rest[0] == "tunnel") {
+        line.action = BERTH_TRY(read_tunnel_command({rest.begin() + 1, rest.end()}, line, printed));
     } else if (second && rest[0] == "ssh-config" && rest[1] == "sync") {
         line.action =
             BERTH_TRY(read_ssh_config_sync({rest.begin() + 2, rest.end()}, line, printed));

@@ -4,6 +4,7 @@
 
 #include "mcp-server/cli/mcp_command.h"
 #include "mcp-server/cli/terminal.h"
+#include "mcp-server/cli/tunnel_command.h"
 #include "tools-schema/contract/json.h"
 #include "tools-schema/registry/tool_spec.h"
 
@@ -50,7 +51,7 @@ struct CommandLine {
     std::string socket;
     bool json = false;
     ColourChoice colour = ColourChoice::automatic;
-    std::variant<Print, ToolCall, SshConfigSync, McpCommand, Complete> action;
+    std::variant<Print, ToolCall, SshConfigSync, McpCommand, TunnelCommand, Complete> action;
 };
 
 /// Reads the words after the program's name. `in` is read for an argument that is "-".

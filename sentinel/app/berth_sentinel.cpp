@@ -7,6 +7,7 @@
 #include "sentinel/app/sentinel_options.h"
 #include "sentinel/app/upgrade.h"
 #include "sentinel/relay/relay.h"
+#include "sentinel/tunnel/tunnel_door.h"
 #include "tools-schema/contract/error_table.h"
 
 #include <fcntl.h>
@@ -61,11 +62,16 @@ struct Sentinel {
     SentinelOptions options;
     RouteTable routes = {};
     std::unique_ptr<PageServer> pages = {};
+    std::unique_ptr<TunnelDoor> tunnels = {};
     std::unique_ptr<Relay> relay = {};
     std::unique_ptr<ControlPlane> control = {};  // it asks the relay, and so ends before
     std::optional<FileWatch> watch = {};
     std::optional<UpgradeDoor> upgrades = {};
     std::vector<Listener> sockets = {};  // copies of those that the relay has, for a successor
+
+    ~Sentinel() {
+        if (tunnels) tunnels->stop();  // they ask the control plane, and the relay asks them
+    }
 };
 
 Result<std::vector<Listener>> open_listeners(const SentinelOptions& options,
@@ -138,6 +144,12 @@ void reload(Sentinel& sentinel) {
     if (sentinel.pages) {
         if (const auto loaded = sentinel.pages->reload(); !loaded) {
             log::error("pages stay as they were", {{"why", loaded.error().message}});
+        }
+    }
+    if (sentinel.tunnels) {
+        if (const auto loaded = sentinel.tunnels->reload(); !loaded) {
+            log::error("the tunnels' certificate stays as it was",
+                       {{"why", loaded.error().message}});
         }
     }
     if (sentinel.control) {
@@ -218,6 +230,7 @@ Ending attend(Sentinel& sentinel, const Fd& signals) {
 void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
     if (ending == Ending::told) sentinel.relay->drain(true);
+    if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
     constexpr std::chrono::milliseconds look_every{20};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
     log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
@@ -243,9 +256,17 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
     }
     BERTH_TRY(load_routes(sentinel));
     if (!options.pages.empty()) sentinel.pages = BERTH_TRY(PageServer::start(options.pages));
+    if (sentinel.control && (!options.tunnel_certificate.empty() || options.compat_containarium)) {
+        sentinel.tunnels = BERTH_TRY(TunnelDoor::start(
+            {.own = {.certificate = options.tunnel_certificate, .key = options.tunnel_key},
+             .containarium = options.compat_containarium,
+             .threads = options.threads},
+            sentinel.control->members(), sentinel.control->policy()));
+    }
     sentinel.sockets = BERTH_TRY(copies_of(listeners));
-    sentinel.relay = BERTH_TRY(Relay::start(options.relay, sentinel.routes, std::move(listeners),
-                                            options.threads, sentinel.pages.get()));
+    sentinel.relay =
+        BERTH_TRY(Relay::start(options.relay, sentinel.routes, std::move(listeners),
+                               options.threads, sentinel.pages.get(), sentinel.tunnels.get()));
     for (const auto& listener : sentinel.sockets) {
         log::info("listening", {{"address", listener.address.to_string()},
                                 {"threads", std::to_string(options.threads)}});

@@ -128,9 +128,15 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
                    "Where administrators reach it (default: STATE-DIR/admin.sock)")
         ->type_name("PATH");
     app.add_option("--admin-group", options.admin_group, "Whose members are administrators");
+    app.add_option("--tunnel-certificate", options.tunnel_certificate,
+                   "What hosts see that open a tunnel where clients connect (PEM, with the chain)")
+        ->type_name("FILE");
+    app.add_option("--tunnel-key", options.tunnel_key, "The key of that")->type_name("FILE");
     add_token_options(app, options);
-    app.add_flag("--compat-containarium", options.compat_containarium,
-                 "JSON with the fields that hosts of Containarium 0.16 and 0.17 expect");
+    app.add_flag(
+        "--compat-containarium", options.compat_containarium,
+        "Hosts of Containarium 0.16 and 0.17: their JSON, and their tunnels, which are not "
+        "encrypted");
     add_seconds(app, "--health-interval", options.health_interval,
                 "How often each registered host is asked whether it answers");
     add_seconds(app, "--drain-timeout", options.drain_timeout,
@@ -149,10 +155,14 @@ std::string problem_of(const SentinelOptions& options) {
         return "--routes or --state-dir is needed: without them there is nothing to route";
     }
     const bool control = options.control || options.secrets_in_arguments ||
-                         !options.token_files.empty() || !options.certificates.empty();
+                         !options.token_files.empty() || !options.certificates.empty() ||
+                         !options.tunnel_certificate.empty();
     if (control && options.state_dir.empty()) return "--state-dir is needed to let hosts register";
     if (options.control_certificate.empty() != options.control_key.empty()) {
         return "--control-certificate and --control-key go together";
+    }
+    if (options.tunnel_certificate.empty() != options.tunnel_key.empty()) {
+        return "--tunnel-certificate and --tunnel-key go together";
     }
     if (options.control && !is_loopback(*options.control) && options.control_certificate.empty()) {
         return "--control beyond loopback needs --control-certificate and --control-key, or tokens "

@@ -4,9 +4,9 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "sentinel/proxy/proxy_protocol.h"
+#include "tunnel/carry/front_probe.h"
 
 #include <fmt/format.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -22,27 +22,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-constexpr unsigned char record_alert = 21, record_handshake = 22;  // RFC 8446 section 5.1
-constexpr std::size_t alert_bytes = 7;
-constexpr unsigned char alert_internal_error = 80;
-
-/// A ClientHello for a name, as OpenSSL writes it.
-std::string hello_for(const std::string& name) {
-    static const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(
-        SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-    const std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(context.get()), SSL_free);
-    if (!ssl) return "";
-    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    SSL_set_connect_state(ssl.get());
-    // What SSL_set_tlsext_host_name() is short for; it takes a copy.
-    (void)SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                   const_cast<char*>(name.c_str()));
-    (void)SSL_do_handshake(ssl.get());
-    std::string bytes(BIO_ctrl_pending(SSL_get_wbio(ssl.get())), '\0');
-    (void)BIO_read(SSL_get_wbio(ssl.get()), bytes.data(), static_cast<int>(bytes.size()));
-    return bytes;
-}
 
 struct Probe {
     std::uint64_t registration = 0;
@@ -89,7 +68,7 @@ void ask(Probe& probe) {
                 probe.name);
         }
     }
-    first += hello_for(probe.name);
+    first += tunnel::hello_for(probe.name);
     // Into an empty buffer of the kernel's it goes whole.
     (void)::send(probe.socket.get(), first.data(), first.size(), MSG_NOSIGNAL);
     probe.asked = true;
@@ -101,13 +80,7 @@ void listen_to(Probe& probe) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return probe.end("closes connections without an answer");
     probe.answer.append(bytes.data(), static_cast<std::size_t>(got));
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(probe.answer[at]); };
-    if (byte(0) == record_handshake) return probe.end("");
-    if (byte(0) != record_alert) return probe.end("speaks no TLS");
-    if (probe.answer.size() < alert_bytes) return;
-    // Another alert is an answer too: it does not like a client without a certificate, for example.
-    probe.end(byte(alert_bytes - 1) == alert_internal_error ? "answers with an error of its own"
-                                                            : "");
+    if (auto problem = tunnel::problem_in(probe.answer)) probe.end(*std::move(problem));
 }
 
 void run_some(std::span<Probe> probes, milliseconds patience, const std::stop_token& stop) {

@@ -28,7 +28,7 @@ Result<std::unique_ptr<Members>> Members::open(store::Sqlite& database, RouteTab
     return members;
 }
 
-Result<Registration> Members::claim(Claim claim) {
+Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
     const auto names = BERTH_TRY(normalise(claim));
     const std::scoped_lock lock(mutex_);
     if (frozen_) {
@@ -72,6 +72,7 @@ Result<Registration> Members::claim(Claim claim) {
         }
     }
     BERTH_TRY(store(registration, added, dropped));
+    if (before_routing) before_routing(registration);
     members_.insert_or_assign(place, registration);
     by_id_.erase(old);
     by_id_.emplace(registration.id, place);

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,7 +53,9 @@ public:
     /// names the field as a JSON Pointer; already_exists for a name that another pool owns, another
     /// host of the pool has, or a static route leads elsewhere, which is a warning too; busy for a
     /// generation that is over. Then nothing is changed.
-    [[nodiscard]] Result<Registration> claim(Claim claim);
+    /// `before` is called when nothing can go wrong any more, and before a visitor can come.
+    using Before = std::function<void(const Registration&)>;
+    [[nodiscard]] Result<Registration> claim(Claim claim, const Before& before = {});
     /// Ends that registration and no later one of the same host. False when it is over already.
     bool release(std::uint64_t id);
     /// Ends all registrations of an identity, which may not have any more.

@@ -7,6 +7,7 @@
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/relay/pipe_pool.h"
+#include "tunnel/link.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +59,8 @@ struct Opening {
 struct Connection : Timed {
     Side client, primary;
     std::unique_ptr<Opening> opening;
-    std::uint32_t index = 0;  // among its loop's
+    std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
+    std::uint32_t index = 0;             // among its loop's
     Stage stage = Stage::hello;
     bool again = false;  // it waits for its next turn
     bool moved = false;  // a byte, since its time was last looked at

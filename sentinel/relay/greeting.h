@@ -32,6 +32,7 @@ public:
         return hello_.read(all.substr(header_bytes_));
     }
     [[nodiscard]] const ServerName& name() const noexcept { return hello_.name(); }
+    [[nodiscard]] bool wants_tunnel() const noexcept { return hello_.wants_tunnel(); }
     /// Of the PROXY header, which is not passed on.
     [[nodiscard]] std::size_t header_bytes() const noexcept { return header_bytes_; }
     /// Who connects, as the proxy in front told.

@@ -136,6 +136,10 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
         (void)::getsockopt(side.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
         return give_up_dialling(connection, problem);
     }
+    // A stream of a tunnel is a unix socket, which tells no reset by itself.
+    if ((events & EPOLLHUP) != 0 && connection.link && connection.link->reset_by_tunnel) {
+        return abort(connection, Count::reset);
+    }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) side.readable = true;
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) side.hung = true;
     if ((events & EPOLLOUT) != 0) side.writable = true;
@@ -206,6 +210,7 @@ void Loop::watch(Connection& connection, Side& side) {
 }
 
 void Loop::abort(Connection& connection, Count why) {
+    if (connection.link) connection.link->reset_by_front = true;
     close_with_reset(connection.client.socket);
     close_with_reset(connection.primary.socket);
     end(connection, why);

@@ -7,6 +7,7 @@
 #include "sentinel/relay/counters.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/relay/transfer.h"
+#include "sentinel/relay/tunnels.h"
 #include "sentinel/route/route_table.h"
 #include "sentinel/tls/alert.h"
 #include "tools-schema/contract/result.h"
@@ -25,6 +26,7 @@ struct RelayParts {
     HelloLimits& limits;
     const RelayOptions& options;
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
+    Tunnels* tunnels = nullptr;  // none, and hosts behind tunnels are away
 };
 
 /// Where a loop takes clients from.
@@ -99,6 +101,9 @@ private:
                 std::string_view all);
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,
               std::string_view all);
+    void dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
+                             std::string_view said);
+    void take_tunnel(Connection& connection, const Greeting& greeting, std::string_view said);
     void connected(Connection& connection);
     void give_up_dialling(Connection& connection, int errno_value);
     void primary_down(Connection& connection, std::string_view pool, std::string_view said,

@@ -28,6 +28,13 @@ SocketAddress ask_address(Ask ask, const Fd& socket) {
     return SocketAddress::of(address).value_or(SocketAddress());
 }
 
+/// Who connects and where to, as a proxy in front told or as it is.
+ProxyEnds ends_of(const Fd& client, const Greeting& greeting) {
+    if (greeting.ends()) return *greeting.ends();
+    return {.client = ask_address(::getpeername, client),
+            .server = ask_address(::getsockname, client)};
+}
+
 /// As the listening sockets' options, which accepted ones have.
 void prepare_primary(const Fd& socket) {
     constexpr int on = 1;
@@ -98,6 +105,10 @@ bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
 
 void Loop::decide(Connection& connection, HelloState state, const Greeting& greeting,
                   std::string_view all) {
+    if (state == HelloState::not_tls && parts_.tunnels != nullptr &&
+        parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
+        return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
+    }
     switch (state) {
         case HelloState::need_more:
         case HelloState::not_tls:
@@ -109,6 +120,9 @@ void Loop::decide(Connection& connection, HelloState state, const Greeting& gree
         case HelloState::no_name:
         case HelloState::named:
             break;
+    }
+    if (greeting.wants_tunnel() && parts_.tunnels != nullptr) {
+        return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
     }
     const RouteReader::Look look(reader_);
     const bool named = state == HelloState::named;
@@ -128,6 +142,9 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
     const std::string_view said = all.substr(greeting.header_bytes());
+    if (std::holds_alternative<TunnelPort>(pool.primary)) {
+        return dial_through_tunnel(connection, pool, greeting, said);
+    }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
     if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
     const KernelAddress address = where->to_kernel();
@@ -139,11 +156,9 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     std::string_view first = said;
     std::string with_header;
     if (pool.proxy_protocol) {
-        const auto& client = connection.client.socket;
-        const auto ends =
-            greeting.ends().value_or(ProxyEnds{.client = ask_address(::getpeername, client),
-                                               .server = ask_address(::getsockname, client)});
-        with_header = proxy_header(ends, greeting.name().text()).append(said);
+        with_header =
+            proxy_header(ends_of(connection.client.socket, greeting), greeting.name().text())
+                .append(said);
         first = with_header;
     }
     const bool at_once = ::connect(primary.socket.get(), address.get(), address.size) == 0;
@@ -163,6 +178,40 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.opening = std::make_unique<Opening>(
         Opening{.greeting = Greeting(false), .pool = pool.name, .header_bytes = header_bytes});
     connects_.add(connection, now_ms_);
+}
+
+/// The stream is a socket like any other, and connected already.
+void Loop::dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
+                               std::string_view said) {
+    const ProxyEnds ends = ends_of(connection.client.socket, greeting);
+    TunnelEnd end;
+    if (parts_.tunnels != nullptr) {
+        end = parts_.tunnels->open(std::get<TunnelPort>(pool.primary), ends.client,
+                                   greeting.name().text());
+    }
+    if (!end.socket) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    Side& primary = connection.primary;
+    primary.socket = std::move(end.socket);
+    connection.link = std::move(end.link);
+    transfer_.add_bytes(Flow::from_client, said.size());
+    watch(connection, primary);
+    primary.writable = true;
+    std::string first = pool.proxy_protocol ? proxy_header(ends, greeting.name().text()) : "";
+    if (!Transfer::send_or_keep(primary, first.append(said))) {
+        return primary_down(connection, pool.name, said, errno);
+    }
+    connected(connection);
+}
+
+void Loop::take_tunnel(Connection& connection, const Greeting& greeting, std::string_view said) {
+    connection.leave();
+    Fd& host = connection.client.socket;
+    const SocketAddress from = ends_of(host, greeting).client;
+    if (connection.client.watched) {
+        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, host.get(), nullptr);
+    }
+    if (parts_.tunnels->arrive(host, from, said)) return end(connection, Count::tunnel);
+    refuse(connection, Alert::internal_error, Count::hello_refused);
 }
 
 void Loop::connected(Connection& connection) {

@@ -8,7 +8,7 @@ namespace berth::sentinel {
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
                                             std::vector<Listener> listeners, std::size_t loops,
-                                            Away* away) {
+                                            Away* away, Tunnels* tunnels) {
     std::unique_ptr<Relay> relay(new Relay(options));
     for (Listener& listener : listeners) BERTH_TRY(give_each(listener, loops));
     for (std::size_t loop = 0; loop < loops; ++loop) {
@@ -19,9 +19,12 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
                     {.socket = std::move(listener.sockets[at]), .shared = listener.shared});
             }
         }
-        relay->loops_.push_back(BERTH_TRY(Loop::make(
-            {.routes = routes, .limits = relay->limits_, .options = relay->options_, .away = away},
-            std::move(doors))));
+        relay->loops_.push_back(BERTH_TRY(Loop::make({.routes = routes,
+                                                      .limits = relay->limits_,
+                                                      .options = relay->options_,
+                                                      .away = away,
+                                                      .tunnels = tunnels},
+                                                     std::move(doors))));
     }
     for (const auto& loop : relay->loops_) {
         relay->threads_.emplace_back([&one = *loop] { one.run(); });

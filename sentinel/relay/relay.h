@@ -14,12 +14,10 @@ namespace berth::sentinel {
 
 class Relay {
 public:
-    /// Starts that many loops. `routes` and `away` outlive it.
-    [[nodiscard]] static Result<std::unique_ptr<Relay>> start(const RelayOptions& options,
-                                                              RouteTable& routes,
-                                                              std::vector<Listener> listeners,
-                                                              std::size_t loops,
-                                                              Away* away = nullptr);
+    /// Starts that many loops. `routes`, `away` and `tunnels` outlive it.
+    [[nodiscard]] static Result<std::unique_ptr<Relay>> start(
+        const RelayOptions& options, RouteTable& routes, std::vector<Listener> listeners,
+        std::size_t loops, Away* away = nullptr, Tunnels* tunnels = nullptr);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     /// Closes all connections.

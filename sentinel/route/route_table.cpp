@@ -66,8 +66,8 @@ struct RouteTable::Generation {
     std::map<std::string, std::unique_ptr<KnownPool>, std::less<>> pools;
     std::atomic<const Pool*> default_pool = nullptr;
     std::atomic<std::size_t> wildcards = 0;  // without any, a look-up is one
-    std::size_t routes = 0;
-    std::size_t bytes = sizeof(shards);
+    std::atomic<std::size_t> routes = 0;
+    std::atomic<std::size_t> bytes = sizeof(shards);
 
     Generation() = default;
     Generation(const Generation&) = delete;

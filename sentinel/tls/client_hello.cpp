@@ -20,6 +20,7 @@ constexpr char handshake_client_hello = 1;
 constexpr std::size_t random_bytes = 32;
 constexpr std::size_t session_id_bytes_max = 32;
 constexpr std::uint32_t extension_server_name = 0;
+constexpr std::uint32_t extension_protocols = 16;  // RFC 7301
 constexpr std::uint32_t name_type_host = 0;
 
 /// Whether this can be the begin of a record of the handshake, as far as it has come.
@@ -55,6 +56,14 @@ std::optional<std::string_view> only_name(std::string_view extension) {
     if (names.number(1) != name_type_host) return std::nullopt;
     const auto name = names.block(2);
     return names.done() ? name : std::nullopt;
+}
+
+bool is_tunnel_alone(std::string_view extension) {
+    ByteReader reader(extension);
+    const auto list = reader.block(2);
+    if (!list || !reader.done()) return false;
+    ByteReader names(*list);
+    return names.block(1) == tunnel_protocol && names.done();
 }
 
 /// Everything of the message up to its extensions is there and has a possible length.
@@ -119,6 +128,7 @@ HelloState HelloReader::read_message(std::string_view message) {
         const auto type = extensions.number(2);
         const auto body = extensions.block(2);
         if (!type || !body) return HelloState::malformed;
+        if (*type == extension_protocols) wants_tunnel_ = is_tunnel_alone(*body);
         if (*type != extension_server_name) continue;
         if (found) return HelloState::malformed;  // RFC 8446 section 4.2: one of a type
         found = only_name(*body);

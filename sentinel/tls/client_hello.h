@@ -19,6 +19,9 @@ constexpr std::size_t hello_bytes_max = std::size_t{64} * 1024;
 /// The same on the wire when each byte is in a record of its own: any cut is allowed.
 constexpr std::size_t hello_wire_bytes_max = hello_bytes_max * 6;
 
+/// Who offers this protocol (RFC 7301) and no other wants to open a tunnel.
+constexpr std::string_view tunnel_protocol = "berth-tunnel/1";
+
 enum class HelloState : std::uint8_t {
     need_more,  // all is well so far
     not_tls,    // something else, which must not be answered with an alert
@@ -37,6 +40,9 @@ public:
     /// Valid once read() said `named`.
     [[nodiscard]] const ServerName& name() const noexcept { return name_; }
 
+    /// A whole ClientHello, whatever its name, of a host that wants to open a tunnel.
+    [[nodiscard]] bool wants_tunnel() const noexcept { return wants_tunnel_; }
+
 private:
     [[nodiscard]] std::size_t message_bytes(std::string_view part);
     [[nodiscard]] HelloState read_message(std::string_view message);
@@ -44,6 +50,7 @@ private:
     std::size_t record_ = 0;           // where the record begins that is not whole yet
     std::size_t carried_ = 0;          // bytes of the message in the records before it
     std::array<char, 4> header_ = {};  // of the message: its type and length
+    bool wants_tunnel_ = false;
     ServerName name_;
 };
 

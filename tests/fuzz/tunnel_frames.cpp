@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzz target: what a tunnel's other end sends. However it is cut into arrivals the session is the
 // same, what is answered and held is bounded, and an error stays one.
-#include "sentinel/tunnel/mux.h"
+#include "tunnel/mux.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
-    using namespace berth::sentinel;
+    using namespace berth::tunnel;
     const std::string_view all(reinterpret_cast<const char*>(bytes), count);
     const Moment now{std::chrono::hours(1)};
     Mux whole(MuxSide::even);

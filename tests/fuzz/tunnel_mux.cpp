@@ -2,7 +2,7 @@
 // Fuzz target: two ends of a tunnel, and any order of what both do. The input is a list of steps of
 // two bytes. What is read from a stream is the beginning of what was written to it, and all of it
 // in the end; neither end ever finds fault with the other.
-#include "sentinel/tunnel/mux.h"
+#include "tunnel/mux.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace {
 
-using namespace berth::sentinel;
+using namespace berth::tunnel;
 
 struct End {
     explicit End(MuxSide side) : mux(side) {}

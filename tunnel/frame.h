@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 enum class FrameKind : std::uint8_t { data, window, ping, go_away };
 
@@ -37,4 +37,4 @@ void append_frame_header(std::string& out, const FrameHeader& header);
 /// unknown, or when its stream does not fit its kind: no frame can be found after such a one.
 [[nodiscard]] std::optional<FrameHeader> read_frame_header(std::string_view bytes);
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is done with streams from our side, and what is sent. What arrives is in mux_feed.cpp.
-#include "sentinel/tunnel/mux.h"
+#include "tunnel/mux.h"
 
 #include <algorithm>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 namespace {
 
@@ -28,7 +28,7 @@ Mux::Stream* Mux::find(StreamId id) {
 
 Result<StreamId> Mux::open() {
     if (fault_) return std::unexpected(*fault_);
-    if (peer_is_going_ || going_) {
+    if (peer_is_going_) {
         return std::unexpected(Error{.code = ErrorCode::unavailable,
                                      .message = "the tunnel is going away",
                                      .hint = "open the stream in the next session"});
@@ -94,6 +94,10 @@ std::size_t Mux::write(StreamId id, std::string_view bytes) {
     return taken.size();
 }
 
+void Mux::await_room(StreamId id) {
+    if (Stream* stream = find(id)) stream->full = true;
+}
+
 void Mux::finish(StreamId id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->reset) return;
@@ -141,6 +145,11 @@ bool Mux::ended(StreamId id) const {
 bool Mux::was_reset(StreamId id) const {
     const Stream* stream = find(id);
     return stream != nullptr && stream->reset;
+}
+
+bool Mux::over(StreamId id) const {
+    const Stream* stream = find(id);
+    return stream != nullptr && stream->over() && stream->incoming.empty();
 }
 
 std::uint32_t Mux::window(StreamId id) const {
@@ -232,4 +241,4 @@ std::size_t Mux::take(std::string& out, std::size_t bytes_max) {
     return out.size() - before;
 }
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

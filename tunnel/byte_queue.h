@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 class ByteQueue {
 public:
@@ -40,4 +40,4 @@ private:
     std::size_t gone_ = 0;
 };
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

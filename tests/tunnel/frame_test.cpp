@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sentinel/tunnel/frame.h"
+#include "tunnel/frame.h"
 
 #include "tests/support/catch.h"
 
 #include <string>
 
-using namespace berth::sentinel;
+using namespace berth::tunnel;
 
 namespace {
 

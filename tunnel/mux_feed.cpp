@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the peer sends: it is believed nothing. A frame for a stream that is gone is passed over,
 // since it may have been on its way; what breaks the rules of a session ends the session.
-#include "sentinel/tunnel/mux.h"
+#include "tunnel/mux.h"
 
 #include <algorithm>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 namespace {
 
@@ -139,4 +139,4 @@ void Mux::pinged(const FrameHeader& header, Moment now) {
     ++ping_value_;
 }
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sentinel/tunnel/mux.h"
+#include "tunnel/mux.h"
 
 #include "tests/support/catch.h"
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 using namespace berth;
-using namespace berth::sentinel;
+using namespace berth::tunnel;
 using namespace std::chrono_literals;
 
 namespace {

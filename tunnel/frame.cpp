@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sentinel/tunnel/frame.h"
+#include "tunnel/frame.h"
 
 #include <utility>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 namespace {
 
@@ -51,4 +51,4 @@ std::optional<FrameHeader> read_frame_header(std::string_view bytes) {
     return header;
 }
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

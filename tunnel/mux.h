@@ -8,9 +8,9 @@
 // doubles.
 #pragma once
 
-#include "sentinel/tunnel/byte_queue.h"
-#include "sentinel/tunnel/frame.h"
 #include "tools-schema/contract/result.h"
+#include "tunnel/byte_queue.h"
+#include "tunnel/frame.h"
 
 #include <chrono>
 #include <cstdint>
@@ -20,7 +20,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace berth::sentinel {
+namespace berth::tunnel {
 
 using StreamId = std::uint32_t;
 using Moment = std::chrono::steady_clock::time_point;
@@ -66,10 +66,15 @@ public:
     /// A stream about which something is new: bytes, an end, a reset, or room to write.
     std::optional<StreamId> next_changed();
 
+    /// Whether there may be one.
+    [[nodiscard]] bool has_changed() const { return !changed_.empty(); }
+
     /// How many bytes `write` takes now; 0 for a stream that cannot be written any more.
     [[nodiscard]] std::size_t room(StreamId id) const;
     /// Takes as many of the bytes as there is room for, and says how many.
     std::size_t write(StreamId id, std::string_view bytes);
+    /// `next_changed` tells of the stream when half of its room is free again.
+    void await_room(StreamId id);
     /// No more will be written; the peer learns of it behind the last byte.
     void finish(StreamId id);
 
@@ -80,6 +85,8 @@ public:
     /// The peer has finished, and all it sent is consumed.
     [[nodiscard]] bool ended(StreamId id) const;
     [[nodiscard]] bool was_reset(StreamId id) const;
+    /// Both ends are through: nothing is left to send or to read.
+    [[nodiscard]] bool over(StreamId id) const;
     /// Forgets the stream. One that is not over in both directions is reset.
     void close(StreamId id);
     [[nodiscard]] std::size_t stream_count() const { return streams_.size(); }
@@ -155,4 +162,4 @@ private:
     bool peer_is_going_ = false;
 };
 
-}  // namespace berth::sentinel
+}  // namespace berth::tunnel

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mcp-server/cli/tunnel_command.h"
+
+#include "mcp-server/cli/parsing.h"
+#include "mcp-server/jsonrpc/error_object.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+
+namespace berth::cli {
+namespace {
+
+constexpr std::size_t host_name_bytes_max = 256;
+constexpr std::uint16_t https_port = 443;
+
+struct GivenTunnel {
+    std::string sentinel;
+    std::vector<std::string> forwards;
+};
+
+std::optional<std::uint16_t> port_of(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
+    const bool whole = problem == std::errc() && end == text.data() + text.size();
+    return whole && port != 0 ? std::optional(port) : std::nullopt;
+}
+
+std::string name_of_machine() {
+    std::array<char, host_name_bytes_max> name{};
+    (void)::gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
+
+void add_tunnel_options(CLI::App& app, tunnel::DialerOptions& dialer, GivenTunnel& given) {
+    tunnel::Hello& hello = dialer.hello;
+    app.add_option("--sentinel", given.sentinel, "Where the sentinel is (port 443 unless given)")
+        ->type_name("HOST:PORT");
+    app.add_option("--forward", given.forwards,
+                   "A port that can be asked for, and what it leads to; several times for several")
+        ->type_name("PORT=ADDRESS:PORT")
+        ->allow_extra_args(false);
+    app.add_option("--pool", hello.pool, "The pool that this machine speaks for");
+    app.add_option("--token-file", dialer.token_file,
+                   "The pool's token, in the first line; read again for each connection")
+        ->type_name("FILE");
+    app.add_option("--certificate", dialer.certificate.certificate,
+                   "Instead of a token: a certificate (PEM) that the sentinel knows")
+        ->type_name("FILE");
+    app.add_option("--key", dialer.certificate.key, "The key of that")->type_name("FILE");
+    app.add_option("--hostname", hello.hostname, "The name that visitors ask for");
+    app.add_option("--alias", hello.aliases, "Another such name")->allow_extra_args(false);
+    app.add_option("--base-domain", hello.base_domains, "All names below this one")
+        ->type_name("DOMAIN")
+        ->allow_extra_args(false);
+    app.add_option("--visitors-port", hello.port,
+                   "Which of the ports visitors come to (443, or the first one)")
+        ->type_name("PORT");
+    app.add_option("--id", hello.host,
+                   "This machine among those of its pool (default: its host name); another tunnel "
+                   "with the same one takes over");
+    app.add_option("--ca", dialer.authorities,
+                   "Who certifies the sentinel (PEM; default: those this machine trusts)")
+        ->type_name("FILE");
+    app.add_option("--server-name", dialer.server_name,
+                   "The name in the sentinel's certificate (default: HOST)");
+}
+
+std::unexpected<Error> wrong(const std::string& what) {
+    return fail(make_error(ErrorCode::invalid_argument, what).next(help_hint("tunnel")));
+}
+
+Result<> take_sentinel(const std::string& text, tunnel::DialerOptions& dialer) {
+    std::string_view host = text;
+    dialer.port = https_port;
+    const auto colon = text.rfind(':');
+    const bool bracketed = text.starts_with('[');
+    if (colon != std::string::npos && (!bracketed || text[colon - 1] == ']')) {
+        const auto port = port_of(host.substr(colon + 1));
+        if (!port) return wrong("--sentinel is HOST:PORT");
+        dialer.port = *port;
+        host = host.substr(0, colon);
+    }
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    dialer.host = host;
+    return dialer.host.empty() ? wrong("--sentinel HOST:PORT is needed") : Result<>();
+}
+
+Result<> take_forwards(const std::vector<std::string>& forwards, tunnel::DialerOptions& dialer) {
+    for (const auto& text : forwards) {
+        const auto equals = std::min(text.find('='), text.size());
+        const auto port = port_of(std::string_view(text).substr(0, equals));
+        const auto target = SocketAddress::parse(text.substr(std::min(equals + 1, text.size())));
+        if (!port || !target) {
+            return wrong(fmt::format("--forward {} is not PORT=ADDRESS:PORT", text));
+        }
+        if (!dialer.targets.emplace(*port, *target).second) {
+            return wrong(fmt::format("--forward has port {} twice", *port));
+        }
+    }
+    if (dialer.targets.empty()) return wrong("--forward PORT=ADDRESS:PORT is needed");
+    if (dialer.targets.size() > tunnel::ports_max) {
+        return wrong(fmt::format("--forward is given more than {} times", tunnel::ports_max));
+    }
+    return {};
+}
+
+Result<> complete(const GivenTunnel& given, tunnel::DialerOptions& dialer) {
+    BERTH_TRY(take_sentinel(given.sentinel, dialer));
+    BERTH_TRY(take_forwards(given.forwards, dialer));
+    tunnel::Hello& hello = dialer.hello;
+    if (dialer.token_file.empty() && dialer.certificate.certificate.empty()) {
+        return wrong("--token-file or --certificate is needed");
+    }
+    if (dialer.certificate.certificate.empty() != dialer.certificate.key.empty()) {
+        return wrong("--certificate and --key go together");
+    }
+    if (hello.hostname.empty() && !(hello.aliases.empty() && hello.base_domains.empty())) {
+        return wrong("--alias and --base-domain need --hostname");
+    }
+    if (hello.host.empty()) hello.host = name_of_machine();
+    if (hello.port == 0) {
+        hello.port =
+            dialer.targets.contains(https_port) ? https_port : dialer.targets.begin()->first;
+    }
+    if (!dialer.targets.contains(hello.port)) return wrong("--visitors-port is no --forward");
+    // Of two with one id, the one that was started later counts.
+    hello.generation =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                       std::chrono::system_clock::now().time_since_epoch())
+                                       .count());
+    return {};
+}
+
+Json told_as_json(const tunnel::DialerNews& news, const tunnel::Hello& hello) {
+    using Kind = tunnel::DialerNews::Kind;
+    constexpr std::array<std::string_view, 4> states = {"joined", "unheard", "lost", "failed"};
+    Json out{{"state", states[static_cast<std::size_t>(news.kind)]}};
+    if (!hello.pool.empty()) out["pool"] = hello.pool;
+    out["host"] = hello.host;
+    if (news.kind == Kind::joined && !hello.hostname.empty()) out["hostname"] = hello.hostname;
+    if (news.why) {
+        out["error"] = jsonrpc::error_object(*news.why);
+        out["again_in_ms"] = news.wait.count();
+    }
+    return out;
+}
+
+/// What trying again does not change: somebody has to do something.
+bool is_final(const Error& why) {
+    return why.code != ErrorCode::unavailable && why.code != ErrorCode::timed_out &&
+           why.code != ErrorCode::busy;
+}
+
+}  // namespace
+
+Result<TunnelCommand> read_tunnel_command(Words words, CommandLine& line, std::string& printed) {
+    TunnelCommand command;
+    GivenTunnel given;
+    CLI::App app("Makes what listens here reachable through a sentinel, without inbound access",
+                 "berth tunnel");
+    add_tunnel_options(app, command.dialer, given);
+    add_globals(app, line);
+    const auto rest = BERTH_TRY(parse(app, std::move(words), "tunnel", printed));
+    if (!printed.empty()) return command;
+    if (!rest.empty()) return wrong(fmt::format("there is no option {}", rest.front()));
+    BERTH_TRY(complete(given, command.dialer));
+    return command;
+}
+
+Result<> run_tunnel_command(const TunnelCommand& command, const std::stop_token& stop,
+                            const std::function<void(const Json& news)>& told) {
+    std::mutex mutex;
+    std::condition_variable_any changed;
+    std::optional<Error> refused;
+    bool joined = false;
+    const auto dialer =
+        BERTH_TRY(tunnel::Dialer::start(command.dialer, [&](const tunnel::DialerNews& news) {
+            const std::scoped_lock lock(mutex);
+            joined = joined || news.kind == tunnel::DialerNews::Kind::joined;
+            if (!joined && news.kind == tunnel::DialerNews::Kind::failed && is_final(*news.why)) {
+                refused = news.why;
+                changed.notify_all();
+            } else if (!refused) {
+                told(told_as_json(news, command.dialer.hello));
+            }
+        }));
+    std::unique_lock lock(mutex);
+    (void)changed.wait(lock, stop, [&refused] { return refused.has_value(); });
+    if (refused) return fail(*refused);
+    return {};
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/tunnel/tunnel_door.h"
+
+#include "base/log.h"
+#include "sentinel/tls/alert.h"
+#include "sentinel/tls/client_hello.h"
+#include "sentinel/tunnel/containarium_hello.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+static_assert(tunnel_protocol == tunnel::alpn);
+
+/// What a visitor is told whose host refuses the stream before it has said anything.
+std::string refusal_to_visitors() {
+    const auto record = alert_record(Alert::internal_error);
+    return {record.begin(), record.end()};
+}
+
+Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Identity& identity) {
+    return {.pool = hello.pool,
+            .host = hello.host,
+            .hostname = hello.hostname,
+            .aliases = hello.aliases,
+            .base_domains = hello.base_domains,
+            .destination = TunnelPort{.session = session, .port = hello.port},
+            .ports = hello.ports,
+            .lease = Lease::session,
+            .generation = hello.generation,
+            .identity = identity.id};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& options,
+                                                      Members& members, TokenPolicy& policy) {
+    std::unique_ptr<TunnelDoor> door(new TunnelDoor(options.containarium, members, policy));
+    for (std::size_t thread = 0; thread < options.threads; ++thread) {
+        door->carriers_.push_back(BERTH_TRY(tunnel::Carrier::start(
+            {.ended = [&one = *door](tunnel::SessionId id, const Error& why) {
+                one.ended(id, why);
+            }})));
+    }
+    door->greeter_ = BERTH_TRY(TunnelGreeter::start(
+        options.own, [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
+            return one.hear(caller, hello);
+        }));
+    policy.on_revoked([&one = *door](const std::string& identity) { one.cut(identity); });
+    return door;
+}
+
+TunnelDoor::~TunnelDoor() {
+    stop();
+}
+
+void TunnelDoor::stop() {
+    {
+        const std::scoped_lock lock(mutex_);
+        closed_ = true;
+    }
+    greeter_.reset();
+    // A thread of theirs may wait for the lock, so that they are ended without it. Nobody changes
+    // the list any more.
+    for (auto& carrier : carriers_) {
+        std::unique_ptr<tunnel::Carrier> one;
+        {
+            const std::scoped_lock lock(mutex_);
+            one.swap(carrier);
+            std::erase_if(sessions_,
+                          [&one](const auto& entry) { return entry.second.carrier == one.get(); });
+        }
+    }
+}
+
+void TunnelDoor::drain() {
+    const std::scoped_lock lock(mutex_);
+    closed_ = true;
+    for (const auto& carrier : carriers_) carrier->retire_all();
+}
+
+bool TunnelDoor::arrive(Fd& host, const SocketAddress& from, std::string_view said) {
+    {
+        const std::shared_lock lock(mutex_);
+        if (closed_ || sessions_.size() >= sessions_max) return false;
+    }
+    return greeter_->take(host, from, said);
+}
+
+TunnelEnd TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::string_view name) {
+    std::array<int, 2> pair{};
+    const std::shared_lock lock(mutex_);
+    const auto session = sessions_.find(to.session);
+    if (session == sessions_.end() ||
+        ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+        return {};
+    }
+    auto link = std::make_shared<tunnel::Link>();
+    session->second.carrier->open(to.session,
+                                  {.port = to.port, .source = from, .name = std::string(name)},
+                                  Fd(pair[0]), link, refusal_to_visitors());
+    return {.socket = Fd(pair[1]), .link = std::move(link)};
+}
+
+Result<Identity> TunnelDoor::who(const Caller& caller, const tunnel::Hello& hello) const {
+    if (!hello.token.empty()) return policy_.authorize(hello.token, hello.pool);
+    const std::string fingerprint = caller.channel.peer_fingerprint();
+    if (!fingerprint.empty()) return policy_.authorize_certificate(fingerprint, hello.pool);
+    return fail(make_error(ErrorCode::denied, "neither a token nor a certificate was shown")
+                    .next("give the tunnel a token that is for its pool"));
+}
+
+Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
+    const Identity identity = BERTH_TRY(who(caller, hello));
+    tunnel::SessionId id = 0;
+    {
+        const std::scoped_lock lock(mutex_);
+        id = next_id_++;
+    }
+    BERTH_TRY(members_.claim(claim_of(hello, id, identity), [&](const Registration& registration) {
+        admit(caller, id, registration);
+    }));
+    retire_before(id, hello);
+    // Revoked meanwhile: whoever revoked it has ended what there was before this.
+    if (!policy_.is_valid(identity.id)) cut(identity.id);
+    log::info("a tunnel is open", {{"pool", hello.pool},
+                                   {"host", hello.host},
+                                   {"from", caller.from.to_string()},
+                                   {"session", std::to_string(id)}});
+    return {};
+}
+
+/// The answer is written first, then the session can be found, and then its names lead to it: no
+/// byte of a stream can come before the answer.
+void TunnelDoor::admit(const Caller& caller, tunnel::SessionId id,
+                       const Registration& registration) {
+    caller.channel.send(caller.containarium ? containarium_answer(std::nullopt)
+                                            : encode(tunnel::HelloAnswer{.session = id}));
+    const Claim& claim = registration.claim;
+    const std::scoped_lock lock(mutex_);
+    tunnel::Carrier& carrier = *carriers_[id % carriers_.size()];
+    sessions_.emplace(id, Session{.registration = registration.id,
+                                  .pool = claim.pool,
+                                  .host = claim.host,
+                                  .identity = claim.identity,
+                                  .carrier = &carrier});
+    carrier.adopt(id, {.socket = std::move(caller.socket),
+                       .tls = std::move(caller.channel),
+                       .side = tunnel::MuxSide::odd,
+                       .early = std::string(caller.early),
+                       .containarium = caller.containarium});
+}
+
+/// The sessions that the host had before take no more streams, and end with those they have.
+void TunnelDoor::retire_before(tunnel::SessionId id, const tunnel::Hello& hello) {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [other, session] : sessions_) {
+        if (other != id && session.pool == hello.pool && session.host == hello.host) {
+            session.carrier->retire(other);
+        }
+    }
+}
+
+void TunnelDoor::ended(tunnel::SessionId id, const Error& why) {
+    Session session;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = sessions_.find(id);
+        if (found == sessions_.end()) return;
+        session = std::move(found->second);
+        sessions_.erase(found);
+    }
+    log::info("a tunnel is closed", {{"pool", session.pool},
+                                     {"host", session.host},
+                                     {"session", std::to_string(id)},
+                                     {"why", why.message}});
+    // Ends that registration alone, and not the one of a session that has taken over.
+    (void)members_.release(session.registration);
+}
+
+void TunnelDoor::cut(const std::string& identity) {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [id, session] : sessions_) {
+        if (session.identity != identity) continue;
+        session.carrier->cut(id, make_error(ErrorCode::denied, "its token was revoked"));
+    }
+}
+
+}  // namespace berth::sentinel

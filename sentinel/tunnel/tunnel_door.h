@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front's end of tunnels: a host that may is registered for as long as its session lives, and
+// visitors of its names become streams of that session.
+#pragma once
+
+#include "sentinel/registry/members.h"
+#include "sentinel/registry/token_policy.h"
+#include "sentinel/relay/tunnels.h"
+#include "sentinel/tunnel/tunnel_greeter.h"
+#include "tunnel/carry/carrier.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace berth::sentinel {
+
+struct TunnelDoorOptions {
+    tunnel::OwnCertificate own = {};  // none: no host of ours
+    bool containarium = false;        // takes its hosts, in clear
+    std::size_t threads = 1;          // that carry the sessions
+};
+
+class TunnelDoor final : public Tunnels {
+public:
+    static constexpr std::size_t sessions_max = 10'000;
+
+    /// Who is asked outlives stop().
+    [[nodiscard]] static Result<std::unique_ptr<TunnelDoor>> start(const TunnelDoorOptions& options,
+                                                                   Members& members,
+                                                                   TokenPolicy& policy);
+    ~TunnelDoor() override;
+
+    [[nodiscard]] Result<> reload() { return greeter_->reload(); }
+    [[nodiscard]] bool arrive(Fd& host, const SocketAddress& from, std::string_view said) override;
+    [[nodiscard]] bool takes_plain() const override { return containarium_; }
+    [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
+                                 std::string_view name) override;
+    /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
+    void drain();
+    /// Ends everything; from then on there are no tunnels.
+    void stop();
+
+private:
+    struct Session {
+        std::uint64_t registration = 0;
+        std::string pool, host, identity;
+        tunnel::Carrier* carrier = nullptr;
+    };
+
+    TunnelDoor(bool containarium, Members& members, TokenPolicy& policy)
+        : containarium_(containarium), members_(members), policy_(policy) {}
+    [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
+    [[nodiscard]] Result<Identity> who(const Caller& caller, const tunnel::Hello& hello) const;
+    void admit(const Caller& caller, tunnel::SessionId id, const Registration& registration);
+    void retire_before(tunnel::SessionId id, const tunnel::Hello& hello);
+    void ended(tunnel::SessionId id, const Error& why);
+    void cut(const std::string& identity);
+
+    const bool containarium_;
+    Members& members_;
+    TokenPolicy& policy_;
+    mutable std::shared_mutex mutex_;  // of the next four; taken behind that of Members
+    std::unordered_map<tunnel::SessionId, Session> sessions_;
+    std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
+    bool closed_ = false;
+    tunnel::SessionId next_id_ = 1;
+    std::unique_ptr<TunnelGreeter> greeter_;
+};
+
+}  // namespace berth::sentinel

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sentinel/tunnel/tunnel_greeter.h"
+
+#include "base/files.h"
+#include "base/log.h"
+#include "sentinel/tunnel/containarium_hello.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+namespace berth::sentinel {
+namespace {
+
+constexpr int greeter_wait_ms_max = 60'000;
+constexpr std::size_t greeter_buffer_bytes = std::size_t{16} * 1024;
+
+std::int64_t milliseconds_now() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TunnelGreeter>> TunnelGreeter::start(const tunnel::OwnCertificate& own,
+                                                            Hear hear) {
+    std::unique_ptr<TunnelGreeter> greeter(new TunnelGreeter(own, std::move(hear)));
+    BERTH_TRY(greeter->reload());
+    greeter->epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+    greeter->wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event event{.events = EPOLLIN, .data = {.fd = greeter->wake_.get()}};
+    if (!greeter->epoll_ || !greeter->wake_ ||
+        ::epoll_ctl(greeter->epoll_.get(), EPOLL_CTL_ADD, greeter->wake_.get(), &event) != 0) {
+        return fail(system_error("make an event loop for tunnels", errno));
+    }
+    greeter->thread_ = std::thread([&one = *greeter] { one.run(); });
+    return greeter;
+}
+
+TunnelGreeter::~TunnelGreeter() {
+    if (!thread_.joinable()) return;
+    {
+        const std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    (void)::eventfd_write(wake_.get(), 1);
+    thread_.join();
+}
+
+Result<> TunnelGreeter::reload() {
+    if (own_.certificate.empty()) return {};
+    auto context = BERTH_TRY(tunnel::TlsContext::server(own_));
+    const std::scoped_lock lock(mutex_);
+    context_.swap(context);
+    return {};
+}
+
+bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view said) {
+    if (count_.fetch_add(1) >= guests_max) {
+        --count_;
+        return false;
+    }
+    {
+        const std::scoped_lock lock(mutex_);
+        const bool old = said.starts_with('{');
+        if (!old && !context_) {
+            --count_;
+            return false;
+        }
+        auto guest = std::make_unique<Guest>(
+            std::move(host), from, old ? tunnel::Channel() : tunnel::Channel(context_), old);
+        guest->heard = said;  // until the thread takes it, as TLS
+        arrived_.push_back(std::move(guest));
+    }
+    (void)::eventfd_write(wake_.get(), 1);
+    return true;
+}
+
+void TunnelGreeter::run() {
+    std::array<epoll_event, 64> events{};
+    const auto leave = [this](std::map<int, std::unique_ptr<Guest>>::iterator guest) {
+        guests_.erase(guest);
+        --count_;
+    };
+    while (true) {
+        const std::int64_t now = milliseconds_now();
+        const std::int64_t due = deadlines_.due_ms(now + greeter_wait_ms_max) - now;
+        const int wait = static_cast<int>(std::clamp<std::int64_t>(due, 0, greeter_wait_ms_max));
+        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait);
+        for (int at = 0; at < count; ++at) {
+            const auto guest = guests_.find(events[static_cast<std::size_t>(at)].data.fd);
+            if (guest != guests_.end() && !serve(*guest->second)) leave(guest);
+        }
+        const std::int64_t then = milliseconds_now();
+        while (Timed* const late = deadlines_.first_due(then)) {
+            const auto guest = std::ranges::find_if(
+                guests_, [late](const auto& one) { return one.second.get() == late; });
+            leave(guest);
+        }
+        eventfd_t woken = 0;
+        (void)::eventfd_read(wake_.get(), &woken);
+        {
+            const std::scoped_lock lock(mutex_);
+            if (stopping_) return;
+        }
+        welcome_new();
+    }
+}
+
+void TunnelGreeter::welcome_new() {
+    std::vector<std::unique_ptr<Guest>> arrived;
+    {
+        const std::scoped_lock lock(mutex_);
+        arrived.swap(arrived_);
+    }
+    for (auto& guest : arrived) {
+        const int socket = guest->socket.get();
+        deadlines_.add(*guest, milliseconds_now());
+        const std::string said = std::exchange(guest->heard, {});
+        if (!guest->channel.receive(said, guest->heard) || !watch(*guest)) {
+            (void)send_output(*guest);  // an alert, where TLS was at fault
+            --count_;
+            continue;
+        }
+        guests_.emplace(socket, std::move(guest));
+    }
+}
+
+/// False without kernel memory.
+bool TunnelGreeter::watch(const Guest& guest) const {
+    const int socket = guest.socket.get();
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+                      .data = {.fd = socket}};
+    return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) == 0;
+}
+
+/// False when the greeter has nothing more to do with it.
+bool TunnelGreeter::serve(Guest& guest) {
+    std::array<char, greeter_buffer_bytes> buffer{};
+    while (true) {
+        // What comes behind a refusal is read too, since a close before would be a reset.
+        if (guest.refused) {
+            guest.heard.clear();
+        } else if (!hear(guest)) {
+            return false;
+        }
+        const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
+        if (got == 0) return false;
+        if (got < 0) return errno == EAGAIN && send_output(guest);
+        const auto received =
+            guest.channel.receive({buffer.data(), static_cast<std::size_t>(got)}, guest.heard);
+        if (!received || !*received) {
+            (void)send_output(guest);
+            return false;
+        }
+    }
+}
+
+/// False when it has been taken over.
+bool TunnelGreeter::hear(Guest& guest) {
+    const auto refuse = [&guest](const Error& why) {
+        log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
+        guest.refused = true;
+        guest.channel.send(guest.containarium ? containarium_answer(why)
+                                              : encode(tunnel::HelloAnswer{.error = why}));
+        guest.channel.finish();
+        return true;
+    };
+    const auto hello =
+        guest.containarium ? read_containarium_hello(guest.heard) : tunnel::read_hello(guest.heard);
+    if (!hello) return refuse(hello.error());
+    if (!*hello) return true;
+    // Who takes it over watches it, and may have closed it before this returns.
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, guest.socket.get(), nullptr);
+    const auto heard = hear_({.socket = guest.socket,
+                              .channel = guest.channel,
+                              .from = guest.from,
+                              .early = std::string_view(guest.heard).substr((*hello)->bytes),
+                              .containarium = guest.containarium},
+                             (*hello)->value);
+    return !heard && watch(guest) && refuse(heard.error());
+}
+
+bool TunnelGreeter::send_output(Guest& guest) {
+    while (!guest.channel.output().empty()) {
+        const auto output = guest.channel.output();
+        const ssize_t sent = ::send(guest.socket.get(), output.data(), output.size(), MSG_NOSIGNAL);
+        if (sent < 0) return errno == EAGAIN;
+        guest.channel.sent(static_cast<std::size_t>(sent));
+    }
+    if (guest.refused) (void)::shutdown(guest.socket.get(), SHUT_WR);
+    return true;
+}
+
+}  // namespace berth::sentinel

@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts that cannot be connected to are reached through tunnels that they open."""
+import hashlib
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+from support.machine import wait_until
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
+                              port_to_keep, read_all, read_some, reset, tls_backend)
+from support.tunnel import ALL, LAB, PROD, TunnelCase
+from test_sentinel_registry import answer_of
+
+MIB = 1024 * 1024
+AWAY = (alert(ALERT_INTERNAL), "end")
+UNKNOWN = (alert(ALERT_NAME), "end")
+
+
+def echo(connection):
+    """Gives back what comes, when all has come."""
+    data, how = read_all(connection)
+    if how == "end":
+        connection.sendall(data)
+
+
+def named(name):
+    """Says its name to whoever says something."""
+    def serve(connection):
+        connection.recv(1 << 16)
+        connection.sendall(b"\x16" + name)
+    return serve
+
+
+def memory(process):
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Reaching(TunnelCase):
+    def test_a_service_is_reached_by_its_names_with_its_own_certificate(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.front()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), UNKNOWN)
+        self.tunnel(sentinel, lab.port, "--alias", "api.lab.test", "--base-domain", "apps.test").joined()
+        for name in ("lab.test", "LAB.test", "api.lab.test", "x.apps.test"):
+            self.assertEqual(answer_of(sentinel, name), "lab.test", name)
+        self.assertEqual(sentinel.ask(hello(b"apps.test")), UNKNOWN)
+
+    def test_what_is_not_there_is_said_and_joined_when_it_is(self):
+        port = port_to_keep()
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, port)
+        wait_until(lambda: tunnel.news(), "the complaint")
+        self.assertEqual(tunnel.states(), ["unheard"])
+        self.assertIn("answers with an error", tunnel.news()[0]["error"]["message"])
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), AWAY)
+        service = socket.create_server(("127.0.0.1", port))
+        self.addCleanup(service.close)
+        service.settimeout(20)
+        connection = service.accept()[0]
+        connection.sendall(b"\x16")
+        tunnel.joined()
+        connection.close()
+
+    def test_a_half_closed_request_comes_back_whole(self):
+        backend = self.backend(Backend, echo)
+        sentinel = self.front()
+        self.tunnel(sentinel, backend.port, hostname="lab.test")
+        data = hello(b"lab.test") + os.urandom(MIB)
+
+        def ask():
+            with sentinel.say(data) as client:
+                client.shutdown(socket.SHUT_WR)
+                return read_all(client)
+        wait_until(lambda: ask() == (data, "end"), "the tunnel to be open")
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([len(got[0]) for got in answers if got != (data, "end")], [])
+        self.assertEqual(len(answers), 100)
+
+    def pair(self, sentinel, backend, name=b"lab.test"):
+        client = sentinel.say(hello(name))
+        primary = backend.next()
+        self.assertEqual(read_some(primary, len(hello(name))), hello(name))
+        return client, primary
+
+    def ready(self):
+        """A backend that records, behind a tunnel that is open."""
+        backend = self.backend(Recorder)
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, backend.port)
+        probe = backend.next()
+        probe.sendall(b"\x16")
+        tunnel.joined()
+        probe.close()
+        return sentinel, backend, tunnel
+
+    def test_an_end_and_a_reset_are_told_apart_both_ways(self):
+        sentinel, backend, _ = self.ready()
+        client, primary = self.pair(sentinel, backend)
+        reset(client)
+        self.assertEqual(read_all(primary), (b"", "reset"))
+        client, primary = self.pair(sentinel, backend)
+        primary.sendall(b"some")
+        self.assertEqual(read_some(client, 4), b"some")
+        reset(primary)
+        self.assertEqual(read_all(client), (b"", "reset"))
+        # A service that has not said a byte is away, whatever it was that ended it.
+        client, primary = self.pair(sentinel, backend)
+        reset(primary)
+        self.assertEqual(read_all(client), AWAY)
+        # Behind one direction's end too.
+        client, primary = self.pair(sentinel, backend)
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(primary), (b"", "end"))
+        primary.sendall(b"some")
+        self.assertEqual(read_some(client, 4), b"some")
+        reset(primary)
+        self.assertEqual(read_all(client), (b"", "reset"))
+        client, primary = self.pair(sentinel, backend)
+        primary.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(client), (b"", "end"))
+        reset(client)
+        self.assertEqual(read_all(primary), (b"", "reset"))
+
+    def test_one_reader_who_stands_still_stops_nobody_else(self):
+        sentinel, backend, _ = self.ready()
+        stalled, sender = self.pair(sentinel, backend)
+        sender.setblocking(False)
+        sent, quiet = 0, time.monotonic()
+        while time.monotonic() - quiet < 1:
+            try:
+                sent += sender.send(b"x" * MIB)
+                quiet = time.monotonic()
+            except BlockingIOError:
+                time.sleep(0.01)
+        self.assertLess(sent, 64 * MIB)
+        others = [self.pair(sentinel, backend) for _ in range(400)]
+        for client, primary in others:
+            client.sendall(b"question")
+        for client, primary in others:
+            self.assertEqual(read_some(primary, 8), b"question")
+            primary.sendall(b"answer")
+        for client, primary in others:
+            self.assertEqual(read_some(client, 6), b"answer")
+        sender.setblocking(True)
+        sender.shutdown(socket.SHUT_WR)
+        self.assertEqual((len(read_all(stalled)[0])), sent)
+
+    def test_much_is_carried_whole_in_little_memory(self):
+        size = 256 * MIB
+        sentinel, backend, tunnel = self.ready()
+        client, primary = self.pair(sentinel, backend)
+        digests, most = [hashlib.sha256(), hashlib.sha256()], [0, 0]
+
+        def send():
+            block = os.urandom(MIB)
+            for _ in range(size // MIB):
+                digests[0].update(block)
+                primary.sendall(block)
+            primary.shutdown(socket.SHUT_WR)
+        sender = threading.Thread(target=send)
+        begun = time.monotonic()
+        sender.start()
+        got = 0
+        while part := client.recv(MIB):
+            got += len(part)
+            digests[1].update(part)
+            most = [max(before, memory(one.process)) for before, one in zip(most, (sentinel, tunnel))]
+        sender.join()
+        print(f"{size / MIB / (time.monotonic() - begun):.0f} MiB/s, memory of sentinel and host {[one // MIB for one in most]} MiB")
+        self.assertEqual((got, digests[0].hexdigest()), (size, digests[1].hexdigest()))
+        self.assertLess(max(most), 128 * MIB)
+
+
+class Owning(TunnelCase):
+    def test_who_may_not_is_told_why_and_does_not_try_again(self):
+        sentinel = self.front()
+        for options, code, words in (({"token": "wrong-token"}, 7, "invalid token"),
+                                     ({"token": PROD}, 7, 'token not authorized for pool "lab"'),
+                                     ({"hostname": "no name"}, 2, "/hostname")):
+            with self.subTest(options):
+                got, error = self.tunnel(sentinel, 1, **options).refused()
+                self.assertEqual(got, code, error)
+                self.assertIn(words, str(error))
+        make_certificate(self.directory, "other.test")
+        got, error = self.tunnel(sentinel, 1, ca="other.test").refused()
+        self.assertEqual(got, 7, error)
+        self.assertIn("certificate is not trusted", error["message"])
+        for flags in (["--forward", "x"], ["--forward", "443=127.0.0.1:1"], ["--visitors-port", "1"], ["--nothing"]):
+            self.assertEqual(self.tunnel(sentinel, 1, *flags).refused()[0], 2, flags)
+
+    def test_a_certificate_stands_instead_of_a_token(self):
+        make_certificate(self.directory, "host.test")
+        make_certificate(self.directory, "stranger.test")
+        backend = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.front("--tunnel-certificate-policy", f"{self.directory}/host.test.pem=lab")
+        shown = lambda name: ("--certificate", self.directory / f"{name}.pem", "--key", self.directory / f"{name}.key")
+        self.assertEqual(self.tunnel(sentinel, 1, *shown("stranger.test")).refused()[0], 7)
+        self.tunnel(sentinel, backend.port, *shown("host.test")).joined()
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+
+    def test_a_revoked_token_ends_its_session_within_a_second(self):
+        backend = self.backend(Backend, named(b"lab"))
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, backend.port).joined()
+        self.tokens.write_text(f"{PROD}=prod\n")
+        begun = time.monotonic()
+        sentinel.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the names to lead nowhere")
+        wait_until(lambda: "lost" in tunnel.states(), "the session to be over")
+        self.assertLess(time.monotonic() - begun, 1)
+        wait_until(lambda: "failed" in tunnel.states(), "the token to be refused")
+        self.tokens.write_text(f"{LAB}=lab\n")
+        sentinel.process.send_signal(signal.SIGHUP)
+        tunnel.joined(2)
+
+    def test_a_host_that_comes_again_takes_over_and_the_end_of_its_old_session_changes_nothing(self):
+        one, two = self.backend(Backend, named(b"one")), self.backend(Backend, named(b"two"))
+        sentinel = self.front()
+        old = self.tunnel(sentinel, one.port, "--id", "a").joined()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16one", "end"))
+        kept = Recorder()
+        self.addCleanup(kept.close)
+        self.tunnel(sentinel, two.port, "--id", "a").joined()
+        for _ in range(5):
+            self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16two", "end"))
+        # The one that was started before does not get its place back.
+        wait_until(lambda: "failed" in old.states(), "the old one to be told")
+        self.assertIn("is over", old.news()[-1]["error"]["message"])
+        old.process.kill()
+        old.process.wait()
+        wait_until(lambda: "session=1 " in sentinel.log() and "a tunnel is closed" in sentinel.log(), "the old session to end")
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16two", "end"))
+
+    def test_a_killed_host_is_away_at_once_and_nobody_else_is(self):
+        lab, prod = self.backend(Backend, named(b"lab")), self.backend(Backend, named(b"prod"))
+        sentinel = self.front("--default-pool", "prod")
+        killed = self.tunnel(sentinel, lab.port).joined()
+        self.tunnel(sentinel, prod.port, pool="prod", hostname="prod.test", token=PROD).joined()
+        self.assertEqual(self.tunnel(sentinel, lab.port, "--alias", "prod.test", "--id", "b", hostname="b.test").refused()[0], 4)
+        killed.process.kill()
+        wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the killed host to be away", seconds=2)
+        self.assertEqual(sentinel.ask(hello(b"prod.test")), (b"\x16prod", "end"))
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), AWAY)
+
+    def test_two_hosts_of_one_pool_do_not_disturb_each_other(self):
+        one, two = self.backend(Backend, named(b"one")), self.backend(Backend, named(b"two"))
+        sentinel = self.front()
+        self.tunnel(sentinel, one.port, "--id", "one", hostname="one.test").joined()
+        other = self.tunnel(sentinel, two.port, "--id", "two", hostname="two.test", token=ALL).joined()
+        other.process.kill()
+        wait_until(lambda: sentinel.ask(hello(b"two.test")) == AWAY, "the killed host to be away")
+        self.assertEqual(sentinel.ask(hello(b"one.test")), (b"\x16one", "end"))
+
+
+class Surviving(TunnelCase):
+    def test_tunnels_are_back_within_two_seconds_of_a_killed_sentinel(self):
+        backend = self.backend(Backend, named(b"lab"))
+        port = port_to_keep()
+        sentinel = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
+        tunnel = self.tunnel(port, backend.port).joined()
+        sentinel.process.kill()
+        sentinel.process.wait()
+        wait_until(lambda: tunnel.states().count("failed") > 4, "a time without a sentinel")
+        again = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
+        begun = time.monotonic()
+        tunnel.joined(2)
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(again.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+
+
+if __name__ == "__main__":
+    main()

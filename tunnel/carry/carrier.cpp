@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tunnel/carry/carrier.h"
+
+#include "base/files.h"
+#include "tunnel/carry/session.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace berth::tunnel {
+namespace {
+
+constexpr std::size_t events_per_turn = 256;
+constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
+/// Of one session, in one turn.
+constexpr int reads_per_turn = 4;
+constexpr int batches_per_turn = 8;
+constexpr std::chrono::milliseconds look_every{500};
+constexpr std::chrono::milliseconds idle_look_every{5'000};
+
+// What epoll gives back: 0, or an address with its kind in the last bit.
+constexpr std::uint64_t tag_wake = 0;
+
+}  // namespace
+
+Carrier::Carrier(CarrierCalls calls, CarrierLimits limits)
+    : calls_(std::move(calls)), limits_(limits), buffer_(buffer_bytes, '\0') {}
+
+Result<std::unique_ptr<Carrier>> Carrier::start(CarrierCalls calls, CarrierLimits limits) {
+    std::unique_ptr<Carrier> carrier(new Carrier(std::move(calls), limits));
+    BERTH_TRY(carrier->set_up());
+    carrier->thread_ = std::thread([&one = *carrier] { one.run(); });
+    return carrier;
+}
+
+Result<> Carrier::set_up() {
+    epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+    wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = tag_wake}};
+    if (!epoll_ || !wake_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+        return fail(system_error("make an event loop for tunnels", errno));
+    }
+    return {};
+}
+
+Carrier::~Carrier() {
+    if (!thread_.joinable()) return;
+    {
+        const std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    (void)::eventfd_write(wake_.get(), 1);
+    thread_.join();
+}
+
+void Carrier::give(Order order) {
+    {
+        const std::scoped_lock lock(mutex_);
+        orders_.push_back(std::move(order));
+        if (orders_.size() > 1) return;  // it is awake
+    }
+    (void)::eventfd_write(wake_.get(), 1);
+}
+
+void Carrier::adopt(SessionId id, Established established) {
+    give([this, id, one = std::move(established)]() mutable { begin(id, std::move(one)); });
+}
+
+void Carrier::open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
+                   std::string refusal) {
+    give([this, id, opening = std::move(opening), socket = std::move(socket),
+          link = std::move(link), refusal = std::move(refusal)]() mutable {
+        begin_stream(id, opening, std::move(socket), std::move(link), std::move(refusal));
+    });
+}
+
+void Carrier::retire(SessionId id) {
+    give([this, id] {
+        Session* const session = find(id);
+        if (session == nullptr) return;
+        session->retiring = true;
+        session->mux.go_away();
+        mark(*session);
+    });
+}
+
+void Carrier::retire_all() {
+    give([this] {
+        for (const auto& [id, session] : sessions_) {
+            session->retiring = true;
+            session->mux.go_away();
+            mark(*session);
+        }
+    });
+}
+
+void Carrier::cut(SessionId id, Error why) {
+    give([this, id, why = std::move(why)] {
+        if (Session* const session = find(id)) end(*session, why);
+    });
+}
+
+void Carrier::ping(SessionId id) {
+    give([this, id] {
+        Session* const session = find(id);
+        if (session == nullptr) return;
+        session->mux.ping(now_);
+        mark(*session);
+    });
+}
+
+Carrier::Session* Carrier::find(SessionId id) {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Carrier::run() {
+    std::array<epoll_event, events_per_turn> events{};
+    while (true) {
+        const auto pause = sessions_.empty() ? idle_look_every : look_every;
+        const int wait = marked_.empty() ? static_cast<int>(pause.count()) : 0;
+        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait);
+        now_ = std::chrono::steady_clock::now();
+        for (int at = 0; at < count; ++at) {
+            const auto& event = events[static_cast<std::size_t>(at)];
+            if (event.data.u64 != tag_wake) take_event(event.data.u64, event.events);
+        }
+        if (!take_orders()) break;
+        for (const SessionId id : std::exchange(marked_, {})) {
+            Session* const session = find(id);
+            if (session == nullptr) continue;
+            session->marked = false;
+            serve(*session);
+        }
+        if (look_due_ <= now_) look_at_time();
+        ferries_over_.clear();
+        sessions_over_.clear();
+    }
+    sessions_.clear();
+}
+
+/// False when it is to stop.
+bool Carrier::take_orders() {
+    eventfd_t woken = 0;
+    (void)::eventfd_read(wake_.get(), &woken);
+    std::vector<Order> orders;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (stopping_) return false;
+        orders.swap(orders_);
+    }
+    for (auto& order : orders) order();
+    return true;
+}
+
+void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
+    const bool in = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    const bool out = (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
+    if ((tag & ferry_bit) == 0) {
+        auto* const session = reinterpret_cast<Session*>(tag);  // NOLINT: put there by begin()
+        session->readable |= in;
+        session->writable |= out;
+        return mark(*session);
+    }
+    auto* const ferry = reinterpret_cast<Ferry*>(tag & ~ferry_bit);  // NOLINT: by watch()
+    if (ferry->stage == Ferry::Stage::over) return;
+    ferry->readable |= in;
+    ferry->writable |= out;
+    ferry->failed |= (events & EPOLLERR) != 0;
+    ferry->session.ready.push_back(ferry->id);
+    mark(ferry->session);
+}
+
+void Carrier::look_at_time() {
+    look_due_ = now_ + look_every;
+    std::vector<Session*> silent;
+    for (const auto& [id, session] : sessions_) {
+        if (session->mux.overdue(now_)) {
+            silent.push_back(session.get());
+        } else if (session->ping_due <= now_) {
+            session->ping_due = now_ + limits_.ping_every;
+            session->mux.ping(now_);
+            mark(*session);
+        }
+    }
+    for (Session* const session : silent) {
+        end(*session, make_error(ErrorCode::timed_out,
+                                 fmt::format("the other end of the tunnel has given no sign of "
+                                             "life for {} s",
+                                             limits_.mux.pong_wait_max.count() / 1000)));
+    }
+}
+
+void Carrier::begin(SessionId id, Established established) {
+    auto made = std::make_unique<Session>(Session{.id = id,
+                                                  .socket = std::move(established.socket),
+                                                  .tls = std::move(established.tls),
+                                                  .mux = Mux(established.side, limits_.mux),
+                                                  .containarium = established.containarium});
+    Session& session = *made;
+    sessions_.emplace(id, std::move(made));
+    constexpr int on = 1;
+    (void)::setsockopt(session.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+                      .data = {.u64 = reinterpret_cast<std::uint64_t>(&session)}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session.socket.get(), &event) != 0) {
+        return end(session, system_error("watch a tunnel", errno));
+    }
+    session.ping_due = now_ + limits_.ping_every;
+    session.mux.ping(now_);
+    if (const auto fed = feed(session, established.early); !fed) return end(session, fed.error());
+    mark(session);
+}
+
+void Carrier::mark(Session& session) {
+    if (std::exchange(session.marked, true)) return;
+    marked_.push_back(session.id);
+}
+
+void Carrier::serve(Session& session) {
+    auto done = session.readable ? read(session) : Result<>();
+    if (done) {
+        take_streams(session);
+        done = flush(session);
+    } else {
+        (void)flush(session);  // which may say why
+    }
+    if (!done) return end(session, done.error());
+    if (session.retiring && session.ferries.empty() && session.tls.output().empty()) {
+        session.tls.finish();
+        (void)flush(session);
+        end(session, make_error(ErrorCode::unavailable, "the tunnel was closed"));
+    }
+}
+
+Result<> Carrier::read(Session& session) {
+    for (int turn = 0; turn < reads_per_turn; ++turn) {
+        const ssize_t got = ::recv(session.socket.get(), buffer_.data(), buffer_.size(), 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            session.readable = errno == EINTR;
+            return {};
+        }
+        if (got < 0) return fail(system_error("read from the tunnel", errno));
+        if (got == 0) return fail(ErrorCode::unavailable, "the other end closed the tunnel");
+        plain_.clear();
+        const bool goes_on = BERTH_TRY(session.tls.receive(
+            std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)), plain_));
+        BERTH_TRY(feed(session, plain_));
+        if (!goes_on) return fail(ErrorCode::unavailable, "the other end closed the tunnel");
+    }
+    mark(session);  // there may be more, and others come first
+    return {};
+}
+
+Result<> Carrier::feed(Session& session, std::string_view plain) {
+    BERTH_TRY(session.mux.feed(plain, now_));
+    if (session.mux.peer_is_going() && !std::exchange(session.left, true) && calls_.leaving) {
+        calls_.leaving(session.id);
+    }
+    return {};
+}
+
+Result<> Carrier::flush(Session& session) {
+    for (int batch = 0; batch <= batches_per_turn; ++batch) {
+        while (!session.tls.output().empty()) {
+            if (!session.writable) return {};
+            const auto output = session.tls.output();
+            const ssize_t sent =
+                ::send(session.socket.get(), output.data(), output.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EAGAIN) {
+                session.writable = false;
+                return {};
+            }
+            if (sent < 0) return fail(system_error("write to the tunnel", errno));
+            session.tls.sent(static_cast<std::size_t>(sent));
+        }
+        batch_.clear();
+        if (session.mux.take(batch_) == 0) {
+            session.tls.rest();
+            // What was sent has made room, or was the last of a stream.
+            if (session.mux.has_changed()) mark(session);
+            return {};
+        }
+        session.tls.send(batch_);
+    }
+    mark(session);
+    return {};
+}
+
+void Carrier::end(Session& session, const Error& why) {
+    for (const auto& [id, ferry] : session.ferries) was_reset(*ferry);
+    while (!session.ferries.empty()) remove(*session.ferries.begin()->second);
+    session.socket.reset();
+    const SessionId id = session.id;
+    const auto found = sessions_.find(id);
+    sessions_over_.push_back(std::move(found->second));
+    sessions_.erase(found);
+    if (calls_.ended) calls_.ended(id, why);
+}
+
+}  // namespace berth::tunnel

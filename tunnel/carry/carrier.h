@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries bytes between the streams of tunnels and sockets of this machine: one thread, an epoll
+// loop, any number of sessions. The front gives it sockets to carry; at the host's end it connects
+// them itself, where it is told.
+#pragma once
+
+#include "base/fd.h"
+#include "base/socket_address.h"
+#include "tunnel/carry/channel.h"
+#include "tunnel/link.h"
+#include "tunnel/mux.h"
+#include "tunnel/stream_opening.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace berth::tunnel {
+
+using SessionId = std::uint64_t;
+
+/// A connection whose ends know each other: from here on it speaks yamux.
+struct Established {
+    Fd socket;
+    Channel tls;
+    MuxSide side = MuxSide::odd;
+    std::string early = {};  // what the peer has said behind its hello
+    /// A host of Containarium's: a stream begins with its port alone, two bytes of it; and since
+    /// the host ends both directions with the first one, a visitor's end waits for the host's.
+    bool containarium = false;
+};
+
+/// Both are called from the carrier's thread, and must not wait.
+struct CarrierCalls {
+    /// Where to connect a stream that the peer has opened; nothing, and it is reset.
+    std::function<std::optional<SocketAddress>(SessionId, const StreamOpening&)> target = {};
+    /// The session is over, and so are its streams.
+    std::function<void(SessionId, const Error& why)> ended = {};
+    /// The peer takes no more streams: those there are go on.
+    std::function<void(SessionId)> leaving = {};
+};
+
+struct CarrierLimits {
+    MuxLimits mux = {.waiting_bytes_max = 128U << 10U, .streams_max = 2048};
+    std::chrono::milliseconds ping_every{15'000};
+};
+
+class Carrier {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<Carrier>> start(CarrierCalls calls,
+                                                                CarrierLimits limits = {});
+    Carrier(const Carrier&) = delete;
+    Carrier& operator=(const Carrier&) = delete;
+    /// Ends all sessions, without a word to those who wait for calls.
+    ~Carrier();
+
+    // All of these may be called from any thread, and do not wait.
+
+    void adopt(SessionId id, Established established);
+    /// Opens a stream to the session's peer for a socket. When the peer refuses it before it has
+    /// said anything, the socket is told `refusal` and an end; when it resets it later, `link`
+    /// says so.
+    void open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
+              std::string refusal);
+    /// No more streams; the session ends with the last of them.
+    void retire(SessionId id);
+    void retire_all();
+    /// Ends the session and its streams.
+    void cut(SessionId id, Error why);
+    /// Asks the peer for a sign of life now.
+    void ping(SessionId id);
+
+    [[nodiscard]] std::size_t streams() const { return streams_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+private:
+    struct Session;
+    struct Ferry;
+    using Order = std::move_only_function<void()>;
+
+    Carrier(CarrierCalls calls, CarrierLimits limits);
+    [[nodiscard]] Result<> set_up();
+    void give(Order order);
+    [[nodiscard]] Session* find(SessionId id);
+
+    // Turns and sessions (carrier.cpp).
+    void run();
+    [[nodiscard]] bool take_orders();
+    void take_event(std::uint64_t tag, std::uint32_t events);
+    void look_at_time();
+    void begin(SessionId id, Established established);
+    void serve(Session& session);
+    [[nodiscard]] Result<> read(Session& session);
+    [[nodiscard]] Result<> feed(Session& session, std::string_view plain);
+    [[nodiscard]] Result<> flush(Session& session);
+    void mark(Session& session);
+    void end(Session& session, const Error& why);
+
+    // Streams (carrier_streams.cpp).
+    void begin_stream(SessionId id, const StreamOpening& opening, Fd socket,
+                      std::shared_ptr<Link> link, std::string refusal);
+    void take_streams(Session& session);
+    void attend(Ferry& ferry);
+    [[nodiscard]] bool go_on(Ferry& ferry);
+    [[nodiscard]] bool read_opening_of(Ferry& ferry);
+    [[nodiscard]] bool connect(Ferry& ferry, const SocketAddress& target);
+    [[nodiscard]] bool to_socket(Ferry& ferry);
+    [[nodiscard]] bool to_stream(Ferry& ferry);
+    void watch(Ferry& ferry);
+    void was_reset(Ferry& ferry);
+    void remove(Ferry& ferry);
+
+    const CarrierCalls calls_;
+    const CarrierLimits limits_;
+    Fd epoll_, wake_;
+    std::mutex mutex_;  // of the next two
+    std::vector<Order> orders_;
+    bool stopping_ = false;
+    std::atomic<std::size_t> streams_ = 0;
+    std::atomic<std::uint64_t> bytes_ = 0;
+    // All else is of the thread alone.
+    Moment now_, look_due_;
+    std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
+    std::vector<SessionId> marked_;
+    std::vector<std::unique_ptr<Session>> sessions_over_;  // until no event can mean them
+    std::vector<std::unique_ptr<Ferry>> ferries_over_;
+    std::string buffer_, plain_, batch_;
+    std::thread thread_;
+};
+
+}  // namespace berth::tunnel
