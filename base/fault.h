@@ -26,6 +26,7 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "engine.share",          // berth's directory in the container
     "guest.listen",          // the container's own socket
     "engine.shares",         // a directory of the host in the container
+    "engine.equip",          // what a device needs besides its nodes
     "engine.launch",         // before liblxc is asked
     "engine.launched",       // its init runs
     "net.confine",           // its link
@@ -53,7 +54,9 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "engine.limit",          // before any limit is changed
     "container.update",      // limits are changed, the row is not
     "engine.device_add",     // before a running container gets a device
+    "engine.device_made",    // it may open that, and does not see it
     "engine.device_remove",  // before it loses one
+    "engine.device_denied",  // it sees that, and may not open it
     "gpu.leased",            // a GPU is a running container's, and its devices are not there
     "engine.freeze",         // before processes are halted
     "engine.thaw",           // before they go on

@@ -232,6 +232,7 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
     // Running is a claim; these two are the proof.
     BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
     BERTH_TRY(prove_command(row.id, waiting));
+    if (!spec.driver.library_folders.empty()) list_libraries(row, waiting);
     BERTH_TRY(go_on(waiting, 3, "waiting until SSH answers"));
     return prove(row.id, waiting, [&] { return rooms_.logins.prove(row.ssh_port); });
 }
@@ -299,7 +300,7 @@ Result<View> ContainerService::create_anew(const CreateWish& wish, const image::
                                            const Waiting& waiting) {
     const auto host_key = BERTH_TRY(ssh::generate_host_key());
     auto row = row_of(wish, image, host_key.public_key);
-    const auto inventory = BERTH_TRY(inventory_for(wish.gpus));
+    const auto inventory = BERTH_TRY(inventory_for(wish));
     auto reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
     // What waits for nobody in particular makes room for somebody who is there.
     while (!reserved && reserved.error().code == ErrorCode::quota_exceeded &&
@@ -443,7 +444,13 @@ Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exe
     if (!row) return fail(Error(row.error()).at("/container"));
     const auto used = use(*row);  // from here on it is not idle
     BERTH_TRY(make_usable(name, cancelled));
-    return rooms_.executor.run(row->id, request, cancelled);
+    // What its devices need comes first: of two values the command gets the later one.
+    auto equipped = request;
+    equipped.launch.environment = ssh::read_environment(guest_directory(row->id));
+    const auto& asked = request.launch.environment;
+    equipped.launch.environment.insert(equipped.launch.environment.end(), asked.begin(),
+                                       asked.end());
+    return rooms_.executor.run(row->id, equipped, cancelled);
 }
 
 }  // namespace berth::container

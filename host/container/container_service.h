@@ -97,7 +97,9 @@ struct CreateWish {
     store::Shares shares = {};
     bool guest_socket = true;
     std::vector<std::string> gpus = {};     // selectors; see gpu::select()
+    bool gpus_in_old_form = false;          // one, by a number of Containarium's
     std::vector<std::string> devices = {};  // CDI names
+    std::string caller = {};                // whose these two are; "": of nobody that is known
     store::Lifecycle life = {};             // but when it expires, which follows from the next
     std::int64_t ttl_seconds = 0;           // 0: it stays
     std::optional<Origin> origin = {};      // absent: the image alone
@@ -145,7 +147,7 @@ struct ServiceOptions {
     bool guest_sockets = true;  // whether any container is told of itself
     std::string location = {};  // what containers are told of where they are
     std::string pool = {};
-    bool gpus_shared_by_owner = false;  // between containers whose label `owner` is the same
+    bool gpus_shared_by_owner = false;  // between containers that one caller has given them to
 };
 
 inline constexpr std::size_t ports_per_container_max = 1024;
@@ -194,8 +196,8 @@ public:
     /// Returns when the container answers exec and SSH (or, without start, when it could be
     /// started). Cancelled, it undoes what was begun and is `unavailable`.
     [[nodiscard]] Result<View> create(const CreateWish& wish, const Waiting& waiting = {});
-    /// The row that create() would make now; fails as create() would, and changes nothing.
-    [[nodiscard]] Result<store::Container> rehearse_create(const CreateWish& wish);
+    /// What create() would make now; fails as create() would, and changes nothing.
+    [[nodiscard]] Result<View> rehearse_create(const CreateWish& wish);
     /// These two wait for nobody's change.
     [[nodiscard]] Result<View> get(const ContainerName& name);
     [[nodiscard]] Result<std::vector<View>> list();
@@ -221,7 +223,7 @@ public:
     /// holds already stay. busy at /gpus/INDEX when another holds one: then nothing is changed.
     [[nodiscard]] Result<View> attach_gpus(const ContainerName& name,
                                            const std::vector<std::string>& gpus,
-                                           const Waiting& waiting = {});
+                                           const std::string& caller, const Waiting& waiting = {});
     /// Gives GPUs back, also such as are not there any more. busy while a process inside has one
     /// open.
     [[nodiscard]] Result<View> detach_gpus(const ContainerName& name,
@@ -229,9 +231,12 @@ public:
                                            const Waiting& waiting = {});
     /// The GPUs that these two would change; they fail as those would, and change nothing.
     [[nodiscard]] Result<std::vector<std::string>> rehearse_attach(
-        const ContainerName& name, const std::vector<std::string>& gpus);
+        const ContainerName& name, const std::vector<std::string>& gpus, const std::string& caller);
     [[nodiscard]] Result<std::vector<std::string>> rehearse_detach(
         const ContainerName& name, const std::vector<std::string>& gpus);
+    /// The kernel may have numbered devices anew: takes from every running container what is not
+    /// its any more, gives it what is, and warns of whatever it then lacks.
+    void renew_devices();
     /// Which container holds a GPU, by name.
     [[nodiscard]] Result<std::map<gpu::Chosen, std::string>> gpu_holders();
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
@@ -355,28 +360,43 @@ private:
     [[nodiscard]] Result<> reserve(store::Container& row, const CreateWish& wish,
                                    const std::vector<gpu::Gpu>& inventory);
     /// Inside a transaction, and refused as a start would refuse them.
-    [[nodiscard]] Result<> reserve_devices(const store::Container& row,
-                                           const std::vector<std::string>& names);
-    /// The GPUs of this machine, if any are asked for: before the transaction, since it takes time.
-    [[nodiscard]] Result<std::vector<gpu::Gpu>> inventory_for(const std::vector<std::string>& gpus);
+    [[nodiscard]] Result<> reserve_devices(const store::Container& row, const CreateWish& wish,
+                                           const std::vector<gpu::Gpu>& inventory);
+    /// The GPUs of this machine, if any are asked for, and such as could be meant: before the
+    /// transaction, since it takes time.
+    [[nodiscard]] Result<std::vector<gpu::Gpu>> inventory_for(const CreateWish& wish);
     /// Inside a transaction: those that were not the container's before.
     [[nodiscard]] Result<std::vector<std::string>> lease(const store::Container& row,
                                                          const std::vector<std::string>& gpus,
+                                                         const std::string& caller,
                                                          const std::vector<gpu::Gpu>& inventory);
+    /// Inside a transaction: has the container hold what its CDI devices open, and nothing that
+    /// they do not open any more. busy when another holds one.
+    [[nodiscard]] Result<> lease_opened(const store::Container& row, const gpu::cdi::Edits& edits,
+                                        std::string caller, const std::vector<gpu::Gpu>& inventory);
     [[nodiscard]] Result<std::optional<store::GpuLease>> holder_of(
-        const store::Container& row, const gpu::Chosen& wanted,
+        const store::Container& row, const std::string& caller, const gpu::Chosen& wanted,
         const std::vector<store::GpuLease>& leases);
+    [[nodiscard]] std::string told_of(const store::GpuLease& lease);
     [[nodiscard]] Error held_error(const gpu::Chosen& wanted, const store::GpuLease& lease);
     [[nodiscard]] Result<std::vector<store::GpuLease>> own_leases(
         const store::Container& row, const std::vector<std::string>& gpus);
-    /// The device nodes of these leases as they are now.
+    /// The device nodes of these leases as they are now, but of those by CDI.
     [[nodiscard]] Result<std::vector<engine::Device>> nodes_of(
         const store::Container& row, const std::vector<store::GpuLease>& leases);
     /// Puts what the container's GPUs and CDI devices need now into the spec of a start. When that
     /// is not to be had, it is a warning too.
     [[nodiscard]] Result<> add_devices(const store::Container& row, engine::Spec& spec);
-    [[nodiscard]] static Result<> check_edits(const gpu::cdi::Edits& edits);
-    /// The same for one that runs; those that it has stay.
+    /// Of its CDI devices, and of those by which NVIDIA's tool describes GPUs that it has leased.
+    [[nodiscard]] Result<> add_cdi(const store::Container& row,
+                                   const std::vector<store::GpuLease>& leases, engine::Spec& spec);
+    /// Has the container's own ldconfig find the libraries that it was given.
+    void list_libraries(const store::Container& row, const Waiting& waiting);
+    void warn_of_devices(const store::Container& row, const Error& error);
+    /// renew_devices() of one, which nobody changes meanwhile; one that was found again by a new
+    /// berthd gets all of them once more.
+    [[nodiscard]] Result<> renew(const store::Container& row, bool found_again = false);
+    /// Gives one that runs what is its; what it has stays.
     [[nodiscard]] Result<> give_devices(const store::Container& row);
     [[nodiscard]] Result<> take_devices(const store::Container& row,
                                         const std::vector<store::GpuLease>& leaving);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// GPUs that containers hold, and the devices that a start gives them for it. What is stored is an
-// address; the nodes behind it are looked up at every start, because the kernel numbers them anew.
+// GPUs that containers hold. What is stored is an address; the nodes behind it are looked up at
+// every start, because the kernel numbers them anew.
 #include "base/fault.h"
 #include "host/container/container_service.h"
+#include "host/container/device_nodes.h"
 #include "host/gpu/cdi.h"
 #include "host/gpu/nodes.h"
 #include "host/gpu/selector.h"
@@ -18,8 +19,6 @@
 namespace berth::container {
 namespace {
 
-constexpr std::string_view owner_label = "owner";
-
 /// Which card it is, so that another one in its slot is not taken for it.
 std::string card_of(const gpu::Gpu& gpu) {
     if (gpu.nvidia && gpu.nvidia->uuid) return *gpu.nvidia->uuid;
@@ -31,27 +30,6 @@ bool overlap(const gpu::Chosen& one, const gpu::Chosen& other) {
     return one.address == other.address && (!one.mig || !other.mig || one.mig == other.mig);
 }
 
-engine::Device to_engine(const gpu::DeviceNode& node) {
-    return {.path = node.path,
-            .type = node.type,
-            .major = node.major,
-            .minor = node.minor,
-            .access = node.access,
-            .mode = node.mode,
-            .uid = node.uid,
-            .gid = node.gid};
-}
-
-void add_new(std::vector<engine::Device>& devices, const engine::Device& device) {
-    if (std::ranges::find(devices, device.path, &engine::Device::path) == devices.end())
-        devices.push_back(device);
-}
-
-std::string label_of(const store::Container& row, std::string_view key) {
-    const auto found = row.labels.find(std::string(key));
-    return found == row.labels.end() ? "" : found->second;
-}
-
 /// What of this machine could be meant by a lease whose GPU is not where it was.
 std::string candidates(const std::vector<gpu::Gpu>& inventory, const std::string& card) {
     std::vector<std::string> found;
@@ -60,6 +38,24 @@ std::string candidates(const std::vector<gpu::Gpu>& inventory, const std::string
     }
     if (found.empty()) return "this machine has none like it now";
     return fmt::format("the same card is, or one like it, at {}", fmt::join(found, ", "));
+}
+
+/// Containarium counted every card, in an order of its own; berth counts what computes. Where there
+/// are others too, nobody can tell any more which one a number meant.
+Result<> check_old_number(const std::vector<gpu::Gpu>& inventory, const std::string& id) {
+    const bool number = id.find_first_not_of("0123456789") == std::string::npos;
+    std::vector<std::string> counted, others;
+    for (const auto& gpu : inventory)
+        (gpu.counts() ? counted : others).push_back(gpu.address.to_string());
+    if (!number || others.empty() || counted.empty()) return {};
+    return fail(
+        make_error(ErrorCode::invalid_argument,
+                   fmt::format("GPU {} may be any of {}: the old form counted {} too, which "
+                               "are no GPUs to compute with",
+                               id, fmt::join(counted, ", "), fmt::join(others, ", ")))
+            .at("/gpu/id")
+            .next(fmt::format("call with gpus: [\"{}\"], or another address", counted.front()))
+            .call("gpu_list", Json::object()));
 }
 
 /// The GPU of a lease, if it is still the one that was there; unavailable, with what might be it.
@@ -79,7 +75,8 @@ Result<gpu::Gpu> same_card(const std::vector<gpu::Gpu>& inventory, const store::
 
 }  // namespace
 
-Error ContainerService::held_error(const gpu::Chosen& wanted, const store::GpuLease& lease) {
+/// By whom a GPU is held, since when, and how long at the most.
+std::string ContainerService::told_of(const store::GpuLease& lease) {
     const auto holder = containers_.find_by_id(lease.container_id);
     std::string name = lease.container_id, until = "until it is deleted or gives it back";
     if (holder && *holder) {
@@ -89,73 +86,96 @@ Error ContainerService::held_error(const gpu::Chosen& wanted, const store::GpuLe
             until = fmt::format("until {} at the latest", to_rfc3339(when));
         }
     }
-    return make_error(ErrorCode::busy, fmt::format("GPU {} is held by container '{}' since {}, {}",
-                                                   wanted.to_string(), name, lease.since, until))
+    return fmt::format("held by container '{}' since {}, {}", name, lease.since, until);
+}
+
+Error ContainerService::held_error(const gpu::Chosen& wanted, const store::GpuLease& lease) {
+    return make_error(ErrorCode::busy,
+                      fmt::format("GPU {} is {}", wanted.to_string(), told_of(lease)))
         .next("choose another; gpu_list says which are free")
         .call("gpu_list", Json::object());
 }
 
-/// Those that `row` may not share: another container holds the same, and is not of the same owner.
+/// One that `row` may not share: another container holds the same, and not for the same caller.
 Result<std::optional<store::GpuLease>> ContainerService::holder_of(
-    const store::Container& row, const gpu::Chosen& wanted,
+    const store::Container& row, const std::string& caller, const gpu::Chosen& wanted,
     const std::vector<store::GpuLease>& leases) {
     for (const auto& lease : leases) {
         const auto held = BERTH_TRY(gpu::Chosen::parse(lease.gpu));
         if (lease.container_id == row.id || !overlap(held, wanted)) continue;
-        const auto owner = options_.gpus_shared_by_owner ? label_of(row, owner_label) : "";
-        if (owner.empty()) return lease;
-        const auto other = BERTH_TRY(containers_.find_by_id(lease.container_id));
-        if (!other || label_of(*other, owner_label) != owner) return lease;
+        if (!options_.gpus_shared_by_owner || caller.empty() || lease.owner != caller) return lease;
     }
     return std::nullopt;
 }
 
-Result<std::vector<gpu::Gpu>> ContainerService::inventory_for(
-    const std::vector<std::string>& gpus) {
-    if (gpus.empty()) return std::vector<gpu::Gpu>{};
-    return rooms_.gpus.list();
+Result<std::vector<gpu::Gpu>> ContainerService::inventory_for(const CreateWish& wish) {
+    if (wish.gpus.empty() && wish.devices.empty()) return std::vector<gpu::Gpu>{};
+    auto inventory = BERTH_TRY(rooms_.gpus.list());
+    if (wish.gpus_in_old_form) BERTH_TRY(check_old_number(inventory, wish.gpus.front()));
+    return inventory;
 }
 
 Result<std::vector<std::string>> ContainerService::lease(const store::Container& row,
                                                          const std::vector<std::string>& gpus,
+                                                         const std::string& caller,
                                                          const std::vector<gpu::Gpu>& inventory) {
     std::vector<std::string> leased;
     if (gpus.empty()) return leased;
     const auto leases = BERTH_TRY(devices_.leases());
-    const auto taken = [&](const gpu::Chosen& chosen) {
-        const auto holder = holder_of(row, chosen, leases);
-        const bool own = std::ranges::any_of(leases, [&](const store::GpuLease& lease) {
+    const auto owns = [&](const gpu::Chosen& chosen) {
+        return std::ranges::any_of(leases, [&](const store::GpuLease& lease) {
             return lease.container_id == row.id && lease.gpu == chosen.to_string();
         });
-        return own || !holder || holder->has_value();
+    };
+    const auto taken = [&](const gpu::Chosen& chosen) -> std::optional<std::string> {
+        if (owns(chosen)) return "held by the container itself";
+        const auto holder = holder_of(row, caller, chosen, leases);
+        if (!holder) return holder.error().message;
+        return *holder ? std::optional(told_of(**holder)) : std::nullopt;
     };
     const auto chosen = BERTH_TRY(gpu::select(inventory, gpus, "/gpus", taken));
     for (std::size_t index = 0; index < chosen.size(); ++index) {
         const auto field =
             chosen.size() == gpus.size() ? fmt::format("/gpus/{}", index) : std::string("/gpus");
-        if (const auto holder = BERTH_TRY(holder_of(row, chosen[index], leases)))
+        if (const auto holder = BERTH_TRY(holder_of(row, caller, chosen[index], leases)))
             return fail(held_error(chosen[index], *holder).at(field));
-        const auto name = chosen[index].to_string();
-        const bool own = std::ranges::any_of(leases, [&](const store::GpuLease& lease) {
-            return lease.container_id == row.id && lease.gpu == name;
-        });
-        if (own) continue;
+        if (owns(chosen[index])) continue;
         const auto gpu = BERTH_TRY(gpu::find(inventory, chosen[index].address));
+        leased.push_back(chosen[index].to_string());
         BERTH_TRY(devices_.insert({.container_id = row.id,
-                                   .gpu = name,
+                                   .gpu = leased.back(),
                                    .card = card_of(gpu),
-                                   .since = to_rfc3339(rooms_.clock.wall())}));
-        leased.push_back(name);
+                                   .since = to_rfc3339(rooms_.clock.wall()),
+                                   .owner = caller}));
     }
     return leased;
 }
 
-Result<> ContainerService::reserve_devices(const store::Container& row,
-                                           const std::vector<std::string>& names) {
-    if (names.empty()) return {};
-    BERTH_TRY(check_edits(
-        BERTH_TRY(gpu::cdi::Specs::read(rooms_.gpus.roots()).resolve(names, "/devices"))));
-    for (const auto& name : names) BERTH_TRY(devices_.insert_cdi(row.id, name));
+Result<> ContainerService::lease_opened(const store::Container& row, const gpu::cdi::Edits& edits,
+                                        std::string caller,
+                                        const std::vector<gpu::Gpu>& inventory) {
+    const auto leases = BERTH_TRY(devices_.leases());
+    std::map<std::string, store::GpuLease> own;
+    for (const auto& lease : leases) {
+        if (lease.container_id != row.id) continue;
+        own.emplace(lease.gpu, lease);
+        if (lease.by_cdi && caller.empty()) caller = lease.owner;
+    }
+    for (const auto& chosen : gpu::opened_by(edits.device_nodes, inventory, rooms_.gpus.roots())) {
+        if (const auto holder = BERTH_TRY(holder_of(row, caller, chosen, leases)))
+            return fail(held_error(chosen, *holder).at("/devices"));
+        if (own.erase(chosen.to_string()) > 0) continue;
+        const auto gpu = BERTH_TRY(gpu::find(inventory, chosen.address));
+        BERTH_TRY(devices_.insert({.container_id = row.id,
+                                   .gpu = chosen.to_string(),
+                                   .card = card_of(gpu),
+                                   .since = to_rfc3339(rooms_.clock.wall()),
+                                   .by_cdi = true,
+                                   .owner = caller}));
+    }
+    for (const auto& [name, lease] : own) {
+        if (lease.by_cdi) BERTH_TRY(devices_.remove(row.id, name));
+    }
     return {};
 }
 
@@ -165,6 +185,7 @@ Result<std::vector<engine::Device>> ContainerService::nodes_of(
     if (leases.empty()) return devices;
     const auto inventory = BERTH_TRY(rooms_.gpus.list());
     for (const auto& lease : leases) {
+        if (lease.by_cdi) continue;  // a spec's nodes are as the spec has them
         const auto chosen = BERTH_TRY(gpu::Chosen::parse(lease.gpu));
         const auto gpu = BERTH_TRY(same_card(inventory, lease, chosen, row.name));
         for (const auto& node : BERTH_TRY(gpu::nodes_of(gpu, chosen, rooms_.gpus.roots())))
@@ -173,69 +194,16 @@ Result<std::vector<engine::Device>> ContainerService::nodes_of(
     return devices;
 }
 
-Result<> ContainerService::add_devices(const store::Container& row, engine::Spec& spec) {
-    const auto given = [&]() -> Result<> {
-        spec.devices = BERTH_TRY(nodes_of(row, BERTH_TRY(devices_.leases_of(row.id))));
-        const auto names = BERTH_TRY(devices_.cdi_of(row.id));
-        if (names.empty()) return {};
-        const auto edits =
-            BERTH_TRY(gpu::cdi::Specs::read(rooms_.gpus.roots()).resolve(names, "/devices"));
-        for (const auto& node : edits.device_nodes) add_new(spec.devices, to_engine(node));
-        spec.environment = edits.environment;
-        return check_edits(edits);
-    }();
-    const auto entity = warning::container_entity(row.name);
-    if (given) {
-        rooms_.warnings.resolve(warning::gpu_unusable, entity);
-        return {};
-    }
-    // Of one that is being created, its caller is told and nothing stays.
-    if (row.phase == store::Phase::ready) {
-        rooms_.warnings.raise({.type = warning::gpu_unusable,
-                               .severity = warning::Severity::error,
-                               .entity = entity,
-                               .message = given.error().message,
-                               .next = given.error().hint});
-    }
-    return given;
-}
-
-/// Nothing that a spec wants is left out without a word.
-Result<> ContainerService::check_edits(const gpu::cdi::Edits& edits) {
-    const auto refuse = [](std::string what) {
-        return fail(make_error(ErrorCode::unsupported,
-                               fmt::format("the CDI spec wants {}, which berth does not do",
-                                           std::move(what)))
-                        .at("/devices")
-                        .next("use a device whose spec has nodes and variables alone, or 'gpus'")
-                        .call("gpu_list", Json::object()));
-    };
-    if (!edits.hooks.empty())
-        return refuse(fmt::format("the program '{}' to be run", edits.hooks.front().path));
-    if (!edits.mounts.empty())
-        return refuse(fmt::format("'{}' to be mounted", edits.mounts.front().host_path));
-    if (!edits.additional_gids.empty()) return refuse("more groups for its processes");
-    return {};
-}
-
-Result<> ContainerService::give_devices(const store::Container& row) {
-    const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
-    auto spec = BERTH_TRY(spec_of(row, image));
-    BERTH_TRY(add_devices(row, spec));
-    for (const auto& device : spec.devices) BERTH_TRY(rooms_.engine.add_device(spec, device));
-    return {};
-}
-
 Result<View> ContainerService::attach_gpus(const ContainerName& name,
                                            const std::vector<std::string>& gpus,
-                                           const Waiting& waiting) {
+                                           const std::string& caller, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(name, "attach GPUs to", waiting));
     const auto row = find_ready(name);
     if (!row) return fail(Error(row.error()).at("/container"));
-    const auto inventory = BERTH_TRY(inventory_for(gpus));
+    const auto inventory = BERTH_TRY(rooms_.gpus.list());
     std::vector<std::string> leased;
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
-        leased = BERTH_TRY(lease(*row, gpus, inventory));
+        leased = BERTH_TRY(lease(*row, gpus, caller, inventory));
         return {};
     }));
     Rollback undo;
@@ -281,6 +249,14 @@ Result<std::vector<store::GpuLease>> ContainerService::own_leases(
                             .at(field)
                             .call("container_get", {{"name", row.name}}));
         }
+        if (has()->by_cdi) {
+            return fail(make_error(ErrorCode::invalid_argument,
+                                   fmt::format("container '{}' has GPU {} by one of its CDI "
+                                               "devices, which it keeps until it is deleted",
+                                               row.name, wanted))
+                            .at(field)
+                            .call("container_get", {{"name", row.name}}));
+        }
         if (std::ranges::find(found, *has()) == found.end()) found.push_back(*has());
     }
     return found;
@@ -298,9 +274,16 @@ Result<View> ContainerService::detach_gpus(const ContainerName& name,
         undo.on_failure([this, &row]() noexcept { (void)give_devices(*row); });
         BERTH_TRY(take_devices(*row, leaving));
     }
+    const auto held_by_cdi = BERTH_TRY(devices_.cdi_of(row->id));
+    const auto inventory =
+        held_by_cdi.empty() ? std::vector<gpu::Gpu>{} : BERTH_TRY(rooms_.gpus.list());
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
         for (const auto& lease : leaving) BERTH_TRY(devices_.remove(row->id, lease.gpu));
-        return {};
+        if (held_by_cdi.empty()) return {};
+        // What one of its CDI devices opens too stays its own by that.
+        const auto edits =
+            BERTH_TRY(gpu::cdi::Specs::read(rooms_.gpus.roots()).resolve(held_by_cdi, "/devices"));
+        return lease_opened(*row, edits, "", inventory);
     }));
     undo.keep();
     rooms_.warnings.resolve(warning::gpu_unusable, warning::container_entity(row->name));
@@ -315,36 +298,43 @@ Result<> ContainerService::take_devices(const store::Container& row,
         return std::ranges::find(leaving, lease) != leaving.end();
     });
     const auto image = BERTH_TRY(rooms_.images.find_digest(row.image_digest));
-    const auto spec = BERTH_TRY(spec_of(row, image));
-    // Some nodes are those of all GPUs of a kind.
-    std::set<std::string> kept;
-    for (const auto& device : BERTH_TRY(nodes_of(row, staying))) kept.insert(device.path);
-    const auto devices = nodes_of(row, leaving);
-    if (!devices) {
+    auto had = BERTH_TRY(spec_of(row, image));
+    auto devices = nodes_of(row, leaving);
+    if (devices) had.devices = *std::move(devices);
+    if (const auto more = devices ? add_cdi(row, leaving, had) : fail(devices.error()); !more) {
         return fail(make_error(ErrorCode::busy,
                                fmt::format("container '{}' is running, and what it has of that GPU "
                                            "cannot be found any more: {}",
-                                           row.name, devices.error().message))
+                                           row.name, more.error().message))
                         .at("/container")
                         .next("stop it first")
                         .call("container_stop", {{"name", row.name}}));
     }
-    for (const auto& device : *devices) {
-        if (kept.contains(device.path)) continue;
-        auto removed = rooms_.engine.remove_device(spec, device);
+    // Some nodes are those of all GPUs of a kind, and some a CDI device's too.
+    auto kept = BERTH_TRY(spec_of(row, image));
+    kept.devices = BERTH_TRY(nodes_of(row, staying));
+    BERTH_TRY(add_cdi(row, staying, kept));
+    for (const auto& device : had.devices) {
+        const bool stays = std::ranges::any_of(kept.devices, [&](const engine::Device& other) {
+            return other.path == device.path ||
+                   (other.type == device.type && other.major == device.major &&
+                    other.minor == device.minor);
+        });
+        if (stays) continue;
+        auto removed = rooms_.engine.remove_device(kept, device);
         if (!removed) return fail(std::move(removed).error().at("/container"));
     }
     return {};
 }
 
 Result<std::vector<std::string>> ContainerService::rehearse_attach(
-    const ContainerName& name, const std::vector<std::string>& gpus) {
+    const ContainerName& name, const std::vector<std::string>& gpus, const std::string& caller) {
     const auto row = find_ready(name);
     if (!row) return fail(Error(row.error()).at("/container"));
-    const auto inventory = BERTH_TRY(inventory_for(gpus));
+    const auto inventory = BERTH_TRY(rooms_.gpus.list());
     std::vector<std::string> leased;
     BERTH_TRY(rooms_.database.rehearse([&]() -> Result<> {
-        leased = BERTH_TRY(lease(*row, gpus, inventory));
+        leased = BERTH_TRY(lease(*row, gpus, caller, inventory));
         return {};
     }));
     return leased;

@@ -86,13 +86,11 @@ void ContainerService::find_again(const store::Container& row) {
         what = "does not have all its limits";
         found = std::move(held);
     }
-    // Nor was a GPU always given that is the container's already.
-    const auto leases = devices_.leases_of(row.id);
-    if (leases && !leases->empty()) {
-        if (auto given = give_devices(row); !given) {
-            what = "does not have the devices of its GPUs";
-            found = std::move(given);
-        }
+    // Nor was a GPU always given that is the container's already, or taken, and the kernel may have
+    // numbered them anew meanwhile.
+    if (auto given = renew(row, true); !given) {
+        what = "does not have the devices of its GPUs";
+        found = std::move(given);
     }
     const auto entity = warning::container_entity(row.name);
     if (found) {

@@ -54,8 +54,8 @@ Result<> ContainerService::reserve(store::Container& row, const CreateWish& wish
     if (wish.with_row) BERTH_TRY(wish.with_row(row.id));
     if (wish.origin) BERTH_TRY(rooms_.layers.put(row.id, wish.origin->layer_id, ""));
     BERTH_TRY(reserve_wishes(row, wish));
-    BERTH_TRY(lease(row, wish.gpus, inventory));
-    BERTH_TRY(reserve_devices(row, wish.devices));
+    BERTH_TRY(lease(row, wish.gpus, wish.caller, inventory));
+    BERTH_TRY(reserve_devices(row, wish, inventory));
     return fault::at("container.reserve");
 }
 
@@ -77,13 +77,18 @@ Result<> ContainerService::check_limits(const engine::Limits& limits) const {
     return rooms_.engine.check(limits);
 }
 
-Result<store::Container> ContainerService::rehearse_create(const CreateWish& wish) {
+Result<View> ContainerService::rehearse_create(const CreateWish& wish) {
     BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
-    auto row = row_of(wish, image, "");
-    const auto inventory = BERTH_TRY(inventory_for(wish.gpus));
-    BERTH_TRY(rooms_.database.rehearse([&] { return reserve(row, wish, inventory); }));
-    return row;
+    View made{.row = row_of(wish, image, "")};
+    const auto inventory = BERTH_TRY(inventory_for(wish));
+    BERTH_TRY(rooms_.database.rehearse([&]() -> Result<> {
+        BERTH_TRY(reserve(made.row, wish, inventory));
+        for (auto& lease : BERTH_TRY(devices_.leases_of(made.row.id)))
+            made.gpus.push_back(std::move(lease.gpu));
+        return {};
+    }));
+    return made;
 }
 
 Result<std::int64_t> ContainerService::free_port(const std::string& protocol) {

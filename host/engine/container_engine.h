@@ -127,6 +127,41 @@ struct Device {
     [[nodiscard]] bool operator==(const Device&) const = default;
 };
 
+/// A file, directory or socket of the host that a device's driver needs inside.
+struct DriverMount {
+    std::filesystem::path host_path;
+    std::string inside;  // "/usr/lib/x86_64-linux-gnu/libcuda.so.550.54.15"
+    bool writable = false;
+    bool executable = true;
+    bool recursive = false;  // with what is mounted below it
+
+    [[nodiscard]] bool operator==(const DriverMount&) const = default;
+};
+
+struct DriverLink {
+    std::string path;  // inside
+    std::string target;
+
+    [[nodiscard]] bool operator==(const DriverLink&) const = default;
+};
+
+struct DriverMode {
+    std::string path;  // inside
+    mode_t mode = 0;
+
+    [[nodiscard]] bool operator==(const DriverMode&) const = default;
+};
+
+/// What a device needs besides its nodes, put into a root at each start.
+struct DriverFiles {
+    std::vector<DriverMount> mounts = {};
+    std::vector<DriverLink> links = {};
+    std::vector<DriverMode> modes = {};
+    std::vector<std::string> library_folders = {};  // for the dynamic linker
+
+    [[nodiscard]] bool operator==(const DriverFiles&) const = default;
+};
+
 struct CopyBounds {
     std::stop_token cancelled = {};
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
@@ -153,6 +188,7 @@ struct Spec {
     std::vector<Device> devices = {};           // beside the usual ones
     std::vector<std::string> environment = {};  // of its init: "NAME=value"
     std::vector<Share> shares = {};             // none lies in another
+    DriverFiles driver = {};                    // of `devices`
 };
 
 /// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
@@ -214,6 +250,9 @@ public:
     /// open keeps it open, so that to take it is `busy` while a process inside has.
     [[nodiscard]] virtual Result<> add_device(const Spec& spec, const Device& device) = 0;
     [[nodiscard]] virtual Result<> remove_device(const Spec& spec, const Device& device) = 0;
+    /// Has a running container have exactly spec.devices, whatever it has open of others: for
+    /// numbers that the kernel has given to something else since.
+    [[nodiscard]] virtual Result<> renew_devices(const Spec& spec) = 0;
     /// Gives a running container that nobody has used yet spec.hostname, and these files.
     [[nodiscard]] virtual Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) = 0;
 

@@ -96,27 +96,23 @@ void Specs::add_directory(const fs::path& directory, int priority) {
     for (const auto& name : names_in(directory)) {
         const fs::path path = directory / name;
         const auto extension = path.extension();
-        if (extension == ".yaml" || extension == ".yml") {
-            problems_.push_back({path,
-                                 "is YAML, and berth reads JSON: generate it anew, for example "
-                                 "with 'nvidia-ctk cdi generate --format=json'"});
-        } else if (extension == ".json") {
-            if (files_.size() >= specs_max) {
-                problems_.push_back({path, fmt::format("is one more than {} files", specs_max)});
-                return;
-            }
-            add_file(path, priority);
+        const bool yaml = extension == ".yaml" || extension == ".yml";
+        if (!yaml && extension != ".json") continue;
+        if (files_.size() >= specs_max) {
+            problems_.push_back({path, fmt::format("is one more than {} files", specs_max)});
+            return;
         }
+        add_file(path, yaml ? Form::yaml : Form::json, priority);
     }
 }
 
-void Specs::add_file(const fs::path& path, int priority) {
+void Specs::add_file(const fs::path& path, Form form, int priority) {
     const auto text = read_file(path, spec_bytes_max);
     if (!text) {
         problems_.push_back({path, text.error().message});
         return;
     }
-    auto spec = parse_spec(*text);
+    auto spec = parse_spec(*text, form);
     if (!spec) {
         const auto& error = spec.error();
         problems_.push_back({path, error.field.empty() || error.message.contains(error.field)
@@ -146,6 +142,17 @@ std::vector<std::string> Specs::names() const {
     std::vector<std::string> names;
     for (const auto& [name, place] : places_) names.push_back(name);
     return names;
+}
+
+std::optional<std::string> Specs::describing(const Chosen& gpu, std::string_view kind,
+                                             std::span<const Gpu> inventory) const {
+    for (const auto& [name, place] : places_) {
+        if (files_[place.file].spec.kind != kind) continue;
+        const auto edits = resolve(std::span(&name, 1));
+        if (edits && opened_by(edits->device_nodes, inventory, roots_) == std::vector{gpu})
+            return name;
+    }
+    return std::nullopt;
 }
 
 const ContainerEdits* Specs::find(const std::string& name) const {

@@ -80,7 +80,8 @@ struct Spec {
 
 /// Reads one spec. invalid_argument with the JSON Pointer of what is wrong: unknown fields, fields
 /// that its cdiVersion does not have yet, paths that are not absolute, …
-[[nodiscard]] Result<Spec> parse_spec(std::string_view text);
+enum class Form : std::uint8_t { json, yaml };
+[[nodiscard]] Result<Spec> parse_spec(std::string_view text, Form form = Form::json);
 
 /// "nvidia.com/gpu=0" in its parts; invalid_argument on anything else.
 struct QualifiedName {
@@ -114,6 +115,10 @@ public:
     [[nodiscard]] Result<Edits> resolve(std::span<const std::string> names,
                                         std::string_view pointer = "/devices") const;
 
+    /// The first device of that kind whose nodes open `gpu` and nothing else; nothing without one.
+    [[nodiscard]] std::optional<std::string> describing(const Chosen& gpu, std::string_view kind,
+                                                        std::span<const Gpu> inventory) const;
+
     /// Names of all devices that can be asked for, in order.
     [[nodiscard]] std::vector<std::string> names() const;
     /// The edits of one device, without the common ones; nullptr when there is none of that name.
@@ -137,7 +142,7 @@ private:
         bool twice = false;      // two files of that directory have it
     };
     void add_directory(const std::filesystem::path& directory, int priority);
-    void add_file(const std::filesystem::path& path, int priority);
+    void add_file(const std::filesystem::path& path, Form form, int priority);
     [[nodiscard]] Error none_of(const std::string& name) const;
 
     Roots roots_ = {};

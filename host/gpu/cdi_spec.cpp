@@ -3,6 +3,7 @@
 // means by them cannot be known.
 #include "host/gpu/attributes.h"
 #include "host/gpu/cdi.h"
+#include "host/gpu/yaml.h"
 #include "tools-schema/contract/decode.h"
 
 #include <fmt/format.h>
@@ -318,8 +319,9 @@ struct Decode<gpu::cdi::Device> {
 
 namespace berth::gpu::cdi {
 
-Result<Spec> parse_spec(std::string_view text) {
-    const auto document = BERTH_TRY(parse_json(text, spec_bytes_max));
+Result<Spec> parse_spec(std::string_view text, Form form) {
+    const auto document = BERTH_TRY(form == Form::yaml ? parse_yaml(text, spec_bytes_max)
+                                                       : parse_json(text, spec_bytes_max));
     Problems problems;
     ObjectReader object(
         document, "", {"cdiVersion", "kind", "annotations", "devices", "containerEdits"}, problems);

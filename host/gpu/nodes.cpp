@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 
 namespace berth::gpu {
 namespace {
@@ -154,7 +155,66 @@ Result<std::vector<DeviceNode>> kernel_nodes(const Gpu& gpu, const Roots& roots)
     return nodes;
 }
 
+using Numbers = std::set<std::pair<std::uint32_t, std::uint32_t>>;  // of character devices
+
+/// Those that are this GPU's alone: the card itself, its render node and whatever else has its
+/// name.
+Numbers own_numbers(const Gpu& gpu, const Roots& roots) {
+    Numbers own;
+    const fs::path device = roots.sysfs / "bus/pci/devices" / gpu.address.to_string();
+    for (const auto* kind : {"drm", "accel"}) {
+        for (const auto& name : names_in(device / kind)) {
+            const auto text = attribute(device / kind / name / "dev");
+            if (const auto numbers = text ? device_numbers(*text) : std::nullopt)
+                own.insert(*numbers);
+        }
+    }
+    if (!gpu.nvidia || !gpu.nvidia->minor) return own;
+    const auto minor = *gpu.nvidia->minor;
+    if (const auto major = major_of({"nvidia", "nvidia-frontend", ""}, roots))
+        own.emplace(*major, static_cast<std::uint32_t>(minor));
+    if (const auto node = node_at(fmt::format("/dev/nvidia{}", minor), roots))
+        own.emplace(node->major, node->minor);
+    return own;
+}
+
+/// Whether both of its nodes are there, which it takes to open the instance.
+bool opens_instance(const Numbers& given, int minor, const MigInstance& one, const Roots& roots) {
+    const auto major = major_of({"nvidia-caps", "", ""}, roots);
+    return std::ranges::all_of(std::array{-1, one.compute_instance}, [&](int part) {
+        const auto capability = nvidia::capability_of(minor, one.gpu_instance, part, roots);
+        return major && capability && given.contains({*major, capability->minor});
+    });
+}
+
 }  // namespace
+
+std::vector<Chosen> opened_by(std::span<const DeviceNode> nodes, std::span<const Gpu> inventory,
+                              const Roots& roots) {
+    Numbers given;
+    for (const auto& node : nodes) {
+        if (node.type == 'c') given.emplace(node.major, node.minor);
+    }
+    std::vector<Chosen> opened;
+    for (const auto& gpu : inventory) {
+        if (!gpu.real()) continue;
+        const auto own = own_numbers(gpu, roots);
+        if (std::ranges::none_of(own, [&](const auto& one) { return given.contains(one); }))
+            continue;
+        const auto instances = gpu.nvidia ? gpu.nvidia->mig : std::vector<MigInstance>{};
+        std::vector<Chosen> parts;
+        for (const auto& one : instances) {
+            if (opens_instance(given, gpu.nvidia->minor.value_or(-1), one, roots))
+                parts.push_back({.address = gpu.address,
+                                 .mig = std::pair(one.gpu_instance, one.compute_instance)});
+        }
+        // Without an instance of one that is cut, it is at least the right to make some.
+        if (parts.empty() || parts.size() == instances.size())
+            parts.assign(1, {.address = gpu.address});
+        opened.insert(opened.end(), parts.begin(), parts.end());
+    }
+    return opened;
+}
 
 Result<DeviceNode> node_at(std::string_view path, const Roots& roots) {
     auto host_path = on_host(path, roots);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,11 @@ struct DeviceNode {
 /// vfio, or the instance is gone.
 [[nodiscard]] Result<std::vector<DeviceNode>> nodes_of(const Gpu& gpu, const Chosen& chosen,
                                                        const Roots& roots);
+
+/// The GPUs, or instances of them, that these nodes open, by the numbers that the kernel has given
+/// now: a node that all GPUs of a driver have in common opens none.
+[[nodiscard]] std::vector<Chosen> opened_by(std::span<const DeviceNode> nodes,
+                                            std::span<const Gpu> inventory, const Roots& roots);
 
 /// The node at `path` ("/dev/…", below roots.dev) as the kernel has it now; not_found, or
 /// invalid_argument when it is no device.

@@ -19,13 +19,21 @@ std::string called(const Gpu& gpu) {
                        gpu.nvidia && gpu.nvidia->model ? *gpu.nvidia->model : gpu.device);
 }
 
-std::string listed(const std::vector<const Gpu*>& gpus) {
+/// Not more of them than a message bears.
+std::string few(std::vector<std::string> names) {
     constexpr std::size_t named_max = 8;
-    std::vector<std::string> names;
-    for (std::size_t at = 0; at < std::min(gpus.size(), named_max); ++at)
-        names.push_back(called(*gpus[at]));
-    if (gpus.size() > named_max) names.push_back(fmt::format("{} more", gpus.size() - named_max));
+    const auto count = names.size();
+    if (count > named_max) {
+        names.resize(named_max);
+        names.push_back(fmt::format("{} more", count - named_max));
+    }
     return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string listed(const std::vector<const Gpu*>& gpus) {
+    std::vector<std::string> names;
+    for (const Gpu* gpu : gpus) names.push_back(called(*gpu));
+    return few(std::move(names));
 }
 
 /// What GPUs are counted by number, and chosen among by what they are.
@@ -186,6 +194,7 @@ public:
 
     Result<std::vector<Chosen>> whichever(const ByConditions& wish) {
         std::vector<const Gpu*> fit, free, broken, unknown;
+        std::vector<std::string> held;
         const bool by_memory = std::ranges::any_of(
             wish.conditions, [](const Condition& one) { return one.key == "memory"; });
         for (const Gpu* gpu : countable(inventory_)) {
@@ -198,9 +207,12 @@ public:
                 continue;
             }
             fit.push_back(gpu);
-            if (!taken_ || !taken_({.address = gpu->address})) free.push_back(gpu);
+            if (const auto why = taken_ ? taken_({.address = gpu->address}) : std::nullopt)
+                held.push_back(fmt::format("{} {}", called(*gpu), *why));
+            else
+                free.push_back(gpu);
         }
-        if (free.size() < wish.count) return too_few(wish.count, fit, free, broken, unknown);
+        if (free.size() < wish.count) return too_few(wish.count, fit, free, held, broken, unknown);
         std::vector<Chosen> chosen;
         for (std::size_t at = 0; at < wish.count; ++at) {
             chosen.push_back({.address = free[at]->address});
@@ -217,14 +229,16 @@ private:
 
     std::unexpected<Error> too_few(std::size_t count, const std::vector<const Gpu*>& fit,
                                    const std::vector<const Gpu*>& free,
+                                   const std::vector<std::string>& held,
                                    const std::vector<const Gpu*>& broken,
                                    const std::vector<const Gpu*>& unknown) const {
         auto message = fmt::format("{} {} that fit this {} wanted; ", count,
                                    count == 1 ? "GPU" : "GPUs", count == 1 ? "is" : "are");
         if (fit.size() >= count) {
-            message += free.empty() ? fmt::format("all {} are taken: {}", fit.size(), listed(fit))
-                                    : fmt::format("of {}, {} are free: {}", fit.size(), free.size(),
-                                                  listed(free));
+            message += free.empty() ? fmt::format("all {} are taken: ", fit.size())
+                                    : fmt::format("of {}, {} are free: {}; taken are ", fit.size(),
+                                                  free.size(), listed(free));
+            message += few(held);
             return fail(
                 make_error(ErrorCode::busy, std::move(message)).call("gpu_list", Json::object()));
         }

@@ -11,6 +11,7 @@
 #include "host/gpu/gpu.h"
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ inline constexpr std::size_t selector_bytes_max = 256;
 
 /// What may not be chosen by what it is, because somebody has it: why, or nothing. What is named by
 /// address or number is not asked for.
-using Taken = std::function<bool(const Chosen&)>;
+using Taken = std::function<std::optional<std::string>(const Chosen&)>;
 
 /// Resolves each selector, in order. Errors name the selector by `pointer`/INDEX and change
 /// nothing: invalid_argument for what is no selector, for one that fits several GPUs ("0b:00.0" in

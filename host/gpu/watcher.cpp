@@ -57,12 +57,14 @@ Result<Fd> open_uevents() {
     return socket;
 }
 
-Watcher::Watcher(Fd uevents, Roots roots, events::Events& events, warning::Warnings& warnings)
+Watcher::Watcher(Fd uevents, Roots roots, events::Events& events, warning::Warnings& warnings,
+                 std::function<void()> looked)
     : uevents_(std::move(uevents)),
       wake_(::eventfd(0, EFD_CLOEXEC)),
       roots_(std::move(roots)),
       events_(events),
-      warnings_(warnings) {
+      warnings_(warnings),
+      looked_(std::move(looked)) {
     look();
     thread_ = std::jthread([this](const std::stop_token& stopping) { run(stopping); });
 }
@@ -86,6 +88,7 @@ void Watcher::run(const std::stop_token& stopping) {
         if (due > Clock::now()) continue;
         due = latest = Clock::time_point::max();
         look();
+        if (looked_) looked_();
     }
 }
 

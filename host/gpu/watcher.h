@@ -11,6 +11,7 @@
 #include "host/warning/warnings.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 #include <stop_token>
@@ -31,8 +32,9 @@ class Watcher {
 public:
     /// Looks once, and then whenever `uevents` says something that may be about GPUs. Listeners
     /// hear {"kind":"gpu","address":"0000:41:00.0","change":"added"|"removed"|"changed"}.
-    /// All must outlive this.
-    Watcher(Fd uevents, Roots roots, events::Events& events, warning::Warnings& warnings);
+    /// After each look but the first, `looked` is called. All must outlive this.
+    Watcher(Fd uevents, Roots roots, events::Events& events, warning::Warnings& warnings,
+            std::function<void()> looked = {});
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
     ~Watcher();
@@ -53,6 +55,7 @@ private:
     const Roots roots_;
     events::Events& events_;
     warning::Warnings& warnings_;
+    const std::function<void()> looked_;
     std::map<PciAddress, Gpu> known_;
     std::map<PciAddress, std::string> driver_lost_;  // and which one it was
     std::set<std::string, std::less<>> let_go_;      // GPUs and drivers that were parted meanwhile

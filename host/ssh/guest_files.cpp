@@ -10,11 +10,26 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ranges>
 
 namespace berth::ssh {
 namespace {
 
-std::string sshd_config() {
+/// As sshd_config(5) wants them: all in one line, since of several only the first counts.
+std::string set_env(const std::vector<std::string>& environment) {
+    std::string line = environment.empty() ? "" : "SetEnv";
+    for (const auto& variable : environment) {
+        line += " \"";
+        for (const char letter : variable) {
+            if (letter == '"' || letter == '\\') line += '\\';
+            line += letter;
+        }
+        line += '"';
+    }
+    return line;
+}
+
+std::string sshd_config(const std::vector<std::string>& environment = {}) {
     return fmt::format(
         R"(# Written by berth. Files in /etc/ssh/sshd_config.d may add what is not settled here.
 HostKey /{files}/host_key
@@ -32,12 +47,14 @@ X11Forwarding yes
 AcceptEnv LANG LC_*
 Subsystem sftp internal-sftp
 PidFile none
+{environment}
 Include /etc/ssh/sshd_config.d/*.conf
 )",
-        fmt::arg("files", engine::guest_files));
+        fmt::arg("files", engine::guest_files), fmt::arg("environment", set_env(environment)));
 }
 
-constexpr std::string_view host_key_file = "host_key", config_file = "sshd_config";
+constexpr std::string_view host_key_file = "host_key", config_file = "sshd_config",
+                           environment_file = "environment";
 
 /// None is written through to the disk: see keep_service_files().
 WriteOptions owned_by(std::int64_t uid_base, mode_t mode) {
@@ -70,6 +87,24 @@ Result<> keep_service_files(const std::filesystem::path& directory) {
             return fail(system_error(fmt::format("keep '{}'", path.string()), errno));
     }
     return {};
+}
+
+Result<> write_environment(const std::filesystem::path& directory,
+                           const std::vector<std::string>& environment, std::int64_t uid_base) {
+    std::string lines;
+    for (const auto& variable : environment) lines += variable + '\n';
+    BERTH_TRY(write_file_atomically(directory / environment_file, lines, owned_by(uid_base, 0644)));
+    return write_file_atomically(directory / config_file, sshd_config(environment),
+                                 owned_by(uid_base, 0644));
+}
+
+std::vector<std::string> read_environment(const std::filesystem::path& directory) {
+    std::vector<std::string> environment;
+    const auto text = read_file(directory / environment_file);
+    for (const auto line : std::views::split(text.value_or(""), '\n')) {
+        if (!line.empty()) environment.emplace_back(std::string_view(line));
+    }
+    return environment;
 }
 
 Result<> write_authorized_keys(const std::filesystem::path& directory,

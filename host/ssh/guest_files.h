@@ -25,6 +25,13 @@ namespace berth::ssh {
 /// at every start.
 [[nodiscard]] Result<> keep_service_files(const std::filesystem::path& directory);
 
+/// Variables ("NAME=value", of one line each) that every login and every command gets from now on.
+[[nodiscard]] Result<> write_environment(const std::filesystem::path& directory,
+                                         const std::vector<std::string>& environment,
+                                         std::int64_t uid_base);
+/// Those of the last write_environment(); none when there was none.
+[[nodiscard]] std::vector<std::string> read_environment(const std::filesystem::path& directory);
+
 /// Replaces the list of keys that may log in.
 [[nodiscard]] Result<> write_authorized_keys(const std::filesystem::path& directory,
                                              const std::vector<std::string>& public_keys,

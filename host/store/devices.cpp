@@ -6,7 +6,8 @@
 namespace berth::store {
 namespace {
 
-constexpr std::string_view select_leases = "SELECT container_id, gpu, card, since FROM gpu_leases";
+constexpr std::string_view select_leases =
+    "SELECT container_id, gpu, card, since, by_cdi, owner FROM gpu_leases";
 
 std::vector<GpuLease> to_leases(const std::vector<Row>& rows) {
     std::vector<GpuLease> out;
@@ -14,7 +15,9 @@ std::vector<GpuLease> to_leases(const std::vector<Row>& rows) {
         out.push_back({.container_id = text(row[0]),
                        .gpu = text(row[1]),
                        .card = text(row[2]),
-                       .since = text(row[3])});
+                       .since = text(row[3]),
+                       .by_cdi = integer(row[4]) != 0,
+                       .owner = text(row[5])});
     }
     return out;
 }
@@ -23,8 +26,10 @@ std::vector<GpuLease> to_leases(const std::vector<Row>& rows) {
 
 Result<> Devices::insert(const GpuLease& lease) {
     BERTH_TRY(
-        database_.run("INSERT INTO gpu_leases (container_id, gpu, card, since) VALUES (?, ?, ?, ?)",
-                      {lease.container_id, lease.gpu, lease.card, lease.since}));
+        database_.run("INSERT INTO gpu_leases (container_id, gpu, card, since, by_cdi, owner) "
+                      "VALUES (?, ?, ?, ?, ?, ?)",
+                      {lease.container_id, lease.gpu, lease.card, lease.since,
+                       static_cast<std::int64_t>(lease.by_cdi), lease.owner}));
     return {};
 }
 

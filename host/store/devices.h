@@ -14,9 +14,11 @@ namespace berth::store {
 /// A container has it until it gives it back or is deleted, whether it runs or not.
 struct GpuLease {
     std::string container_id;
-    std::string gpu;    // as gpu::Chosen spells it
-    std::string card;   // which card was there: its UUID, or what it is
-    std::string since;  // RFC 3339
+    std::string gpu;         // as gpu::Chosen spells it
+    std::string card;        // which card was there: its UUID, or what it is
+    std::string since;       // RFC 3339
+    bool by_cdi = false;     // since it is what a CDI device of the container opens
+    std::string owner = {};  // the caller that it was leased for, "token:ci"; "": not known
     bool operator==(const GpuLease&) const = default;
 };
 

@@ -194,11 +194,18 @@ CREATE TABLE standby (
 ) STRICT;
 )";
 
+constexpr std::string_view owned_leases = R"(
+-- Whether a GPU is held because it is what a CDI device opens, and not because it was asked for.
+ALTER TABLE gpu_leases ADD COLUMN by_cdi INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gpu_leases ADD COLUMN owner TEXT NOT NULL DEFAULT '';  -- who called for it; '': nobody knows
+)";
+
 constexpr std::array steps{first_schema, operations_and_labels,
                            lifecycle,    layers_and_snapshots,
                            warnings,     more_limits,
                            confinement,  shares_and_guest,
-                           standby,      devices};
+                           standby,      devices,
+                           owned_leases};
 
 }  // namespace
 

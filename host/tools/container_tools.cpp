@@ -142,13 +142,14 @@ Result<ContainerLogs::Output> logs(container::ContainerService& containers,
 }  // namespace
 
 void bind_container_tools(ToolRegistry& registry, container::ContainerService& containers) {
-    const auto look = [&containers](const auto& in, const Call&) {
-        return preview(containers, in);
+    const auto look = [&containers](const auto& in, const Call& call) {
+        return preview(containers, in, call);
     };
     registry.bind<ContainerCreate>(
         [&containers](const ContainerCreate::Input& in, const Call& call) -> Result<Container> {
-            return to_container(
-                BERTH_TRY(containers.create(BERTH_TRY(wish_of(in)), to_waiting(call))));
+            auto wish = BERTH_TRY(wish_of(in));
+            wish.caller = call.caller;
+            return to_container(BERTH_TRY(containers.create(wish, to_waiting(call))));
         },
         look);
     registry.bind<ContainerGet>(

@@ -15,8 +15,8 @@ ContainerGpus gpus_of(const container::View& view) {
 }  // namespace
 
 void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& containers) {
-    const auto look = [&containers](const auto& in, const Call&) {
-        return preview(containers, in);
+    const auto look = [&containers](const auto& in, const Call& call) {
+        return preview(containers, in, call);
     };
     registry.bind<ContainerUpdate>(
         [&containers](const ContainerUpdate::Input& in,
@@ -52,8 +52,8 @@ void bind_lifecycle_tools(ToolRegistry& registry, container::ContainerService& c
         look);
     registry.bind<GpuAttach>(
         [&containers](const GpuAttach::Input& in, const Call& call) -> Result<ContainerGpus> {
-            return gpus_of(
-                BERTH_TRY(containers.attach_gpus(in.container, in.gpus, to_waiting(call))));
+            return gpus_of(BERTH_TRY(
+                containers.attach_gpus(in.container, in.gpus, call.caller, to_waiting(call))));
         },
         look);
     registry.bind<GpuDetach>(

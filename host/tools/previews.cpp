@@ -39,12 +39,18 @@ Result<container::View> ready(container::ContainerService& containers, const Con
 
 }  // namespace
 
-Result<Preview> preview(container::ContainerService& containers, const ContainerCreate::Input& in) {
-    const auto row = BERTH_TRY(containers.rehearse_create(BERTH_TRY(wish_of(in))));
-    return Preview{.would =
-                       fmt::format("create container '{}' of image {} with {} port{}{}", row.name,
-                                   row.image, in.ports.size(), in.ports.size() == 1 ? "" : "s",
-                                   in.start ? ", and start it" : "")};
+Result<Preview> preview(container::ContainerService& containers, const ContainerCreate::Input& in,
+                        const std::string& caller) {
+    auto wish = BERTH_TRY(wish_of(in));
+    wish.caller = caller;
+    const auto view = BERTH_TRY(containers.rehearse_create(wish));
+    const auto& row = view.row;
+    return Preview{
+        .would = fmt::format(
+            "create container '{}' of image {} with {} port{}{}{}", row.name, row.image,
+            in.ports.size(), in.ports.size() == 1 ? "" : "s",
+            view.gpus.empty() ? "" : fmt::format(" and GPU {}", fmt::join(view.gpus, ", ")),
+            in.start ? ", and start it" : "")};
 }
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerDelete::Input& in) {
@@ -111,9 +117,10 @@ Result<Preview> preview(container::ContainerService& containers, const Container
                         : fmt::format("let {} go on", words_for(view)));
 }
 
-Result<Preview> preview(container::ContainerService& containers, const GpuAttach::Input& in) {
+Result<Preview> preview(container::ContainerService& containers, const GpuAttach::Input& in,
+                        const std::string& caller) {
     const auto view = BERTH_TRY(ready(containers, in.container, "/container"));
-    const auto gpus = BERTH_TRY(containers.rehearse_attach(in.container, in.gpus));
+    const auto gpus = BERTH_TRY(containers.rehearse_attach(in.container, in.gpus, caller));
     return of(view, gpus.empty() ? fmt::format("change nothing: {} has them", words_for(view))
                                  : fmt::format("have {} hold GPU {}", words_for(view),
                                                fmt::join(gpus, ", ")));

@@ -10,7 +10,7 @@
 namespace berth::tools {
 
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
-                                      const ContainerCreate::Input& in);
+                                      const ContainerCreate::Input& in, const std::string& caller);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const ContainerDelete::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
@@ -26,7 +26,7 @@ namespace berth::tools {
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const ContainerResume::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
-                                      const GpuAttach::Input& in);
+                                      const GpuAttach::Input& in, const std::string& caller);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const GpuDetach::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
@@ -35,5 +35,15 @@ namespace berth::tools {
                                       const PortRemove::Input& in);
 [[nodiscard]] Result<Preview> preview(container::ContainerService& containers,
                                       const SshKeyAdd::Input& in);
+
+/// As it is bound: those that depend on it hear who calls.
+template <class Input>
+[[nodiscard]] Result<Preview> preview(container::ContainerService& containers, const Input& in,
+                                      const Call& call) {
+    if constexpr (requires { preview(containers, in, call.caller); })
+        return preview(containers, in, call.caller);
+    else
+        return preview(containers, in);
+}
 
 }  // namespace berth::tools

@@ -265,6 +265,14 @@ Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
                  .after_stop =
                      in.delete_after_stop ? store::AfterStop::remove : store::AfterStop::keep},
         .ttl_seconds = in.ttl_seconds};
+    if (in.gpu) {
+        if (!in.gpus.empty())
+            return fail(make_error(ErrorCode::invalid_argument, "is the old form of 'gpus'")
+                            .at("/gpu")
+                            .next("leave it out"));
+        wish.gpus = {in.gpu->id};
+        wish.gpus_in_old_form = true;
+    }
     for (const auto& port : in.ports)
         wish.ports.push_back(to_wish(port.container_port, port.host_port, port.protocol));
     wish.labels = BERTH_TRY(labels_of(in.labels));

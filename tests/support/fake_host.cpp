@@ -84,6 +84,7 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     running_.insert(spec.id);
     roots[spec.id] = spec.root;
     shares[spec.id] = spec.shares;
+    driver_files[spec.id] = spec.driver;
     devices[spec.id].clear();
     for (const auto& device : spec.devices) devices[spec.id][device.path] = device;
     hostnames[spec.id] = spec.hostname;
@@ -163,6 +164,14 @@ Result<> FakeEngine::remove_device(const engine::Spec& spec, const engine::Devic
     const std::lock_guard lock(mutex_);
     if (device.path == open_device) return fail(ErrorCode::busy, "a process inside has it open");
     devices[spec.id].erase(device.path);
+    return {};
+}
+
+Result<> FakeEngine::renew_devices(const engine::Spec& spec) {
+    BERTH_TRY(maybe_fail("device"));
+    const std::lock_guard lock(mutex_);
+    devices[spec.id].clear();
+    for (const auto& device : spec.devices) devices[spec.id][device.path] = device;
     return {};
 }
 
@@ -332,8 +341,9 @@ ssh::LoginUse FakeLogins::use(std::string_view id, std::int64_t) {
     return {.open = open_logins.contains(id)};
 }
 
-FakeHost::FakeHost()
-    : sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
+FakeHost::FakeHost(Settings wanted)
+    : settings(wanted),
+      sysfs({{.address = "0000:41:00.0", .pci_class = 0x0302, .vendor = 0x10de, .device = 0x2330}}),
       gpus(sysfs.roots()),
       images(directory.path() / "images") {
     const auto image = std::filesystem::path("images/sha256-" + digest.substr(7));
@@ -366,7 +376,8 @@ void FakeHost::join() {
                                   .forward_ports = {.first = 30000, .last = 30003},
                                   .shares = container::ShareRules({directory.path() / "allowed"}),
                                   .location = "here",
-                                  .pool = "field"},
+                                  .pool = "field",
+                                  .gpus_shared_by_owner = settings.gpus_shared_by_owner},
         plan,
         container::Rooms{.database = *database,
                          .engine = engine,

@@ -49,6 +49,7 @@ public:
                                       const engine::Device& device) override;
     [[nodiscard]] Result<> remove_device(const engine::Spec& spec,
                                          const engine::Device& device) override;
+    [[nodiscard]] Result<> renew_devices(const engine::Spec& spec) override;
     [[nodiscard]] Result<> rename(const engine::Spec& spec,
                                   const std::vector<engine::SeedFile>& seeds) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
@@ -73,6 +74,7 @@ public:
     /// By id and path, of what runs; and a path that something inside has open.
     std::map<std::string, std::map<std::string, engine::Device>, std::less<>> devices;
     std::string open_device = {};
+    std::map<std::string, engine::DriverFiles, std::less<>> driver_files;  // of the last start
     bool limits_disk = true;  // whether this machine has means for disk_bytes
 
     /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
@@ -167,7 +169,13 @@ private:
 /// Everything joined as berthd joins it. Its files go with it.
 class FakeHost {
 public:
-    FakeHost();
+    struct Settings {
+        bool gpus_shared_by_owner = false;
+    };
+    FakeHost() : FakeHost(Settings{}) {}
+    explicit FakeHost(Settings settings);
+
+    const Settings settings;
 
     TemporaryDirectory directory;
     Sysfs sysfs;

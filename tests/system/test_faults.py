@@ -23,6 +23,8 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZG
 PORT = {"protocol": "tcp", "host_port": 31999}
 PROCESSES = 4096  # what containers have unless they are told otherwise
 SHARED = "/usr/share/common-licenses"  # a directory that each machine has
+MOUNTED = {"cdiVersion": "0.6.0", "kind": "acme.com/card", "devices": [{"name": "a", "containerEdits": {
+    "mounts": [{"hostPath": SHARED, "containerPath": path, "options": ["ro"]} for path in ("/opt/acme", "/run/acme")]}}]}
 NAMED, IN_ADA = {"name": "ada"}, {"container": "ada"}
 
 EXTRA = ("container_create", {"name": "extra", "ports": [{"container_port": 80}]})
@@ -45,6 +47,7 @@ CHANGES = {
     "fork": (("container_fork", {**IN_ADA, "names": ["new"]}),),
     "attach": (("gpu_attach", {**IN_ADA, "gpus": ["0"]}),),
     "detach": (("gpu_detach", {**IN_ADA, "gpus": ["0"]}), ("gpu_attach", {**IN_ADA, "gpus": ["0"]})),
+    "equip": (("container_create", {"name": "new", "devices": ["acme.com/card=a"]}),),
     "export": (WRITTEN,),
     "import": (("container_import", {"file": "new.tar", "name": "new"}), WRITTEN),
     "restore": (("snapshot_restore", {**IN_ADA, "snapshot": "base", "restart": True}),),
@@ -59,7 +62,8 @@ POINTS = {
     "engine.stopped": "delete", "container.delete": "delete", "engine.destroy": "delete", "engine.unmount": "delete",
     "engine.remove_files": "delete", "container.remove": "delete", "port.added": "port_add",
     "port.removed": "port_remove", "ssh.key_added": "key_add", "engine.limit": "update", "container.update": "update",
-    "engine.device_add": "attach", "engine.device_remove": "detach", "gpu.leased": "attach",
+    "engine.equip": "equip", "engine.device_add": "attach", "engine.device_made": "attach",
+    "engine.device_remove": "detach", "engine.device_denied": "detach", "gpu.leased": "attach",
     "engine.freeze": "pause", "engine.thaw": "resume", "snapshot.begin": "snapshot", "snapshot.copy": "snapshot",
     "snapshot.place": "fork", "snapshot.placed": "snapshot", "snapshot.record": "snapshot", "fork.record": "fork",
     "export.write": "export", "import.unpack": "import", "import.place": "import", "import.record": "import",
@@ -95,7 +99,9 @@ class Faults(HostCase):
     def setUpClass(cls):
         root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
         cls.addClassCleanup(shutil.rmtree, root)
-        cls.flags += MadeUpMachine(root / "sys", stand_ins()).flags()
+        machine = MadeUpMachine(root / "sys", stand_ins())
+        (machine.root / "cdi/acme.json").write_text(json.dumps(MOUNTED))
+        cls.flags += machine.flags()
         super().setUpClass()
         cls.host.create("ada")
         cls.host.rpc("snapshot_create", {**IN_ADA, "name": "base"})

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """GPUs in real containers: who holds one, what opens inside, and what a start makes of it."""
+import http.client
 import shutil
+import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from support.gpus import CARDS, MadeUpMachine, stand_ins
-from support.host import HostCase, ToolError, main
+from support.gpus import CARDS, MadeUpMachine, speak, stand_ins
+from support.host import HostCase, ToolError, main, program
+from support.machine import wait_until
 
 # Inside: says what opening a path gives.
 OPEN = """
@@ -38,6 +41,17 @@ os.unlink(node)
 # Inside: opens it and says so; the caller ends it.
 HOLD = "exec 3<>/dev/dri/renderD128 && echo held >/tmp/held && exec sleep 1000"
 
+# Inside: has the GPU open nowhere but in a socket, and says so.
+IN_FLIGHT = """
+import array, os, socket, sys
+a, b = socket.socketpair()
+held = os.open("/dev/dri/renderD128", os.O_RDWR)
+a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [held]))])
+os.close(held)
+open("/tmp/held", "w").close()
+import time; time.sleep(600)
+"""
+
 # Inside: lets the second node of an attach fail, and opens the first as soon as it is there.
 SPOIL = """
 import os, time
@@ -51,6 +65,10 @@ while True:
         pass
 time.sleep(600)
 """
+
+
+def program_has_faults():
+    return subprocess.run([program("berthd"), "faults"], capture_output=True).returncode == 0
 
 
 class Gpus(HostCase):
@@ -127,6 +145,47 @@ class Gpus(HostCase):
         self.host.output("ada", "sh", "-c", "for i in $(seq 100); do pgrep -x sleep || exit 0; sleep 0.1; done; exit 1")
         self.assertEqual(self.attach("ada", "0", tool="gpu_detach"), [])
 
+    def test_a_descriptor_in_a_socket_is_not_taken_away_either(self):
+        self.make("ada", gpus=["0"])
+        held = self.host.rpc("container_exec", {"container": "ada", "argv": ["python3", "-c", IN_FLIGHT], "background": True})
+        self.host.output("ada", "sh", "-c", "for i in $(seq 100); do [ -e /tmp/held ] && exit; sleep 0.1; done; exit 1")
+        error = self.refused("busy", "/container", "gpu_detach", {"container": "ada", "gpus": ["0"]})
+        self.assertIn("descriptors that nobody has taken", error.message)
+        self.host.rpc("operation_cancel", {"id": held["operation"]["id"]})
+        wait_until(lambda: "python3" not in self.host.output("ada", "ps", "-eo", "comm"), "it has ended")
+        self.assertEqual(self.attach("ada", "0", tool="gpu_detach"), [])
+
+    def test_a_container_that_runs_gets_the_numbers_that_the_kernel_has_given_anew(self):
+        box = self.make("ada", gpus=[CARDS[0]])
+        other = self.make("bob", gpus=[CARDS[1]])
+        policy = lambda box: [self.opening_in_group(box["id"], numbers) for numbers in self.numbers[:2]]
+        self.assertEqual(policy(box), ["open", "Operation not permitted"])
+        try:
+            self.machine.number(CARDS[0], 0, self.numbers[1])
+            self.machine.number(CARDS[1], 1, self.numbers[0])
+            speak(self.host, "add", "/devices/pci0000:00/drm/renderD128", "SUBSYSTEM=drm")
+            wait_until(lambda: policy(box) == ["Operation not permitted", "open"], "it has the new number alone")
+            wait_until(lambda: policy(other) == ["open", "Operation not permitted"], "and so has the other")
+            rdev = self.host.output("ada", "stat", "-c", "%t:%T", "/dev/dri/renderD128").strip()
+            self.assertEqual(rdev, "{:x}:{:x}".format(*self.numbers[1]))
+            self.assertEqual(self.opening("ada", "/dev/dri/renderD128"), "open")
+            # One that is not there any more is taken away, and is a warning until it is back.
+            self.machine.take_out(CARDS[0])
+            speak(self.host, "remove", "/devices/pci0000:00/drm/renderD128", "SUBSYSTEM=drm")
+            wait_until(lambda: policy(box) == ["Operation not permitted"] * 2, "it has none")
+            told = lambda: {one["status"] for one in self.host.rpc("warning_list", {
+                "entity": "container/ada", "type": "gpu_unusable", "acknowledged": True})["warnings"]}
+            wait_until(lambda: told() == {"new"}, "it is told")
+            self.machine.add(0, CARDS[0])
+            self.machine.number(CARDS[1], 1, self.numbers[1])
+            self.host.restart(crash=True)  # and a start of berthd looks by itself
+            self.assertEqual(policy(box), ["open", "Operation not permitted"])
+            self.assertEqual(policy(other), ["Operation not permitted", "open"])
+        finally:
+            self.machine.take_out(CARDS[0])
+            self.machine.add(0, CARDS[0])
+            self.machine.number(CARDS[1], 1, self.numbers[1])
+
     def test_a_link_that_somebody_inside_has_made_is_not_followed(self):
         self.make("ada")
         self.host.output("ada", "sh", "-c", "rm -rf /dev/dri && ln -s /etc /dev/dri")
@@ -199,6 +258,27 @@ class Gpus(HostCase):
             self.host.delete(name)
         self.assertEqual(set(self.held_by().values()), {None})
 
+    def test_a_kill_in_the_middle_of_a_change_leaves_what_is_held_open_and_nothing_else(self):
+        if not program_has_faults():
+            self.skipTest("this build has no points of failure (BERTH_FAULTS)")
+        box = self.make("ada")
+        call = {"container": "ada", "gpus": ["0"]}
+        for tool, points in (("gpu_attach", ("gpu.leased", "engine.device_add", "engine.device_made")),
+                             ("gpu_detach", ("engine.device_remove", "engine.device_denied"))):
+            for point in points:
+                with self.subTest(point=point):
+                    if self.held_by()[CARDS[0]] != (None if tool == "gpu_attach" else "ada"):
+                        self.host.rpc("gpu_detach" if tool == "gpu_attach" else "gpu_attach", call)
+                    self.host.fault.write_text(f"{point} kill")
+                    with self.assertRaises((OSError, http.client.HTTPException, ValueError)):
+                        self.host.rpc(tool, call)
+                    self.host.daemon.wait(10)
+                    self.host.start()
+                    held = self.held_by()[CARDS[0]] == "ada"
+                    self.assertEqual(self.opening("ada", "/dev/dri/renderD128"), "open" if held else "No such file or directory")
+                    self.assertEqual(self.opening_in_group(box["id"], self.numbers[0]),
+                                     "open" if held else "Operation not permitted")
+
     def test_leases_outlive_a_killed_berthd_and_end_with_their_container(self):
         self.host.create("ada", gpus=["0", "1"])
         self.host.restart(crash=True)
@@ -207,14 +287,6 @@ class Gpus(HostCase):
         self.assertEqual(self.attach("ada", "1", tool="gpu_detach"), CARDS[:1])
         self.host.delete("ada")
         self.assertEqual(set(self.held_by().values()), {None})
-
-    def test_a_cdi_device_brings_its_node(self):
-        major, minor = self.numbers[1]
-        (self.machine.root / "cdi/acme.json").write_text(
-            '{"cdiVersion": "0.6.0", "kind": "acme.com/card", "devices": [{"name": "a", "containerEdits": {"deviceNodes":'
-            f' [{{"path": "/dev/acme/card0", "type": "c", "major": {major}, "minor": {minor}}}]}}}}]}}')
-        self.make("ada", devices=["acme.com/card=a"])
-        self.assertEqual(self.opening("ada", "/dev/acme/card0"), "open")
 
 
 if __name__ == "__main__":

@@ -6,18 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from support.gpus import speak
 from support.host import Host, HostCase, ToolError, UnixConnection, main, program
 from support.machine import wait_until
-
-# Says something to the kernel's listeners of device events in this network, as the kernel would.
-SPEAK = """
-import socket, struct, sys
-fields = [f"{sys.argv[1]}@{sys.argv[2]}", *sys.argv[3:]]
-text = b"".join(field.encode() + b"\\0" for field in fields)
-speaker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)
-speaker.sendto(struct.pack("=IHHII", 16 + len(text), 16, 1, 0, 0) + text, (0, 0))
-"""
-
 
 class Tree:
     """/sys, /proc and the rest of a server with two NVIDIA GPUs, one of them undriven, and its board's screen."""
@@ -69,8 +60,7 @@ class Gpus(HostCase):
         cls.addClassCleanup(cls.host.close)
 
     def speak(self, action, address):
-        self.host.machine.run(["/usr/bin/python3", "-c", SPEAK, action, f"/devices/pci0000:00/{address}",
-                               f"ACTION={action}", "SUBSYSTEM=pci", "PCI_CLASS=30000"])
+        speak(self.host, action, f"/devices/pci0000:00/{address}", "SUBSYSTEM=pci", "PCI_CLASS=30000")
 
     def warnings(self, kind):
         found = self.host.rpc("warning_list", {"type": kind, "acknowledged": True, "response_format": "detailed"})

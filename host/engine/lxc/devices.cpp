@@ -88,6 +88,34 @@ Result<> cover(const Device& device, const Fd& tree, std::int64_t uid_base) {
     return {};
 }
 
+bool leads_to(const fs::path& entry, const Device& device) {
+    struct stat status{};
+    if (::stat(entry.c_str(), &status) != 0) return false;
+    const bool same_kind = device.type == 'b' ? S_ISBLK(status.st_mode) : S_ISCHR(status.st_mode);
+    return same_kind && status.st_rdev == number_of(device);
+}
+
+/// Of a socket that is told by the kernel (proc(5), since Linux 5.6).
+bool holds_descriptors(const fs::path& entry) {
+    constexpr std::string_view field = "\nscm_fds: ";
+    const auto text = read_file(entry, 64UL * 1024);
+    const auto at = text ? text->find(field) : std::string::npos;
+    return at != std::string::npos && (*text)[at + field.size()] != '0';
+}
+
+bool any_in(pid_t process, std::string_view directory,
+            const std::function<bool(const fs::path&)>& fits) {
+    std::error_code problem;
+    fs::directory_iterator at(fmt::format("/proc/{}/{}", process, directory), problem);
+    for (const fs::directory_iterator end; !problem && at != end; at.increment(problem)) {
+        if (fits(at->path())) return true;
+    }
+    return false;
+}
+
+// A '/' of a path, in the name of its node: as sysfs has them.
+constexpr char slash_in_names = '!';
+
 }  // namespace
 
 std::string device_rule(const Device& device, std::string_view access) {
@@ -96,8 +124,24 @@ std::string device_rule(const Device& device, std::string_view access) {
 
 fs::path DeviceNodes::path_of(const Device& device) const {
     auto name = device.path.substr(1);
-    std::ranges::replace(name, '/', '-');
+    std::ranges::replace(name, '/', slash_in_names);
     return directory_ / name;
+}
+
+std::vector<Device> DeviceNodes::made() const {
+    std::vector<Device> found;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory_, none)) {
+        struct stat status{};
+        if (::lstat(entry.path().c_str(), &status) != 0) continue;
+        auto path = "/" + entry.path().filename().string();
+        std::ranges::replace(path, slash_in_names, '/');
+        found.push_back({.path = std::move(path),
+                         .type = S_ISBLK(status.st_mode) ? 'b' : 'c',
+                         .major = gnu_dev_major(status.st_rdev),
+                         .minor = gnu_dev_minor(status.st_rdev)});
+    }
+    return found;
 }
 
 Result<> DeviceNodes::make(std::span<const Device> devices, std::int64_t uid_base) const {
@@ -161,18 +205,22 @@ Result<> DeviceNodes::unmount(const Device& device, pid_t init, std::int64_t uid
     });
 }
 
-bool has_open(pid_t process, const Device& device) {
-    const fs::path directory = fmt::format("/proc/{}/fd", process);
-    std::error_code problem;
-    for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
-         at.increment(problem)) {
-        struct stat status{};
-        if (::stat(at->path().c_str(), &status) != 0) continue;
-        const bool same_kind =
-            device.type == 'b' ? S_ISBLK(status.st_mode) : S_ISCHR(status.st_mode);
-        if (same_kind && status.st_rdev == number_of(device)) return true;
-    }
-    return false;
+bool same_number(const Device& one, const Device& other) {
+    return one.type == other.type && one.major == other.major && one.minor == other.minor;
+}
+
+bool same_node(const Device& one, const Device& other) {
+    return one.path == other.path && same_number(one, other);
+}
+
+std::string_view use_of(pid_t process, const Device& device) {
+    if (any_in(process, "fd", [&](const fs::path& entry) { return leads_to(entry, device); }))
+        return "has it open";
+    if (any_in(process, "map_files",
+               [&](const fs::path& entry) { return leads_to(entry, device); }))
+        return "has memory mapped from it";
+    if (any_in(process, "fdinfo", holds_descriptors)) return descriptors_in_flight;
+    return "";
 }
 
 }  // namespace berth::engine

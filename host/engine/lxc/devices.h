@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace berth::engine {
 
@@ -25,6 +26,8 @@ public:
     /// Makes one more, or again.
     [[nodiscard]] Result<> add(const Device& device, std::int64_t uid_base) const;
     [[nodiscard]] std::filesystem::path path_of(const Device& device) const;
+    /// Those that are made, by path and numbers; what else a Device says is not known of them.
+    [[nodiscard]] std::vector<Device> made() const;
 
     /// Mounts a node that add() made at its place in the container of that init, or takes it away
     /// from there. Both can be repeated, and neither follows a link that somebody inside has made.
@@ -38,7 +41,17 @@ private:
 /// "c 195:0 rw"
 [[nodiscard]] std::string device_rule(const Device& device, std::string_view access);
 
-/// Whether that process has the device open.
-[[nodiscard]] bool has_open(pid_t process, const Device& device);
+/// Whether both are one node of the kernel at one place.
+[[nodiscard]] bool same_node(const Device& one, const Device& other);
+/// Whether both are one device of the kernel, wherever its nodes are.
+[[nodiscard]] bool same_number(const Device& one, const Device& other);
+
+/// What use_of() says of a socket, which is over in a moment where programs are only talking.
+inline constexpr std::string_view descriptors_in_flight =
+    "has a socket with descriptors that nobody has taken yet";
+/// How that process could still use the device: by a descriptor that it has open, by memory that is
+/// mapped from it, or by descriptors on their way to it in a socket, of which nobody can see what
+/// they are. "" when by none of these.
+[[nodiscard]] std::string_view use_of(pid_t process, const Device& device);
 
 }  // namespace berth::engine

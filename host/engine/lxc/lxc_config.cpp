@@ -134,6 +134,11 @@ void add_device_nodes(LxcConfig& config, const Spec& spec, const LxcPaths& paths
             "lxc.mount.entry",
             fmt::format("{} {} none bind,nosuid,noexec,create=file 0 0",
                         escaped(paths.nodes.path_of(device)), escaped(device.path.substr(1))));
+    // Confined by the host where they stand, and the kernel lets nothing inside change that.
+    for (const auto& [stand, inside, directory] : paths.run_mounts)
+        config.emplace_back("lxc.mount.entry",
+                            fmt::format("{} {} none rbind,create={} 0 0", escaped(stand),
+                                        escaped(inside), directory ? "dir" : "file"));
     for (const auto& variable : spec.environment) config.emplace_back("lxc.environment", variable);
 }
 
@@ -181,6 +186,13 @@ std::string monitor_group(std::string_view cgroup, std::string_view id) {
 }
 std::string pivot_group(std::string_view cgroup) {
     return fmt::format("{}.pivot", cgroup);
+}
+
+bool is_usual(const Device& device) {
+    const auto all = fmt::format("{} {}:* rwm", device.type, device.major);
+    return std::ranges::any_of(allowed_devices, [&](std::string_view rule) {
+        return rule == device_rule(device, "rwm") || rule == all;
+    });
 }
 
 LxcConfig process_limit_config() {

@@ -6,6 +6,7 @@
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/cgroups.h"
 #include "host/engine/lxc/devices.h"
+#include "host/engine/lxc/driver_files.h"
 
 #include <filesystem>
 #include <string>
@@ -22,6 +23,7 @@ struct LxcPaths {
     std::string cgroup;     // parent group, for example "berth"
     std::string disk = {};  // of disk_under()
     DeviceNodes nodes = DeviceNodes({});
+    std::vector<RunMount> run_mounts = {};
 };
 
 using LxcConfig = std::vector<std::pair<std::string, std::string>>;
@@ -30,6 +32,9 @@ using LxcConfig = std::vector<std::pair<std::string, std::string>>;
 /// whichever hierarchy holds their controller. unsupported when a limit's controller is nowhere.
 [[nodiscard]] Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths,
                                            const Cgroups& cgroups);
+
+/// Whether every container may open it, so that it is nobody's to give or take.
+[[nodiscard]] bool is_usual(const Device& device);
 
 /// The limits that every process of a container starts with, also one that comes in from outside.
 [[nodiscard]] LxcConfig process_limit_config();

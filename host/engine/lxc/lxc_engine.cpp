@@ -169,6 +169,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     if (!spec.device_files.empty()) BERTH_TRY(make_directories(spec.device_files, 0755));
     for (const auto& share : spec.shares) BERTH_TRY(rootfs.share(share, spec.uid_base));
+    auto run_mounts = BERTH_TRY(rootfs.equip(spec.driver, spec.uid_base));
     BERTH_TRY(nodes(spec.id).make(spec.devices, spec.uid_base));
     // Right after an init has ended its monitor is still there, and liblxc would take the container
     // for running.
@@ -183,7 +184,8 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .log = log,
                                               .cgroup = options_.cgroup,
                                               .disk = disk_,
-                                              .nodes = nodes(spec.id)},
+                                              .nodes = nodes(spec.id),
+                                              .run_mounts = std::move(run_mounts)},
                                              cgroups_));
     BERTH_TRY(fault::at("engine.launch"));
     if (const auto started = launcher_->start(spec.id, config); !started) {

@@ -51,6 +51,7 @@ public:
                                  const Limits& to) override;
     [[nodiscard]] Result<> add_device(const Spec& spec, const Device& device) override;
     [[nodiscard]] Result<> remove_device(const Spec& spec, const Device& device) override;
+    [[nodiscard]] Result<> renew_devices(const Spec& spec) override;
     [[nodiscard]] Result<> rename(const Spec& spec, const std::vector<SeedFile>& seeds) override;
     [[nodiscard]] Result<Usage> usage(const Spec& spec) override;
     [[nodiscard]] std::optional<RunningUse> running_use(std::string_view id) override;
@@ -100,6 +101,9 @@ private:
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
     [[nodiscard]] DeviceNodes nodes(std::string_view id) const;
+    /// busy when something inside could still use it.
+    [[nodiscard]] Result<> check_unused(std::string_view id, const Device& device) const;
+    void take_away(const Spec& spec, const Device& device, pid_t init);
     [[nodiscard]] Result<> set_policy(std::string_view id, const char* item, const Device& device);
     [[nodiscard]] std::filesystem::path views();
     void show_views_in(std::string_view id, const std::filesystem::path& provider);

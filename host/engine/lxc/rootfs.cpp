@@ -238,6 +238,14 @@ Result<> Rootfs::share(const Share& share, std::int64_t uid_base) const {
     return {};
 }
 
+Result<std::vector<RunMount>> Rootfs::equip(const DriverFiles& files, std::int64_t uid_base) const {
+    if (files == DriverFiles{}) return std::vector<RunMount>{};
+    BERTH_TRY(fault::at("engine.equip"));
+    BERTH_TRY(write_file_atomically(share_mark(), "", {.durable = false}));
+    BERTH_TRY(place_driver_files(files, path(), directory_ / stands_name, uid_base));
+    return run_mounts(files, directory_ / stands_name);
+}
+
 Result<> Rootfs::unshare() const {
     if (::access(share_mark().c_str(), F_OK) != 0) return {};
     BERTH_TRY(unmount());

@@ -6,6 +6,7 @@
 
 #include "host/engine/container_engine.h"
 #include "host/engine/lxc/disk_image.h"
+#include "host/engine/lxc/driver_files.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -48,7 +49,10 @@ public:
                                   std::string_view inside, std::int64_t uid_base) const;
     /// Shows a directory of the host inside, at a path that is resolved as that of expose().
     [[nodiscard]] Result<> share(const Share& share, std::int64_t uid_base) const;
-    /// Takes shares away again, and with them the whole root. Can be repeated.
+    /// Puts in what devices need, as place_driver_files() does, and tells what waits for /run.
+    [[nodiscard]] Result<std::vector<RunMount>> equip(const DriverFiles& files,
+                                                      std::int64_t uid_base) const;
+    /// Takes shares and drivers' files away again, and with them the whole root. Can be repeated.
     [[nodiscard]] Result<> unshare() const;
     /// Unmounts everything and removes the whole directory. Can be repeated.
     [[nodiscard]] Result<> destroy() const;

@@ -304,7 +304,7 @@ Result<> serve(const DaemonOptions& wanted) {
     tools::bind_system_tools(registry, containers, host->images, warnings, facts);
     tools::bind_warning_tools(registry, warnings);
     tools::Deprecations watched(registry, warnings);
-    const auto gpu_watch = watch_gpus(options, events, warnings);
+    const auto gpu_watch = watch_gpus(options, events, warnings, containers);
     container::StandbyKeeper standby(containers, warnings, options.standby);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();

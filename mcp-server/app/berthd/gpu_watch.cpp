@@ -20,11 +20,13 @@ gpu::Roots gpu_roots(const DaemonOptions& options) {
 }
 
 std::unique_ptr<gpu::Watcher> watch_gpus(const DaemonOptions& options, events::Events& events,
-                                         warning::Warnings& warnings) {
+                                         warning::Warnings& warnings,
+                                         container::ContainerService& containers) {
     auto uevents = gpu::open_uevents();
     if (uevents)
         return std::make_unique<gpu::Watcher>(*std::move(uevents), gpu_roots(options), events,
-                                              warnings);
+                                              warnings,
+                                              [&containers] { containers.renew_devices(); });
     log::warning("GPUs are not watched", {{"error", uevents.error().message}});
     return nullptr;
 }

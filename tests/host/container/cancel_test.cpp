@@ -136,7 +136,7 @@ TEST_CASE("a rehearsal fails as the call would, and changes nothing", "[containe
 TEST_CASE("a rehearsal names what would be given, and the call itself gets it", "[container]") {
     if (!privileged()) return;
     FakeHost host;
-    const auto would = host.containers->rehearse_create(wish("ada")).value();
+    const auto would = host.containers->rehearse_create(wish("ada")).value().row;
     const auto made = host.containers->create(wish("ada")).value();
     CHECK(made.row.ipv4 == would.ipv4);
     CHECK(made.row.ssh_port == would.ssh_port);

@@ -55,6 +55,14 @@ TEST_CASE("a container is unprivileged and maps its own range of ids", "[engine]
           std::vector<std::string>{"u 0 1000000 65536", "g 0 1000000 65536"});
 }
 
+TEST_CASE("what every container may open is nobody's to take", "[engine]") {
+    CHECK(is_usual({.path = "/dev/x", .major = 1, .minor = 3}));
+    CHECK(is_usual({.path = "/dev/x", .major = 136, .minor = 9}));
+    CHECK_FALSE(is_usual({.path = "/dev/null", .type = 'b', .major = 1, .minor = 3}));
+    CHECK_FALSE(is_usual({.path = "/dev/x", .major = 1, .minor = 33}));
+    CHECK_FALSE(is_usual({.path = "/dev/x", .major = 195, .minor = 0}));
+}
+
 TEST_CASE("all devices are denied before some are allowed, in whichever hierarchy", "[engine]") {
     const auto all = config();
     const auto deny = std::ranges::find_if(

@@ -212,16 +212,21 @@ TEST_CASE("a generated spec wins over an installed one, and a broken one hinders
     machine.write("etc-cdi/a.json", spec("etc"));
     machine.write("run-cdi/a.json", spec("run"));
     machine.write("etc-cdi/broken.json", R"({"kind": "acme.com/other"})");
-    machine.write("etc-cdi/nvidia.yaml", "cdiVersion: 0.5.0\n");
+    machine.write("etc-cdi/nvidia.yaml", "cdiVersion: 0.5.0\nkind: &a nvidia.com/gpu\n");
+    machine.write("etc-cdi/other.yml",
+                  "cdiVersion: 0.5.0\nkind: acme.com/yaml\ndevices:\n- name: '0'\n"
+                  "  containerEdits:\n    env:\n    - FROM=yaml\n");
     machine.write("etc-cdi/readme.txt", "not a spec");
     const auto specs = cdi::Specs::read(machine.roots());
-    CHECK(specs.names() == std::vector<std::string>{"acme.com/card=one"});
+    CHECK(specs.names() == std::vector<std::string>{"acme.com/card=one", "acme.com/yaml=0"});
+    const std::vector<std::string> yaml{"acme.com/yaml=0"};
+    CHECK(specs.resolve(yaml).value().environment == std::vector<std::string>{"FROM=yaml"});
     const std::vector<std::string> one{"acme.com/card=one"}, other{"acme.com/other=x"};
     CHECK(specs.resolve(one).value().environment == std::vector<std::string>{"FROM=run"});
     REQUIRE(specs.problems().size() == 2);
     CHECK(specs.problems()[0].file.filename() == "broken.json");
     CHECK(specs.problems()[0].message.contains("/cdiVersion"));
-    CHECK(specs.problems()[1].message.contains("YAML"));
+    CHECK(specs.problems()[1].message.contains("line 2: has an anchor"));
 
     const auto refused = specs.resolve(other, "/cdi");
     REQUIRE_FALSE(refused);

@@ -119,3 +119,41 @@ TEST_CASE("what cannot be given has a reason and a next step", "[gpu]") {
     CHECK(refused(*silent, "0") ==
           "GPU 0000:00:02.0: driver 'i915' has made no render node for it");
 }
+
+TEST_CASE("nodes open the GPUs whose numbers they have, whatever they are called", "[gpu]") {
+    const auto machine = made_up::four_nvidia();
+    const auto gpus = inventory(machine->roots()).value();
+    const auto opened = [&](std::vector<DeviceNode> nodes) {
+        std::string names;
+        for (const auto& chosen : opened_by(nodes, gpus, machine->roots()))
+            names += chosen.to_string() + " ";
+        return names;
+    };
+    auto nodes = nodes_for(*machine, "0b:00.0").value();
+    CHECK(opened(nodes) == "0000:0b:00.0 ");
+    for (auto& node : nodes) node.path = "/dev/other" + node.path.substr(4);
+    CHECK(opened(nodes) == "0000:0b:00.0 ");
+    std::erase_if(nodes, [](const DeviceNode& node) { return node.minor == 3; });
+    CHECK(opened(nodes).empty());  // what all of them have in common opens none
+    CHECK(opened({{.path = "/dev/a", .host_path = {}, .type = 'b', .major = 195, .minor = 3}})
+              .empty());
+}
+
+TEST_CASE("nodes of a GPU that is cut open the instances whose parts are there, or all of it",
+          "[gpu]") {
+    const auto machine = made_up::mig();
+    const auto gpus = inventory(machine->roots()).value();
+    const auto opened = [&](const std::string& selector, std::uint32_t without = 0) {
+        auto nodes = nodes_for(*machine, selector).value();
+        std::erase_if(nodes, [&](const DeviceNode& node) {
+            return node.major == 237 && node.minor == without;
+        });
+        std::string names;
+        for (const auto& chosen : opened_by(nodes, gpus, machine->roots()))
+            names += chosen.to_string() + " ";
+        return names;
+    };
+    CHECK(opened("0000:41:00.0/mig/1/0") == "0000:41:00.0/mig/1/0 ");
+    CHECK(opened("0000:41:00.0") == "0000:41:00.0 ");
+    CHECK(opened("0000:41:00.0/mig/1/0", 13) == "0000:41:00.0 ");  // no instance whole
+}

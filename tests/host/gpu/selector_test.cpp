@@ -202,7 +202,9 @@ TEST_CASE("a wish takes nothing that is named beside it, before or behind", "[gp
 TEST_CASE("a wish passes over what is taken, and what has no usable driver", "[gpu]") {
     auto gpus = many();
     const auto first = gpus[1].address;
-    const Taken taken = [&](const Chosen& one) { return one.address == first; };
+    const Taken taken = [&](const Chosen& one) {
+        return one.address == first ? std::optional<std::string>("held by 'ada'") : std::nullopt;
+    };
     CHECK(chosen(gpus, {"vendor=nvidia"}, taken) == "0000:41:00.0");
     CHECK(chosen(gpus, {"0"}, taken) == "0000:0b:00.0");  // who names it may hear who has it
     const std::vector<std::string> two{"vendor=nvidia,count=2"};
@@ -210,6 +212,8 @@ TEST_CASE("a wish passes over what is taken, and what has no usable driver", "[g
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::busy);
     CHECK(refused.error().message.contains("of 2, 1 are free: 0000:41:00.0"));
+    CHECK(refused.error().message.contains("taken are 0000:0b:00.0"));
+    CHECK(refused.error().message.ends_with("held by 'ada'"));
 
     gpus[2].driver = "vfio-pci";
     gpus[1].driver.reset();

@@ -8,6 +8,19 @@ from pathlib import Path
 STAND_INS = ("fuse", "btrfs-control", "vsock", "autofs", "userfaultfd")
 CARDS = [f"0000:{bus}:00.0" for bus in ("41", "42", "43", "44")]
 
+# Says something to the kernel's listeners of device events in this network, as the kernel would.
+SPEAK = """
+import socket, struct, sys
+fields = [f"{sys.argv[1]}@{sys.argv[2]}", *sys.argv[3:]]
+text = b"".join(field.encode() + b"\\0" for field in fields)
+speaker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)
+speaker.sendto(struct.pack("=IHHII", 16 + len(text), 16, 1, 0, 0) + text, (0, 0))
+"""
+
+
+def speak(host, action, path, *fields):
+    host.machine.run(["/usr/bin/python3", "-c", SPEAK, action, path, f"ACTION={action}", *fields])
+
 
 def stand_ins():
     """Their numbers: major, minor."""
@@ -50,7 +63,7 @@ class MadeUpMachine:
         (drm / f"renderD{128 + index}" / "dev").write_text("{}:{}\n".format(*numbers))
 
     def take_out(self, address):
-        shutil.rmtree(self.root / "bus/pci/devices" / address)
+        shutil.rmtree(self.root / "bus/pci/devices" / address, ignore_errors=True)
 
     def flags(self):
         return ("--sysfs-root", self.root, "--proc-root", self.root / "proc", "--dev-root", self.root / "dev",
