@@ -174,3 +174,20 @@ TEST_CASE("lengths that lie are found out", "[tls]") {
         CHECK(state_of(records(message)) == HelloState::need_more);
     }
 }
+
+TEST_CASE("a host that wants a tunnel offers its protocol and no other", "[tls]") {
+    const auto wants = [](const std::string& extensions) {
+        HelloReader reader;
+        (void)reader.read(hello({.extensions = extensions}));
+        return reader.wants_tunnel();
+    };
+    const std::string ours = "\016berth-tunnel/1";
+    CHECK(wants(extension(16, block(2, ours))));
+    CHECK(wants(server_name("front.example") + extension(16, block(2, ours))));
+    CHECK_FALSE(wants(extension(16, block(2, ours + "\2h2"))));
+    CHECK_FALSE(wants(extension(16, block(2, "\2h2" + ours))));
+    CHECK_FALSE(wants(extension(16, block(2, "\016berth-tunnel/2"))));
+    CHECK_FALSE(wants(extension(16, block(2, ours) + "x")));
+    CHECK_FALSE(wants(extension(16, "")));
+    CHECK_FALSE(wants(server_name("front.example")));
+}
