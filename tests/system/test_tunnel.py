@@ -13,7 +13,7 @@ import unittest
 import time
 from pathlib import Path
 
-from support.host import program
+from support.host import IMAGES, Host, program
 from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_parent, wait_until
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
                               port_to_keep, read_all, read_some, reset, tls_backend)
@@ -313,17 +313,18 @@ class Misbehaving(TunnelCase):
 
 @unittest.skipIf(os.geteuid() != 0, "network namespaces need root")
 class Behind(TunnelCase):
-    def test_a_service_on_another_machine_is_reached_though_nothing_reaches_that_machine(self):
-        machine = Machine(self.directory)
-        self.addCleanup(machine.close)
+    """A machine that lets nobody in, and a sentinel outside."""
+
+    def serve_on(self, machine):
+        """A server on the machine's loopback, and the sentinel."""
         make_certificate(self.directory, "home.test")
         service = machine.start(["openssl", "s_server", "-quiet", "-www", "-accept", "127.0.0.1:8443", "-cert",
                                  self.directory / "home.test.pem", "-key", self.directory / "home.test.key"])
         self.addCleanup(service.wait)
         self.addCleanup(service.kill)
-        # The sentinel is outside, and the machine lets nobody in.
         machine.run(["nft", "add table inet nat_like; add chain inet nat_like in { type filter hook input priority 0; policy drop; }; "
                      "add rule inet nat_like in iif lo accept; add rule inet nat_like in ct state established accept"])
+        self.addCleanup(machine.run, ["nft", "delete table inet nat_like"])
         log = self.directory / "outside.log"
         with open(log, "wb") as out:
             sentinel = subprocess.Popen(machine.enter_outside(
@@ -333,12 +334,37 @@ class Behind(TunnelCase):
         self.addCleanup(sentinel.wait)
         self.addCleanup(sentinel.terminate)
         wait_until(lambda: " ready" in log.read_text(), "the sentinel to listen")
-        self.tunnel(443, 8443, hostname="home.test", host=OUTSIDE_ADDRESS, enter=machine.enter([])).joined()
-        page = machine.outside(["curl", "--silent", "--show-error", "--cacert", self.directory / "home.test.pem", "--connect-to",
+
+    def page(self, machine):
+        return machine.outside(["curl", "--silent", "--show-error", "--cacert", self.directory / "home.test.pem", "--connect-to",
                                 f"home.test:443:{OUTSIDE_ADDRESS}:443", "https://home.test/"]).stdout
-        self.assertIn("s_server", page)
+
+    def test_a_service_on_another_machine_is_reached_though_nothing_reaches_that_machine(self):
+        machine = Machine(self.directory)
+        self.addCleanup(machine.close)
+        self.serve_on(machine)
+        self.tunnel(443, 8443, hostname="home.test", host=OUTSIDE_ADDRESS, enter=machine.enter([])).joined()
+        self.assertIn("s_server", self.page(machine))
         refused = machine.outside(["curl", "--silent", "--max-time", "2", f"https://{HOST_ADDRESS}:8443/"], check=False)
         self.assertNotEqual(refused.returncode, 0)
+
+    @unittest.skipUnless(IMAGES.is_dir(), "berthd needs the base image")
+    def test_berthd_keeps_the_tunnel_that_its_file_asks_for(self):
+        (self.directory / "token").write_text(LAB + "\n")
+        table = (f'version = 1\npool = "lab"\n[tunnel]\nsentinel = "{OUTSIDE_ADDRESS}"\nserver_name = "{FRONT}"\n'
+                 f'ca = "{self.directory}/{FRONT}.pem"\ntoken_file = "{self.directory}/token"\nhostname = "home.test"\n'
+                 'forward = ["443=127.0.0.1:8443"]\n')
+
+        class TunnelHost(Host):
+            def start(self):
+                (self.root / "config.toml").write_text(table)
+                super().start()
+        host = TunnelHost()
+        self.addCleanup(host.close)
+        wait_until(lambda: "not reached through the sentinel" in host.log_tail(), "the complaint about a sentinel that is not there")
+        self.serve_on(host.machine)
+        wait_until(lambda: " reached through the sentinel" in host.log_tail().replace("not reached", ""), "the host to be reached")
+        self.assertIn("s_server", self.page(host.machine))
 
 
 class Surviving(TunnelCase):
