@@ -3,15 +3,12 @@
 
 #include "mcp-server/cli/parsing.h"
 #include "mcp-server/jsonrpc/error_object.h"
+#include "tunnel/carry/dialer_options.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -19,28 +16,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr std::size_t host_name_bytes_max = 256;
-constexpr std::uint16_t https_port = 443;
-
-struct GivenTunnel {
-    std::string sentinel;
-    std::vector<std::string> forwards;
-};
-
-std::optional<std::uint16_t> port_of(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
-    const bool whole = problem == std::errc() && end == text.data() + text.size();
-    return whole && port != 0 ? std::optional(port) : std::nullopt;
-}
-
-std::string name_of_machine() {
-    std::array<char, host_name_bytes_max> name{};
-    (void)::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
-
-void add_tunnel_options(CLI::App& app, tunnel::DialerOptions& dialer, GivenTunnel& given) {
+void add_tunnel_options(CLI::App& app, tunnel::DialerOptions& dialer, tunnel::DialerWords& given) {
     tunnel::Hello& hello = dialer.hello;
     app.add_option("--sentinel", given.sentinel, "Where the sentinel is (port 443 unless given)")
         ->type_name("HOST:PORT");
@@ -78,68 +54,6 @@ std::unexpected<Error> wrong(const std::string& what) {
     return fail(make_error(ErrorCode::invalid_argument, what).next(help_hint("tunnel")));
 }
 
-Result<> take_sentinel(const std::string& text, tunnel::DialerOptions& dialer) {
-    std::string_view host = text;
-    dialer.port = https_port;
-    const auto colon = text.rfind(':');
-    const bool bracketed = text.starts_with('[');
-    if (colon != std::string::npos && (!bracketed || text[colon - 1] == ']')) {
-        const auto port = port_of(host.substr(colon + 1));
-        if (!port) return wrong("--sentinel is HOST:PORT");
-        dialer.port = *port;
-        host = host.substr(0, colon);
-    }
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    dialer.host = host;
-    return dialer.host.empty() ? wrong("--sentinel HOST:PORT is needed") : Result<>();
-}
-
-Result<> take_forwards(const std::vector<std::string>& forwards, tunnel::DialerOptions& dialer) {
-    for (const auto& text : forwards) {
-        const auto equals = std::min(text.find('='), text.size());
-        const auto port = port_of(std::string_view(text).substr(0, equals));
-        const auto target = SocketAddress::parse(text.substr(std::min(equals + 1, text.size())));
-        if (!port || !target) {
-            return wrong(fmt::format("--forward {} is not PORT=ADDRESS:PORT", text));
-        }
-        if (!dialer.targets.emplace(*port, *target).second) {
-            return wrong(fmt::format("--forward has port {} twice", *port));
-        }
-    }
-    if (dialer.targets.empty()) return wrong("--forward PORT=ADDRESS:PORT is needed");
-    if (dialer.targets.size() > tunnel::ports_max) {
-        return wrong(fmt::format("--forward is given more than {} times", tunnel::ports_max));
-    }
-    return {};
-}
-
-Result<> complete(const GivenTunnel& given, tunnel::DialerOptions& dialer) {
-    BERTH_TRY(take_sentinel(given.sentinel, dialer));
-    BERTH_TRY(take_forwards(given.forwards, dialer));
-    tunnel::Hello& hello = dialer.hello;
-    if (dialer.token_file.empty() && dialer.certificate.certificate.empty()) {
-        return wrong("--token-file or --certificate is needed");
-    }
-    if (dialer.certificate.certificate.empty() != dialer.certificate.key.empty()) {
-        return wrong("--certificate and --key go together");
-    }
-    if (hello.hostname.empty() && !(hello.aliases.empty() && hello.base_domains.empty())) {
-        return wrong("--alias and --base-domain need --hostname");
-    }
-    if (hello.host.empty()) hello.host = name_of_machine();
-    if (hello.port == 0) {
-        hello.port =
-            dialer.targets.contains(https_port) ? https_port : dialer.targets.begin()->first;
-    }
-    if (!dialer.targets.contains(hello.port)) return wrong("--visitors-port is no --forward");
-    // Of two with one id, the one that was started later counts.
-    hello.generation =
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                       std::chrono::system_clock::now().time_since_epoch())
-                                       .count());
-    return {};
-}
-
 Json told_as_json(const tunnel::DialerNews& news, const tunnel::Hello& hello) {
     using Kind = tunnel::DialerNews::Kind;
     constexpr std::array<std::string_view, 4> states = {"joined", "unheard", "lost", "failed"};
@@ -164,7 +78,7 @@ bool is_final(const Error& why) {
 
 Result<TunnelCommand> read_tunnel_command(Words words, CommandLine& line, std::string& printed) {
     TunnelCommand command;
-    GivenTunnel given;
+    tunnel::DialerWords given;
     CLI::App app("Makes what listens here reachable through a sentinel, without inbound access",
                  "berth tunnel");
     add_tunnel_options(app, command.dialer, given);
@@ -172,8 +86,10 @@ Result<TunnelCommand> read_tunnel_command(Words words, CommandLine& line, std::s
     const auto rest = BERTH_TRY(parse(app, std::move(words), "tunnel", printed));
     if (!printed.empty()) return command;
     if (!rest.empty()) return wrong(fmt::format("there is no option {}", rest.front()));
-    BERTH_TRY(complete(given, command.dialer));
-    return command;
+    const auto complete = tunnel::complete(given, command.dialer);
+    if (complete) return command;
+    const Error& error = complete.error();
+    return wrong(fmt::format("--{} {}", error.field.substr(1), error.message));
 }
 
 Result<> run_tunnel_command(const TunnelCommand& command, const std::stop_token& stop,

@@ -48,7 +48,7 @@ ARROWS = {
     "mcp-server/offer": ("tools-schema", "base", "mcp-server/auth", "mcp-server/jsonrpc", "mcp-server/policy",
                          "mcp-server/protocol"),
     "mcp-server/clients": ("tools-schema", "base"),
-    "mcp-server/app": ("tools-schema", "base", "host", "mcp-server"),
+    "mcp-server/app": ("tools-schema", "base", "tunnel", "host", "mcp-server"),
 }
 # Rooms on top of their neighbours, and who may include them besides themselves.
 TOPS = {"host/tools": ("mcp-server/app", "tests"), "mcp-server/app": ("tests",), "sentinel/app": ("tests",)}

@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Hosts that cannot be connected to are reached through tunnels that they open."""
+import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
+import ssl
+import subprocess
 import threading
+import unittest
 import time
 from pathlib import Path
 
-from support.machine import wait_until
+from support.host import IMAGES, Host, program
+from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_parent, wait_until
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
                               port_to_keep, read_all, read_some, reset, tls_backend)
-from support.tunnel import ALL, LAB, PROD, TunnelCase
+from support.tunnel import ALL, FRONT, LAB, PROD, TunnelCase
 from test_sentinel_registry import answer_of
 
 MIB = 1024 * 1024
@@ -261,7 +267,135 @@ class Owning(TunnelCase):
         self.assertEqual(sentinel.ask(hello(b"one.test")), (b"\x16one", "end"))
 
 
+class Misbehaving(TunnelCase):
+    def shake_hands(self, sentinel, protocols=("berth-tunnel/1",)):
+        context = ssl.create_default_context(cafile=self.directory / f"{FRONT}.pem")
+        context.hostname_checks_common_name = True
+        context.set_alpn_protocols(protocols)
+        return context.wrap_socket(sentinel.connect(), server_hostname=FRONT)
+
+    def say(self, sentinel, data):
+        """What is answered, until the end."""
+        with self.shake_hands(sentinel) as host:
+            host.sendall(data)
+            return read_all(host)[0]
+
+    def test_what_is_no_hello_is_refused_with_the_reason(self):
+        sentinel = self.front()
+        framed = lambda text: len(text).to_bytes(4, "big") + text
+        for data, words in ((b"\xff\xff\xff\xff", b"65536 is the most"), (framed(b"{"), b"invalid_argument"), (framed(b"{}"), b"/host"),
+                            (framed(b'{"host":"a","ports":[1]}'), b"neither a token nor a certificate")):
+            self.assertIn(words, self.say(sentinel, data))
+        # Who offers something else besides is a visitor of the name.
+        with self.assertRaisesRegex(ssl.SSLError, "(?i)unrecognized.name"):
+            self.shake_hands(sentinel, ("berth-tunnel/1", "h2"))
+
+    def test_frames_that_break_the_rules_end_their_session_alone(self):
+        prod = self.backend(Backend, named(b"prod"))
+        sentinel = self.front()
+        self.tunnel(sentinel, prod.port, pool="prod", hostname="prod.test", token=PROD).joined()
+        text = json.dumps({"token": LAB, "pool": "lab", "host": "a", "ports": [443], "port": 443, "hostname": "lab.test"}).encode()
+        for rubbish in (b"\x01" * 12, bytes([0, 1, 0, 1]) + bytes([0, 0, 0, 1]) + bytes(4), os.urandom(1 << 16)):
+            with self.shake_hands(sentinel) as host:
+                host.sendall(len(text).to_bytes(4, "big") + text)
+                self.assertIn(b"session", host.recv(1 << 16))
+                with contextlib.suppress(OSError):  # it may be closed before all is sent
+                    host.sendall(rubbish)
+                    read_all(host)
+            wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the session to be over")
+            self.assertEqual(sentinel.ask(hello(b"prod.test")), (b"\x16prod", "end"))
+
+    def test_who_says_nothing_is_not_waited_for(self):
+        sentinel = self.front()
+        begun = time.monotonic()
+        with self.shake_hands(sentinel) as host:
+            read_all(host)
+        self.assertTrue(9 < time.monotonic() - begun < 15)
+
+
+@unittest.skipIf(os.geteuid() != 0, "network namespaces need root")
+class Behind(TunnelCase):
+    """A machine that lets nobody in, and a sentinel outside."""
+
+    def serve_on(self, machine):
+        """A server on the machine's loopback, and the sentinel."""
+        make_certificate(self.directory, "home.test")
+        service = machine.start(["openssl", "s_server", "-quiet", "-www", "-accept", "127.0.0.1:8443", "-cert",
+                                 self.directory / "home.test.pem", "-key", self.directory / "home.test.key"])
+        self.addCleanup(service.wait)
+        self.addCleanup(service.kill)
+        machine.run(["nft", "add table inet nat_like; add chain inet nat_like in { type filter hook input priority 0; policy drop; }; "
+                     "add rule inet nat_like in iif lo accept; add rule inet nat_like in ct state established accept"])
+        self.addCleanup(machine.run, ["nft", "delete table inet nat_like"])
+        log = self.directory / "outside.log"
+        with open(log, "wb") as out:
+            sentinel = subprocess.Popen(machine.enter_outside(
+                [program("berth-sentinel"), "--listen", f"{OUTSIDE_ADDRESS}:443", "--state-dir", self.directory / "outside",
+                 "--tunnel-token-file", self.tokens, "--tunnel-certificate", self.directory / f"{FRONT}.pem", "--tunnel-key",
+                 self.directory / f"{FRONT}.key", "--drain-timeout", "0.1"]), stderr=out, preexec_fn=die_with_parent)
+        self.addCleanup(sentinel.wait)
+        self.addCleanup(sentinel.terminate)
+        wait_until(lambda: " ready" in log.read_text(), "the sentinel to listen")
+
+    def page(self, machine):
+        return machine.outside(["curl", "--silent", "--show-error", "--cacert", self.directory / "home.test.pem", "--connect-to",
+                                f"home.test:443:{OUTSIDE_ADDRESS}:443", "https://home.test/"]).stdout
+
+    def test_a_service_on_another_machine_is_reached_though_nothing_reaches_that_machine(self):
+        machine = Machine(self.directory)
+        self.addCleanup(machine.close)
+        self.serve_on(machine)
+        self.tunnel(443, 8443, hostname="home.test", host=OUTSIDE_ADDRESS, enter=machine.enter([])).joined()
+        self.assertIn("s_server", self.page(machine))
+        refused = machine.outside(["curl", "--silent", "--max-time", "2", f"https://{HOST_ADDRESS}:8443/"], check=False)
+        self.assertNotEqual(refused.returncode, 0)
+
+    @unittest.skipUnless(IMAGES.is_dir(), "berthd needs the base image")
+    def test_berthd_keeps_the_tunnel_that_its_file_asks_for(self):
+        (self.directory / "token").write_text(LAB + "\n")
+        table = (f'version = 1\npool = "lab"\n[tunnel]\nsentinel = "{OUTSIDE_ADDRESS}"\nserver_name = "{FRONT}"\n'
+                 f'ca = "{self.directory}/{FRONT}.pem"\ntoken_file = "{self.directory}/token"\nhostname = "home.test"\n'
+                 'forward = ["443=127.0.0.1:8443"]\n')
+
+        class TunnelHost(Host):
+            def start(self):
+                (self.root / "config.toml").write_text(table)
+                super().start()
+        host = TunnelHost()
+        self.addCleanup(host.close)
+        wait_until(lambda: "not reached through the sentinel" in host.log_tail(), "the complaint about a sentinel that is not there")
+        self.serve_on(host.machine)
+        wait_until(lambda: " reached through the sentinel" in host.log_tail().replace("not reached", ""), "the host to be reached")
+        self.assertIn("s_server", self.page(host.machine))
+
+
 class Surviving(TunnelCase):
+    def test_a_tunnel_moves_to_the_process_that_takes_over_and_its_streams_end_where_they_are(self):
+        backend = self.backend(Recorder)
+        old = self.front("--drain-timeout", "20")
+        tunnel = self.tunnel(old, backend.port)
+        probe = backend.next()
+        probe.sendall(b"\x16")
+        tunnel.joined()
+        probe.close()
+        visitor = old.say(hello(b"lab.test"))
+        service = backend.next()
+        read_some(service, len(hello(b"lab.test")))
+        log = old.log_path.rename(self.directory / "old.log")
+        new = self.front(start=lambda: None)
+        probe = backend.next()
+        probe.sendall(b"\x16")
+        tunnel.joined(2)
+        probe.close()
+        other = new.say(hello(b"lab.test"))
+        self.assertEqual(read_some(backend.next(), len(hello(b"lab.test"))), hello(b"lab.test"))
+        service.sendall(b"still here")
+        self.assertEqual(read_some(visitor, 10), b"still here")
+        visitor.close()
+        service.close()
+        self.assertEqual(old.process.wait(20), 0, log.read_text())
+        other.close()
+
     def test_tunnels_are_back_within_two_seconds_of_a_killed_sentinel(self):
         backend = self.backend(Backend, named(b"lab"))
         port = port_to_keep()

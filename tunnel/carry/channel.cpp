@@ -103,12 +103,14 @@ Result<bool> Channel::receive(std::string_view bytes, std::string& plain) {
     }
     wire_->in = bytes;
     while (true) {
-        const std::size_t before = plain.size();
-        plain.resize(before + record_bytes_max);
+        int got = 0;
         ERR_clear_error();  // SSL_get_error() looks at what others left there
-        const int got =
-            SSL_read(ssl_.get(), plain.data() + before, static_cast<int>(record_bytes_max));
-        plain.resize(before + static_cast<std::size_t>(std::max(got, 0)));
+        const std::size_t before = plain.size();
+        // Each record's room is not filled with zeros first.
+        plain.resize_and_overwrite(before + record_bytes_max, [&](char* all, std::size_t) {
+            got = SSL_read(ssl_.get(), all + before, static_cast<int>(record_bytes_max));
+            return before + static_cast<std::size_t>(std::max(got, 0));
+        });
         if (got > 0) continue;
         const int why = SSL_get_error(ssl_.get(), got);
         if (why == SSL_ERROR_WANT_READ) return true;

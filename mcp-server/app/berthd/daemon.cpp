@@ -23,6 +23,7 @@
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
 #include "mcp-server/app/berthd/gpu_watch.h"
+#include "mcp-server/app/berthd/tunnel_options.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
 
@@ -320,6 +321,7 @@ Result<> serve(const DaemonOptions& wanted) {
             return answer_rpc(request, watched, {.trust_caller = true});
         },
         {.connections_max = callers_max, .error_body = rpc_error_body}));
+    const auto tunnel = BERTH_TRY(keep_tunnel(options.tunnel, options.pool));
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},
                         {"version", BERTH_VERSION}});

@@ -2,6 +2,7 @@
 #include "mcp-server/app/berthd/options.h"
 
 #include "mcp-server/app/berthd/standby_options.h"
+#include "mcp-server/app/berthd/tunnel_options.h"
 #include "mcp-server/config/config.h"
 #include "tools-schema/contract/error_table.h"
 
@@ -106,6 +107,7 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
             file->reject("shares.allowed", fine.error().message);
     }
     options.standby = read_standby(*file);
+    options.tunnel = read_tunnel(*file);
     return file->finish();
 }
 

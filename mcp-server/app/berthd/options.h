@@ -5,9 +5,11 @@
 
 #include "host/container/standby_keeper.h"
 #include "tools-schema/contract/result.h"
+#include "tunnel/carry/dialer.h"
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,7 @@ struct DaemonOptions {
     bool gpus_shared_by_owner = false;
     std::vector<std::string> shares_allowed = {};
     std::vector<container::StandbyTemplate> standby = {};  // in the file alone
+    std::optional<tunnel::DialerOptions> tunnel = {};      // the same
 };
 
 enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown, write_cdi };
