@@ -25,18 +25,6 @@ Error no_such(std::string_view name) {
         .at("/name");
 }
 
-/// One more of something while it is there.
-class Counted {
-public:
-    explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
-    Counted(const Counted&) = delete;
-    Counted& operator=(const Counted&) = delete;
-    ~Counted() { --count_; }
-
-private:
-    std::atomic<int>& count_;
-};
-
 }  // namespace
 
 ContainerService::ContainerService(ServiceOptions options, net::AddressPlan plan, Rooms rooms)
@@ -289,7 +277,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
 
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
-    const Counted counted(creates_);
+    const UnderWay::One one(creates_);
     BERTH_TRY(check_limits(wish.limits));
     const auto image = BERTH_TRY(image_of(wish));
     if (auto claimed = BERTH_TRY(claim(wish, image, waiting))) return *std::move(claimed);

@@ -10,6 +10,7 @@
 #include "host/container/limits.h"
 #include "host/container/oom_log.h"
 #include "host/container/shares.h"
+#include "host/container/under_way.h"
 #include "host/container/uses.h"
 #include "host/container/waiting_room.h"
 #include "host/container/wake_failures.h"
@@ -31,7 +32,6 @@
 #include "host/warning/warnings.h"
 #include "tools-schema/contract/names.h"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -306,8 +306,8 @@ public:
     [[nodiscard]] Result<> remove_standby(const Waiter& one) { return take_down(one.row); }
     [[nodiscard]] bool still_runs(const Waiter& one) { return rooms_.engine.running(one.row.id); }
     [[nodiscard]] WaitingRoom& waiting_room() { return waiting_; }
-    /// How many creates are under way now.
-    [[nodiscard]] int creates_under_way() const { return creates_; }
+    /// The creates that callers wait for now.
+    [[nodiscard]] UnderWay& creates_under_way() { return creates_; }
 
     /// container::stop_all() of all there are; nobody must start any meanwhile.
     void stop_all(std::chrono::seconds time_max);
@@ -439,7 +439,7 @@ private:
     store::Devices devices_;
     store::Standby standby_;
     WaitingRoom waiting_;
-    std::atomic<int> creates_ = 0;
+    UnderWay creates_;
     Uses uses_;
     WakeFailures wake_failures_;
     std::mutex oom_mutex_;

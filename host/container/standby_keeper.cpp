@@ -19,7 +19,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto look_again_after = 5s;  // whether an image has changed, or one has ended
 constexpr auto give_way_max = 2s;      // then one is booted although others create
-constexpr auto give_way_moment = 5ms;
 constexpr auto pause_first = 2s;  // after a failure, and twice as long after the next
 constexpr auto pause_max = 5min;
 constexpr std::string_view standby_entity = "standby";
@@ -77,14 +76,6 @@ bool StandbyKeeper::step(const std::stop_token& stopping) {
     return adopt_one(stopping) || drain_one() || fill_one(stopping);
 }
 
-/// Whoever creates a container now has a caller who waits; what is booted here has none yet.
-void StandbyKeeper::give_way(const std::stop_token& stopping) {
-    const auto until = Steady::now() + give_way_max;
-    while (containers_.creates_under_way() > 0 && Steady::now() < until &&
-           !stopping.stop_requested())
-        std::this_thread::sleep_for(give_way_moment);
-}
-
 void StandbyKeeper::look_at_images() {
     for (auto& kept : kept_) {
         auto now = containers_.made_as(kept.wanted.wish);
@@ -128,7 +119,8 @@ bool StandbyKeeper::fill_one(const std::stop_token& stopping) {
         if (kept.made_as.empty()) continue;
         wanted[kept.made_as] += kept.wanted.count;
         if (containers_.waiting_room().count(kept.made_as) >= wanted[kept.made_as]) continue;
-        give_way(stopping);
+        // Whoever creates a container now has a caller who waits; what is booted here has none yet.
+        (void)containers_.creates_under_way().wait_none(stopping, give_way_max);
         if (stopping.stop_requested()) return false;
         const auto filled = containers_.fill_standby(kept.wanted.wish, stopping);
         if (stopping.stop_requested()) return false;

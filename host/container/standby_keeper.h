@@ -51,7 +51,6 @@ private:
     };
 
     void run(const std::stop_token& stopping);
-    void give_way(const std::stop_token& stopping);
     void look_at_images();
     bool adopt_one(const std::stop_token& stopping);
     bool drain_one();
