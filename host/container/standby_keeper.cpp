@@ -19,7 +19,7 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto look_again_after = 5s;  // whether an image has changed, or one has ended
 constexpr auto give_way_max = 2s;      // then one is booted although others create
-constexpr auto pause_first = 2s;  // after a failure, and twice as long after the next
+constexpr auto pause_first = 2s;       // after a failure, and twice as long after the next
 constexpr auto pause_max = 5min;
 constexpr std::string_view standby_entity = "standby";
 
