@@ -132,6 +132,7 @@ Result<image::Image> ContainerService::image_of(const CreateWish& wish) {
 
 Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                                const image::Image& image) {
+    auto root = BERTH_TRY(rooms_.layers.root_of(row.id));
     return engine::Spec{.id = row.id,
                         .hostname = hostname_of(row),
                         .base = image.rootfs,
@@ -144,7 +145,7 @@ Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                     .gateway = plan_.subnet().gateway()},
                         .host_files = guest_directory(row.id),
                         .device_files = device_directory(row.id),
-                        .root = BERTH_TRY(rooms_.layers.root_of(row.id)),
+                        .root = std::move(root),
                         .no_new_privileges = row.no_new_privileges};
 }
 

@@ -85,9 +85,8 @@ Result<engine::DriverMount> mount_of(const Mount& wanted) {
             fmt::format("the CDI spec wants a {} mounted at '{}', and berth mounts "
                         "files and directories of the host alone",
                         wanted.type, wanted.container_path));
-    engine::DriverMount mount{
-        .host_path = wanted.host_path,
-        .inside = BERTH_TRY(place_inside(wanted.container_path, "something mounted at"))};
+    auto inside = BERTH_TRY(place_inside(wanted.container_path, "something mounted at"));
+    engine::DriverMount mount{.host_path = wanted.host_path, .inside = std::move(inside)};
     for (const auto& option : wanted.options) BERTH_TRY(add_option(mount, option));
     if (mount.inside == run)
         return unsupported("the CDI spec wants something mounted at /run, which is init's");

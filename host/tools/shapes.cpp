@@ -215,6 +215,7 @@ Result<store::Labels> labels_of(const std::vector<Label>& labels) {
 }  // namespace
 
 Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
+    auto labels = BERTH_TRY(labels_of(in.labels));
     container::UpdateWish wish{.etag = in.etag.value_or(""),
                                .limits = {.memory_bytes = in.memory_bytes,
                                           .cpu_percent = in.cpu_percent,
@@ -225,7 +226,7 @@ Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
                                           .io_operations_per_second = in.io_operations_per_second,
                                           .receive_bytes_per_second = in.receive_bytes_per_second,
                                           .send_bytes_per_second = in.send_bytes_per_second},
-                               .labels = BERTH_TRY(labels_of(in.labels)),
+                               .labels = std::move(labels),
                                .labels_removed = in.remove_labels,
                                .restart = {},
                                .is_protected = in.protected_,

@@ -12,8 +12,10 @@ using container::ContainerService;
 using snapshot::SnapshotService;
 
 Result<Snapshot> to_snapshot(const store::Snapshot& row) {
-    return Snapshot{.container = BERTH_TRY(ContainerName::parse(row.container)),
-                    .name = BERTH_TRY(SnapshotName::parse(row.name)),
+    auto container = BERTH_TRY(ContainerName::parse(row.container));
+    auto name = BERTH_TRY(SnapshotName::parse(row.name));
+    return Snapshot{.container = std::move(container),
+                    .name = std::move(name),
                     .description = row.description,
                     .created_at = row.created_at,
                     .bytes = row.bytes,
@@ -159,9 +161,10 @@ void bind_snapshot_tools(ToolRegistry& registry, SnapshotService& snapshots,
             const auto row =
                 BERTH_TRY(as_in_call(snapshots.find(in.container, in.snapshot.to_string()),
                                      "delete a snapshot of", view));
+            const auto target = BERTH_TRY(to_snapshot(row));
             return Preview{.would = fmt::format("delete snapshot '{}' of container '{}', taken {}",
                                                 row.name, row.container, row.created_at),
-                           .target = encode(BERTH_TRY(to_snapshot(row)))};
+                           .target = encode(target)};
         });
 }
 

@@ -37,6 +37,7 @@ Result<SystemInfo::Output> info(container::ContainerService& containers,
                          .digest = image.digest,
                          .created_at = image.created_at});
     }
+    const auto new_warnings = BERTH_TRY(warnings.count_new());
     return SystemInfo::Output{
         .version = facts.version,
         .kernel = kernel_release(),
@@ -49,7 +50,7 @@ Result<SystemInfo::Output> info(container::ContainerService& containers,
         .standby = static_cast<std::int64_t>(containers.waiting_room().count()),
         .images = std::move(found),
         .features = facts.features,
-        .warnings = BERTH_TRY(warnings.count_new())};
+        .warnings = new_warnings};
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ Result<TokenRule> TokenRule::parse(std::string_view text) {
                                            token_bytes_min, token_bytes_max))
                         .next("write TOKEN=pool1,pool2, or TOKEN=* for all pools"));
     }
-    return TokenRule{.token = std::string(token),
-                     .pools = BERTH_TRY(read_pools(text.substr(equals + 1)))};
+    auto pools = BERTH_TRY(read_pools(text.substr(equals + 1)));
+    return TokenRule{.token = std::string(token), .pools = std::move(pools)};
 }
 
 Result<std::vector<TokenRule>> parse_token_rules(std::string_view text) {
