@@ -20,7 +20,8 @@ namespace {
 constexpr const char* allow = "devices.allow";
 constexpr const char* deny = "devices.deny";
 
-// Programs that only talk take descriptors at once; one that is busy, after a moment.
+// Programs that only talk take descriptors at once; one that is busy, after a moment. The kernel
+// tells nobody when a descriptor leaves a socket, so it is looked again.
 constexpr auto in_flight_time_max = std::chrono::seconds(2);
 constexpr auto in_flight_pause = std::chrono::milliseconds(20);
 
