@@ -21,7 +21,8 @@ for place in %s; do
     mount -t overlay overlay -o "lowerdir=$place,upperdir=$layers/upper,workdir=$layers/work" "$place"
 done
 mount -t tmpfs tmpfs /run
-mkdir /run/lock "$1/state"
+mkdir /run/lock
+mkdir -m 700 "$1/state"  # as an image build leaves it, for root alone
 # An overlay's upper layer may not lie on an overlay, so the state is on the disk itself.
 ln -s "$1/state" /var/lib/berth
 cp -a "$2" /var/lib/berth/images

@@ -32,6 +32,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -66,6 +67,10 @@ fs::path socket_path(const DaemonOptions& options) {
 /// liblxc mounts through no symbolic link, so the state directory is used by its real path.
 Result<DaemonOptions> with_real_state_dir(DaemonOptions options) {
     BERTH_TRY(make_directories(options.state_dir, 0711));
+    // Who builds an image first makes it too, for root alone; containers' users pass through it.
+    if (::chmod(options.state_dir.c_str(), 0711) != 0)
+        return fail(
+            system_error(fmt::format("open '{}' for containers", options.state_dir), errno));
     std::error_code problem;
     options.state_dir = fs::canonical(options.state_dir, problem).string();
     if (problem) return fail(system_error("resolve the state directory", problem.value()));
