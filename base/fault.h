@@ -94,8 +94,9 @@ private:
 /// From now on points look into this file; "": into none. Called while there is one thread.
 void watch(std::filesystem::path file);
 
-/// Fails if the watched file has this point's name, and kills the program if " kill" follows it.
-/// The file is removed before, so each wish comes true once.
+/// Fails if the watched file has this point's name, and kills the program if " kill" follows it;
+/// the file is removed before, so each of these comes true once. With " hold" after the name it
+/// waits there, 30 s at most, until the file says otherwise, and goes on.
 [[nodiscard]] Result<> at(Point point);
 #else
 [[nodiscard]] inline Result<> at(Point) {

@@ -7,7 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #ifdef BERTH_FAULTS
 using namespace berth;
@@ -38,5 +41,23 @@ TEST_CASE("a point that kills does so before anything else happens, once", "[bas
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
     CHECK_FALSE(std::filesystem::exists(directory.path() / "fault"));
+}
+
+TEST_CASE("a point that holds goes on once the file is gone, and others are not held", "[base]") {
+    const TemporaryDirectory directory;
+    directory.write("fault", "engine.mount hold");
+    fault::watch(directory.path() / "fault");
+    CHECK(fault::at("engine.seed"));
+    std::atomic<bool> passed = false;
+    std::jthread held([&] {
+        CHECK(fault::at("engine.mount"));
+        passed = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK_FALSE(passed);
+    std::filesystem::remove(directory.path() / "fault");
+    held.join();
+    CHECK(passed);
+    fault::watch("");
 }
 #endif

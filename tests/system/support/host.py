@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """berthd on a machine of its own, and what tests ask of it."""
+import contextlib
 import http.client
 import json
 import os
@@ -111,6 +112,15 @@ class Host:
     def restart(self, crash=False):
         (self.kill if crash else self.stop)()
         self.start()
+
+    @contextlib.contextmanager
+    def held(self, point):
+        """Whoever comes by that point (base/fault.h) waits there for as long as this lasts."""
+        self.fault.write_text(f"{point} hold")
+        try:
+            yield
+        finally:
+            self.fault.unlink()
 
     def is_dead(self):
         return self.daemon.poll() is not None
