@@ -2,7 +2,9 @@
 // berth-agent: the helper that berthd puts into a container to start commands there. It is static,
 // single-threaded, and lives only as long as its berthd. For each request it forks a supervisor;
 // that becomes the reaper of everything the command starts, so that berthd can find and kill the
-// whole tree, and tells berthd how the command ended. See host/exec/agent_protocol.h.
+// whole tree, and tells berthd how the command ended. See host/exec/agent_protocol.h. With
+// arguments it is what a container begins with: before_init.h.
+#include "host/agent/before_init.h"
 #include "host/agent/passwd.h"
 #include "host/exec/agent_protocol.h"
 
@@ -233,14 +235,16 @@ bool receive(Descriptors& fds) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+    if (argc > 1) berth::agent::begin(argv + 1);
     static_assert(sizeof(Descriptors) == sizeof(int) * berth::exec::request_descriptors);
     sigset_t none;
     (void)::sigemptyset(&none);
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
     (void)::signal(SIGCHLD, SIG_IGN);  // supervisors report by themselves
     (void)::fcntl(berth::exec::agent_connection_fd, F_SETFD, FD_CLOEXEC);
-    (void)::prctl(PR_SET_NAME, "berth-agent");  // it was executed by descriptor, and has no name of its own
+    (void)::prctl(PR_SET_NAME,
+                  "berth-agent");  // it was executed by descriptor, and has no name of its own
     (void)::setsid();
     for (Descriptors fds{}; receive(fds);) {
         const pid_t pid = ::fork();

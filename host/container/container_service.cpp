@@ -218,21 +218,22 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
     if (auto started = rooms_.engine.start(spec); !started) return unfielded(started.error());
     note_use(row);
     BERTH_TRY(open_entries(row));
-    // Running is a claim; these two are the proof.
-    BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
-    BERTH_TRY(prove_command(row.id, waiting));
+    // Running is a claim and a login the proof: sshd is put in there as any command is.
+    BERTH_TRY(go_on(waiting, 2, "waiting until SSH answers"));
+    const auto answered = prove(row.id, waiting, [&] { return rooms_.logins.prove(row.ssh_port); });
+    if (!answered) {
+        BERTH_TRY(run_probe(row.id, waiting));  // when nothing runs there, it says why
+        return answered;
+    }
     if (!spec.driver.library_folders.empty()) list_libraries(row, waiting);
-    BERTH_TRY(go_on(waiting, 3, "waiting until SSH answers"));
-    return prove(row.id, waiting, [&] { return rooms_.logins.prove(row.ssh_port); });
+    return {};
 }
 
-Result<> ContainerService::prove_command(const std::string& id, const Waiting& waiting) {
-    return prove(id, waiting, [&]() -> Result<> {
-        const auto probe = BERTH_TRY(rooms_.executor.run(
-            id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}, waiting.cancelled));
-        if (probe.exit_code == 0) return {};
-        return fail(ErrorCode::unavailable, "the container started and could not run a command");
-    });
+Result<> ContainerService::run_probe(const std::string& id, const Waiting& waiting) {
+    const auto probe = BERTH_TRY(rooms_.executor.run(
+        id, {.launch = {.argv = {"true"}}, .timeout = probe_time_max}, waiting.cancelled));
+    if (probe.exit_code == 0) return {};
+    return fail(ErrorCode::unavailable, "the container started and could not run a command");
 }
 
 /// On a busy machine a boot takes a moment longer to make what a login needs.

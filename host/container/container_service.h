@@ -412,7 +412,7 @@ private:
     [[nodiscard]] Result<> reserve_claimed(store::Container& row, const CreateWish& wish);
     [[nodiscard]] Result<> make_its_own(const store::Container& row, const CreateWish& wish,
                                         const image::Image& image, const Waiting& waiting);
-    [[nodiscard]] Result<> prove_command(const std::string& id, const Waiting& waiting);
+    [[nodiscard]] Result<> run_probe(const std::string& id, const Waiting& waiting);
     [[nodiscard]] Result<> reserve_wishes(const store::Container& row, const CreateWish& wish);
     [[nodiscard]] Result<View> create_anew(const CreateWish& wish, const image::Image& image,
                                            const Waiting& waiting);

@@ -77,7 +77,8 @@ Result<std::vector<Waiter>> ContainerService::found_waiting() {
 }
 
 Result<> ContainerService::adopt_standby(const Waiter& one, const std::stop_token& cancelled) {
-    BERTH_TRY(prove_command(one.row.id, {.cancelled = cancelled}));
+    const Waiting waiting{.cancelled = cancelled};
+    BERTH_TRY(prove(one.row.id, waiting, [&] { return run_probe(one.row.id, waiting); }));
     waiting_.put(one);
     return {};
 }
@@ -132,9 +133,9 @@ Result<> ContainerService::make_its_own(const store::Container& row, const Creat
     note_use(row);
     BERTH_TRY(open_entries(row));
     BERTH_TRY(fault::at("standby.named"));
-    BERTH_TRY(go_on(waiting, 2, "waiting until it runs commands"));
-    // SSH has answered when it was booted, and nothing of that has changed since.
-    BERTH_TRY(prove_command(row.id, waiting));
+    // SSH has answered when it was booted, and whoever waits can have ended since.
+    if (!rooms_.engine.running(row.id))
+        return fail(ErrorCode::unavailable, "the container that waited has ended");
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
     if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
     BERTH_TRY(fault::at("standby.ready"));

@@ -19,7 +19,7 @@ inline Error told(const Error& error, const Waiting& waiting, std::string_view w
     return waiting.cancelled.stop_requested() ? cancelled_error(what_is_left) : error;
 }
 
-inline constexpr int steps_of_bring_up = 4;
+inline constexpr int steps_of_bring_up = 3;
 inline constexpr int steps = steps_of_bring_up + 1;
 
 /// Between two steps: tells how far it is, and ends it here when nobody wants it any more.

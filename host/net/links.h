@@ -4,6 +4,8 @@
 
 #include "tools-schema/contract/result.h"
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +21,20 @@ namespace berth::net {
 
 /// Removes an interface; one that is not there is fine.
 [[nodiscard]] Result<> delete_link(const std::string& name);
+
+/// The end of a pair of interfaces that a container has.
+struct GuestEnd {
+    std::string mac;
+    std::string ipv4;
+    int prefix_length = 0;
+    std::string gateway;
+};
+
+/// Makes a pair of interfaces: `name` here, a port of the bridge that is confined to the address,
+/// and `eth0` in the network namespace of `process`, up, with its address and the route to its
+/// gateway; the loopback there is brought up, too. What is made before a failure stays.
+[[nodiscard]] Result<> connect_guest(const std::string& name, const std::string& bridge,
+                                     const GuestEnd& guest, pid_t process);
 
 /// Holds a port of a bridge to one address, whoever has the other end of the pair: it talks to no
 /// other such port directly, and what is sent to the address goes to this port alone, whatever

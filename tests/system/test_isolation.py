@@ -133,6 +133,14 @@ class Isolation(HostCase):
 
     # The kernel
 
+    def test_init_and_its_services_are_held_like_any_command(self):
+        """liblxc leaves its profile out when whoever starts a container is confined already."""
+        service = ("systemd-run", "--wait", "--pipe", "--quiet", "/root/probe")
+        self.assertIn(self.host.output("ada", *service, "io_uring").strip(), ("ENOSYS", "EPERM"))
+        self.assertIn(self.host.output("ada", *service, "syscall", str(KEYCTL)).strip(), ("ENOSYS", "EPERM"))
+        status = Path(f"/proc/{self.host.init_pid('ada')}/status").read_text()
+        self.assertIn("\nSeccomp_filters:\t2\n", status)
+
     def test_dangerous_system_calls_are_refused(self):
         self.assertIn(self.probe("ada", "io_uring"), ("ENOSYS", "EPERM"))
         for number in (KEYCTL, BPF, PERF_EVENT_OPEN, USERFAULTFD):

@@ -2,6 +2,7 @@
 #include "host/engine/lxc/launched.h"
 
 #include "host/engine/lxc/compat_filter.h"
+#include "host/engine/lxc/way_in_protocol.h"
 
 #include <fcntl.h>
 #include <lxc/attach_options.h>
@@ -35,8 +36,8 @@ int become_program(void* payload) {
     // restart of berthd leaves nobody waiting for it.
     const pid_t pid = ::fork();
     if (pid != 0) ::_exit(pid < 0 ? 1 : 0);
-    constexpr int connection_fd = 3;
-    if (::dup2(injection->connection, connection_fd) < 0 || !refuse_32bit_families()) ::_exit(1);
+    if (::dup2(injection->connection, way_in_connection_fd) < 0 || !refuse_32bit_families())
+        ::_exit(1);
     std::array<char, 12> name{"berth-agent"};
     std::array<char*, 2> argv{name.data(), nullptr};
     std::array<char*, 1> environment{nullptr};

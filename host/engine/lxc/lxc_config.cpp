@@ -2,6 +2,7 @@
 #include "host/engine/lxc/lxc_config.h"
 
 #include "host/engine/lxc/limit_settings.h"
+#include "host/engine/lxc/way_in_protocol.h"
 
 #include <fmt/format.h>
 #include <linux/capability.h>
@@ -104,6 +105,8 @@ void add_mounts(LxcConfig& config, const LxcPaths& paths) {
     config.emplace_back(
         "lxc.mount.entry",
         "tmpfs run/sshd tmpfs ro,nosuid,nodev,noexec,mode=755,size=4k,create=dir 0 0");
+    config.emplace_back("lxc.mount.entry",
+                        "mqueue dev/mqueue mqueue nosuid,nodev,noexec,create=dir,optional 0 0");
 }
 
 /// A path as fstab(5) has it.
@@ -142,6 +145,16 @@ void add_device_nodes(LxcConfig& config, const Spec& spec, const LxcPaths& paths
     for (const auto& variable : spec.environment) config.emplace_back("lxc.environment", variable);
 }
 
+/// The helper in the place of init, which it becomes.
+void add_way_in(LxcConfig& config, const LxcPaths& paths) {
+    config.emplace_back("lxc.init.cmd", fmt::format("{} /sbin/init", way_in_program));
+    config.emplace_back("lxc.mount.entry",
+                        fmt::format("{} {} none bind,ro,nosuid,nodev,noexec,create=dir 0 0",
+                                    escaped(paths.way_in), way_in_directory + 1));
+    config.emplace_back("lxc.mount.entry", fmt::format("{} {} none bind,ro,nosuid,nodev 0 0",
+                                                       escaped(paths.helper), way_in_program + 1));
+}
+
 /// Files of the kernel that tell of the host and that nothing inside needs. Root inside can take
 /// these covers away again; what then holds is the files' own permissions, which are not its.
 void add_masks(LxcConfig& config) {
@@ -154,20 +167,6 @@ void add_masks(LxcConfig& config) {
             "lxc.mount.entry",
             fmt::format("tmpfs {} tmpfs ro,nosuid,nodev,noexec,size=4k,optional 0 0", directory));
     }
-}
-
-void add_network(LxcConfig& config, const Spec& spec) {
-    const auto set = [&config](std::string_view key, std::string value) {
-        config.emplace_back(fmt::format("lxc.net.0.{}", key), std::move(value));
-    };
-    set("type", "veth");
-    set("link", spec.network.bridge);
-    set("veth.pair", host_interface(spec.id));
-    set("name", "eth0");
-    set("hwaddr", spec.network.mac);
-    set("ipv4.address", fmt::format("{}/{}", spec.network.ipv4, spec.network.prefix_length));
-    set("ipv4.gateway", spec.network.gateway);
-    set("flags", "up");
 }
 
 }  // namespace
@@ -219,7 +218,6 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         {"lxc.uts.name", spec.hostname},
         {"lxc.log.file", paths.log.string()},
         {"lxc.log.level", "WARN"},
-        {"lxc.init.cmd", "/sbin/init"},
         {"lxc.signal.halt", "SIGRTMIN+3"},  // systemd's own shutdown signal
         {"lxc.signal.reboot", "SIGRTMIN+5"},
         {"lxc.environment", "container=lxc"},
@@ -235,6 +233,10 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         // berth has none of its own yet, and system_info says so.
         {"lxc.apparmor.profile", "unconfined"},
         {"lxc.seccomp.profile", paths.seccomp.string()},
+        // Without it liblxc takes the filter that its own process has for the profile, and loads
+        // none.
+        {"lxc.seccomp.allow_nesting", "1"},
+        {"lxc.net.0.type", "empty"},  // a namespace; the engine connects it before init begins
         {"lxc.cgroup.dir.container", payload_group(paths.cgroup, spec.id)},
         {"lxc.cgroup.dir.monitor", monitor_group(paths.cgroup, spec.id)},
         {"lxc.cgroup.dir.monitor.pivot", pivot_group(paths.cgroup)},
@@ -242,10 +244,10 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
     if (spec.no_new_privileges) config.push_back(no_new_privileges());
     for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
     add_mounts(config, paths);
+    add_way_in(config, paths);
     add_device_files(config, spec);
     add_device_nodes(config, spec, paths);
     add_masks(config);
-    add_network(config, spec);
     add_devices(config, spec, cgroups);
     BERTH_TRY(add_limits(config, spec.limits, cgroups, paths.disk));
     return config;

@@ -24,6 +24,8 @@ struct LxcPaths {
     std::string disk = {};  // of disk_under()
     DeviceNodes nodes = DeviceNodes({});
     std::vector<RunMount> run_mounts = {};
+    std::filesystem::path way_in;  // of WayIn::prepare()
+    std::filesystem::path helper;  // WayIn::helper()
 };
 
 using LxcConfig = std::vector<std::pair<std::string, std::string>>;

@@ -129,10 +129,11 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
     auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc"));
+    auto way_in = BERTH_TRY(WayIn::make(options.state_dir / "lxc", options.helper));
     const Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
                       .rates = net::can_limit_rates()};
-    return std::unique_ptr<LxcEngine>(
-        new LxcEngine(std::move(options), std::move(cgroups), std::move(launcher), means));
+    return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups),
+                                                    std::move(launcher), std::move(way_in), means));
 }
 
 std::string LxcEngine::version() const {
@@ -177,6 +178,7 @@ Result<> LxcEngine::start(const Spec& spec) {
         BERTH_TRY(end_processes(spec.id));
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
+    auto way_in = BERTH_TRY(way_in_.prepare(spec.id, directory(spec.id), spec.uid_base));
     const auto config = BERTH_TRY(lxc_config(spec,
                                              {.rootfs = rootfs.path(),
                                               .mount_point = lxc_path() / "root",
@@ -185,21 +187,34 @@ Result<> LxcEngine::start(const Spec& spec) {
                                               .cgroup = options_.cgroup,
                                               .disk = disk_,
                                               .nodes = nodes(spec.id),
-                                              .run_mounts = std::move(run_mounts)},
+                                              .run_mounts = std::move(run_mounts),
+                                              .way_in = std::move(way_in),
+                                              .helper = way_in_.helper()},
                                              cgroups_));
     BERTH_TRY(fault::at("engine.launch"));
-    if (const auto started = launcher_->start(spec.id, config); !started) {
-        if (net::is_full(spec.network.bridge)) return fail(full_error(spec.network.bridge));
+    if (const auto started = launcher_->start(spec.id, config); !started)
         return fail(explained(started.error(), "the container did not start", log));
-    }
     BERTH_TRY(fault::at("engine.launched"));
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
+    if (const auto met = way_in_.meet(spec.id); !met)
+        return fail(explained(met.error(), "the container did not start", log));
+    BERTH_TRY(furnish(spec, container->init_pid(container.get())));
+    if (!way_in_.let_begin(spec.id))
+        return fail(ErrorCode::unavailable, "the container ended before its init could begin");
+    return {};
+}
+
+/// What init is to find, with the helper still in its place.
+Result<> LxcEngine::furnish(const Spec& spec, pid_t init) {
     show_views_in(spec.id, views());
-    BERTH_TRY(net::confine_link(host_interface(spec.id), spec.network.bridge, spec.network.mac,
-                                spec.network.ipv4));
-    const auto& limits = spec.limits;  // a new link has none
+    const auto& [bridge, mac, ipv4, prefix_length, gateway] = spec.network;
+    const net::GuestEnd end{
+        .mac = mac, .ipv4 = ipv4, .prefix_length = prefix_length, .gateway = gateway};
+    if (auto connected = net::connect_guest(host_interface(spec.id), bridge, end, init); !connected)
+        return fail(net::is_full(bridge) ? full_error(bridge) : std::move(connected).error());
+    const auto& limits = spec.limits;
     const bool slow = limits.receive_bytes_per_second > 0 || limits.send_bytes_per_second > 0;
     return slow ? limit_rates(spec.id, limits) : Result<>();
 }
@@ -355,6 +370,7 @@ Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
         container->shutdown(container.get(), timeout_seconds);
     if (!clean && container->init_pid(container.get()) > 0) (void)container->stop(container.get());
     BERTH_TRY(end_processes(id));
+    way_in_.forget(id);
     return Rootfs(directory(id)).unshare();  // so that the host can unmount what it had shared
 }
 
@@ -391,6 +407,7 @@ Result<> LxcEngine::destroy(std::string_view id) {
     if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
         (void)container->stop(container.get());
     BERTH_TRY(end_processes(id));
+    way_in_.forget(id);
     BERTH_TRY(Rootfs(directory(id)).destroy());
     {
         const std::lock_guard lock(mutex_);
@@ -418,6 +435,7 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
     BERTH_TRY(fault::at("agent.inject"));
+    if (way_in_.hand(id, program, connection)) return {};
     auto config = process_limit_config();
     if (has_no_new_privileges(BERTH_TRY(init_pid(id)))) config.push_back(no_new_privileges());
     const auto entered = launcher_->enter(id, config, program, connection);

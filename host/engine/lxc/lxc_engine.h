@@ -9,6 +9,7 @@
 #include "host/engine/lxc/disk.h"
 #include "host/engine/lxc/launcher.h"
 #include "host/engine/lxc/lxc_config.h"
+#include "host/engine/lxc/way_in.h"
 
 #include <filesystem>
 #include <functional>
@@ -26,6 +27,8 @@ class Rootfs;
 struct LxcOptions {
     std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
     std::string cgroup = "berth";
+    std::filesystem::path helper =
+        {};  // berth-agent, to begin containers; "": they begin with init
 };
 
 class LxcEngine final : public ContainerEngine {
@@ -82,10 +85,12 @@ public:
     void remove_shared();
 
 private:
-    LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher, Means means)
+    LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher, WayIn way_in,
+              Means means)
         : options_(std::move(options)),
           cgroups_(std::move(cgroups)),
           launcher_(std::move(launcher)),
+          way_in_(std::move(way_in)),
           disk_(disk_under(options_.state_dir)),
           means_(means) {}
     struct Release {
@@ -94,6 +99,7 @@ private:
     using Handle = std::unique_ptr<lxc_container, Release>;
 
     [[nodiscard]] Handle open(std::string_view id) const;
+    [[nodiscard]] Result<> furnish(const Spec& spec, pid_t init);
     [[nodiscard]] std::filesystem::path directory(std::string_view id) const;
     [[nodiscard]] std::filesystem::path lxc_path() const { return options_.state_dir / "lxc"; }
     [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
@@ -119,6 +125,7 @@ private:
     LxcOptions options_;
     Cgroups cgroups_;
     std::unique_ptr<Launcher> launcher_;
+    WayIn way_in_;
     std::string disk_;
     Means means_;
     std::mutex mutex_;

@@ -116,8 +116,8 @@ struct Host {
 
 Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet) {
     auto host = std::make_unique<Host>(options);
-    host->engine = BERTH_TRY(
-        engine::LxcEngine::make({.state_dir = options.state_dir, .cgroup = options.cgroup}));
+    host->engine = BERTH_TRY(engine::LxcEngine::make(
+        {.state_dir = options.state_dir, .cgroup = options.cgroup, .helper = options.agent}));
     host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
     host->network = std::make_unique<net::HostNetwork>(net::NetworkOptions{
         .bridge = options.bridge, .subnet = subnet, .state_dir = options.state_dir});

@@ -34,7 +34,9 @@ const LxcPaths paths{.rootfs = "/state/rootfs",
                      .mount_point = "/state/root",
                      .seccomp = "/state/seccomp",
                      .log = "/state/log",
-                     .cgroup = "berth"};
+                     .cgroup = "berth",
+                     .way_in = "/state/way in",
+                     .helper = "/state/agent"};
 
 LxcConfig config() {
     return lxc_config(spec, paths, Cgroups::probe().value()).value();
@@ -99,6 +101,24 @@ TEST_CASE("a host without the controllers refuses instead of leaving a container
     const auto refused = lxc_config(spec, paths, Cgroups());
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::unsupported);
+}
+
+TEST_CASE("a container begins with the helper, which is told of init, in a network of its own",
+          "[engine]") {
+    const auto all = config();
+    CHECK(values_of(all, "lxc.init.cmd") ==
+          std::vector<std::string>{"/run/berth-way-in/agent /sbin/init"});
+    const auto mounts = values_of(all, "lxc.mount.entry");
+    const auto run = std::ranges::find_if(
+        mounts, [](const auto& entry) { return entry.starts_with("tmpfs run "); });
+    const auto place = std::ranges::find_if(mounts, [](const auto& entry) {
+        return entry.starts_with("/state/way\\040in run/berth-way-in ");
+    });
+    const auto helper = std::ranges::find_if(mounts, [](const auto& entry) {
+        return entry.starts_with("/state/agent run/berth-way-in/agent ");
+    });
+    CHECK((run < place && place < helper && helper < mounts.end()));
+    CHECK(values_of(all, "lxc.net.0.type") == std::vector<std::string>{"empty"});
 }
 
 TEST_CASE("names that the kernel bounds are short enough", "[engine]") {

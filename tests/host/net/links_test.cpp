@@ -2,13 +2,25 @@
 // Real interfaces, in a network namespace of the test's own. Needs root.
 #include "host/net/links.h"
 
+#include "base/fd.h"
 #include "base/files.h"
 #include "base/subprocess.h"
 #include "tests/support/catch.h"
 #include "tests/support/network_namespace.h"
 #include "tests/support/privilege.h"
 
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
 
 using namespace berth;
 
@@ -24,7 +36,89 @@ bool has_address(std::string_view interface, std::string_view ipv4, int prefix_l
     });
 }
 
+/// A process with a network of its own, for as long as this lives.
+class Guest {
+public:
+    Guest() {
+        std::array<int, 2> ready{};
+        if (::pipe(ready.data()) != 0) return;
+        pid = ::fork();
+        if (pid == 0) {
+            const char byte = ::unshare(CLONE_NEWNET) == 0 ? 1 : 0;
+            (void)!::write(ready[1], &byte, 1);
+            for (;;) (void)::pause();
+        }
+        char byte = 0;
+        (void)!::read(ready[0], &byte, 1);
+        for (const int end : ready) (void)::close(end);
+    }
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+    ~Guest() {
+        if (pid <= 0) return;
+        (void)::kill(pid, SIGKILL);
+        (void)::waitpid(pid, nullptr, 0);
+    }
+    [[nodiscard]] std::string shows(std::vector<std::string> argv) const {
+        argv.insert(argv.begin(), {"nsenter", "-t", std::to_string(pid), "-n"});
+        return run_checked({.argv = std::move(argv)}).value_or("");
+    }
+
+    pid_t pid = -1;
+};
+
+/// A machine that is there says that nobody listens; one that is not says nothing.
+bool answers(const char* ipv4) {
+    const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(9);
+    (void)::inet_pton(AF_INET, ipv4, &address.sin_addr);
+    const auto* any = reinterpret_cast<const sockaddr*>(&address);
+    return ::connect(socket.get(), any, sizeof(address)) != 0 && errno == ECONNREFUSED;
+}
+
 }  // namespace
+
+TEST_CASE("a guest is connected as it is told, and its port is confined", "[net]") {
+    if (!privileged()) return;
+    CHECK(in_network_namespace([] {
+        const Guest guest;
+        const net::GuestEnd end{.mac = "02:be:0a:56:00:02",
+                                .ipv4 = "10.86.0.2",
+                                .prefix_length = 16,
+                                .gateway = "10.86.0.1"};
+        if (!net::ensure_bridge("bt0", "10.86.0.1", 16, mac) ||
+            !net::connect_guest("bt1", "bt0", end, guest.pid))
+            return false;
+        const auto links = guest.shows({"ip", "-j", "addr"});
+        return links.contains("eth0") && links.contains("02:be:0a:56:00:02") &&
+               links.contains("10.86.0.2") && links.contains("127.0.0.1") &&
+               guest.shows({"ip", "route"}).contains("default via 10.86.0.1 dev eth0") &&
+               answers("10.86.0.2") &&
+               read_file("/sys/class/net/bt1/brport/isolated").value_or("") == "1\n";
+    }));
+}
+
+TEST_CASE("a guest whose name is taken, or that has ended, is not connected", "[net]") {
+    if (!privileged()) return;
+    CHECK(in_network_namespace([] {
+        const net::GuestEnd end{.mac = "02:be:0a:56:00:02",
+                                .ipv4 = "10.86.0.2",
+                                .prefix_length = 16,
+                                .gateway = "10.86.0.1"};
+        pid_t ended = -1;
+        {
+            const Guest guest;
+            ended = guest.pid;
+            if (!net::ensure_bridge("bt0", "10.86.0.1", 16, mac) ||
+                !net::connect_guest("bt1", "bt0", end, guest.pid) ||
+                net::connect_guest("bt1", "bt0", end, guest.pid))
+                return false;
+        }
+        return !net::connect_guest("bt2", "bt0", end, ended) && !net::link_exists("bt2");
+    }));
+}
 
 TEST_CASE("a bridge is made once, with the addresses it was given", "[net]") {
     if (!privileged()) return;

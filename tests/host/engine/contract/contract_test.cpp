@@ -277,28 +277,35 @@ TEST_CASE("a new root stands on a layer, and takes the old one's place when it i
     CHECK(engine->running(guest.spec.id));
 }
 
-TEST_CASE("a program is put into what runs, with the connection in its hand", "[contract]") {
+TEST_CASE("a program is put into what runs, with the connection in its hand, and so is the next",
+          "[contract]") {
     contract::Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
-    std::array<int, 2> ends{};
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
-    const Fd ours(ends[0]);
-    Fd theirs(ends[1]);
     const Fd program(::open(one->greeter.c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(program);
-    CHECK(engine->inject(guest.spec.id, program, theirs).error().code == ErrorCode::unavailable);
-    guest.start();
-    const auto injected = engine->inject(guest.spec.id, program, theirs);
-    INFO((injected ? "" : injected.error().message));
-    REQUIRE(injected);
-    theirs.reset();
-    REQUIRE(is_readable(ours, a_while_ms));
-    char byte = 0;
-    CHECK(::read(ours.get(), &byte, 1) == 1);
-    CHECK(is_readable(ours, a_while_ms));
-    CHECK(::read(ours.get(), &byte, 1) == 0);  // nobody else holds it
+    for (int time = 0; time < 3; ++time) {
+        CAPTURE(time);
+        std::array<int, 2> ends{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+        const Fd ours(ends[0]);
+        Fd theirs(ends[1]);
+        const auto injected = engine->inject(guest.spec.id, program, theirs);
+        if (time == 0) {
+            CHECK(injected.error().code == ErrorCode::unavailable);
+            guest.start();
+            continue;
+        }
+        INFO((injected ? "" : injected.error().message));
+        REQUIRE(injected);
+        theirs.reset();
+        REQUIRE(is_readable(ours, a_while_ms));
+        char byte = 0;
+        CHECK(::read(ours.get(), &byte, 1) == 1);
+        CHECK(is_readable(ours, a_while_ms));
+        CHECK(::read(ours.get(), &byte, 1) == 0);  // nobody else holds it
+    }
 }
 
 TEST_CASE("containers come and go at the same time without a word to each other", "[contract]") {

@@ -51,8 +51,8 @@ Subject* subject() {
         .engine =
             *[] {
                 (void)::setenv("PATH", "/nonexistent", 1);  // as berthd does
-                auto made =
-                    engine::LxcEngine::make({.state_dir = machine.state, .cgroup = machine.cgroup});
+                auto made = engine::LxcEngine::make(
+                    {.state_dir = machine.state, .cgroup = machine.cgroup, .helper = BERTH_AGENT});
                 REQUIRE(made);
                 machine.engine = *std::move(made);
                 const auto image = image::ImageStore(variable("BERTH_IMAGE_DIR"))

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/engine/lxc/way_in.h"
+
+#include "base/files.h"
+#include "base/packets.h"
+#include "host/engine/lxc/way_in_protocol.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace berth::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t helper_bytes_max = 64UL * 1024 * 1024;
+constexpr int meet_ms_max = 10'000;  // on a machine where everything starts at once
+
+std::string name_of(std::string_view path) {
+    return std::string(path.substr(std::string_view(way_in_directory).size() + 1));
+}
+
+/// Listens on a socket in `directory` that `owner` alone may connect to.
+Result<Fd> listen_in(const fs::path& directory, uid_t owner) {
+    const Fd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    Fd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!place || !listener) return fail(system_error("make a container's way in", errno));
+    const std::string name = name_of(way_in_socket);
+    (void)::unlinkat(place.get(), name.c_str(), 0);  // of a start before this one
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    // By descriptor, because a socket's address is short and a state directory's path may not be.
+    const auto path = fmt::format("/proc/self/fd/{}/{}", place.get(), name);
+    path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+    const auto* any = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: sockaddr's own idiom
+    if (::bind(listener.get(), any, sizeof(address)) != 0 ||
+        ::fchmodat(place.get(), name.c_str(), 0600, 0) != 0 ||
+        ::fchownat(place.get(), name.c_str(), owner, owner, 0) != 0 ||
+        ::listen(listener.get(), 1) != 0)
+        return fail(system_error("listen at a container's way in", errno));
+    return listener;
+}
+
+}  // namespace
+
+Result<WayIn> WayIn::make(const fs::path& place, fs::path helper) {
+    struct statvfs disk{};
+    if (::statvfs(place.c_str(), &disk) != 0)
+        return fail(system_error(fmt::format("look at '{}'", place.string()), errno));
+    if ((disk.f_flag & ST_NOEXEC) != 0) return WayIn(std::move(helper));
+    const auto program = BERTH_TRY(read_file(helper, helper_bytes_max));
+    const fs::path copy = place / name_of(way_in_program);
+    BERTH_TRY(write_file_atomically(copy, program, {.mode = 0755}));
+    return WayIn(copy);
+}
+
+Result<fs::path> WayIn::prepare(std::string_view id, const fs::path& directory,
+                                std::int64_t uid_base) {
+    const fs::path seen = directory / "way-in";
+    BERTH_TRY(make_directories(seen, 0755));
+    // What the helper is mounted on.
+    BERTH_TRY(write_file_atomically(seen / name_of(way_in_program), "", {.durable = false}));
+    put(id, BERTH_TRY(listen_in(seen, static_cast<uid_t>(uid_base))));
+    return seen;
+}
+
+Fd WayIn::take(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    auto found = sockets_.extract(std::string(id));
+    return found ? std::move(found.mapped()) : Fd();
+}
+
+void WayIn::put(std::string_view id, Fd socket) {
+    const std::lock_guard lock(mutex_);
+    sockets_.insert_or_assign(std::string(id), std::move(socket));
+}
+
+Result<> WayIn::meet(std::string_view id) {
+    const Fd listener = take(id);
+    // The first to connect is the helper: nothing else has run inside before.
+    pollfd polled{listener.get(), POLLIN, 0};
+    if (::poll(&polled, 1, meet_ms_max) <= 0)
+        return fail(ErrorCode::unavailable, "the container's first process does not begin");
+    Fd helper(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!helper) return fail(system_error("meet a container's first process", errno));
+    put(id, std::move(helper));
+    return {};
+}
+
+bool WayIn::let_begin(std::string_view id) {
+    Fd helper = take(id);
+    if (!helper || !send_packet(helper.get(), "\1")) return false;
+    put(id, std::move(helper));
+    return true;
+}
+
+bool WayIn::hand(std::string_view id, const Fd& program, const Fd& connection) {
+    const Fd helper = take(id);
+    const std::array descriptors{program.get(), connection.get()};
+    static_assert(descriptors.size() == way_in_descriptors);
+    return helper && send_packet(helper.get(), "\1", descriptors);
+}
+
+void WayIn::forget(std::string_view id) {
+    (void)take(id);
+}
+
+}  // namespace berth::engine

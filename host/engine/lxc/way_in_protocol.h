@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine and the helper that begins a container agree upon; see way_in.h. The helper
+// connects to the socket. Two packets of a byte go to it: one when init may begin, and one with two
+// descriptors, a program and that program's connection.
+#pragma once
+
+namespace berth::engine {
+
+/// Seen in the container until the helper has begun.
+inline constexpr char way_in_directory[] = "/run/berth-way-in";
+inline constexpr char way_in_program[] = "/run/berth-way-in/agent";
+inline constexpr char way_in_socket[] = "/run/berth-way-in/socket";
+inline constexpr int way_in_descriptors = 2;
+/// Where the program finds its connection.
+inline constexpr int way_in_connection_fd = 3;
+
+}  // namespace berth::engine
