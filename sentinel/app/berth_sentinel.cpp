@@ -148,7 +148,7 @@ void reload(Sentinel& sentinel) {
     }
     if (sentinel.tunnels) {
         if (const auto loaded = sentinel.tunnels->reload(); !loaded) {
-            log::error("the tunnels' certificate stays as it was",
+            log::error("the tunnels' certificate and client authority stay as they were",
                        {{"why", loaded.error().message}});
         }
     }
@@ -259,6 +259,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
     if (sentinel.control && (!options.tunnel_certificate.empty() || options.compat_containarium)) {
         sentinel.tunnels = BERTH_TRY(TunnelDoor::start(
             {.own = {.certificate = options.tunnel_certificate, .key = options.tunnel_key},
+             .client_authority = options.tunnel_client_ca,
              .containarium = options.compat_containarium,
              .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));

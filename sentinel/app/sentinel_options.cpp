@@ -132,6 +132,10 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
                    "What hosts see that open a tunnel where clients connect (PEM, with the chain)")
         ->type_name("FILE");
     app.add_option("--tunnel-key", options.tunnel_key, "The key of that")->type_name("FILE");
+    app.add_option("--tunnel-client-ca", options.tunnel_client_ca,
+                   "Authorities (PEM) whose certificates open tunnels for the pools they name "
+                   "(URI:berth-pool:POOL), with their revocation lists if any")
+        ->type_name("FILE");
     add_token_options(app, options);
     app.add_flag(
         "--compat-containarium", options.compat_containarium,
@@ -163,6 +167,9 @@ std::string problem_of(const SentinelOptions& options) {
     }
     if (options.tunnel_certificate.empty() != options.tunnel_key.empty()) {
         return "--tunnel-certificate and --tunnel-key go together";
+    }
+    if (!options.tunnel_client_ca.empty() && options.tunnel_certificate.empty()) {
+        return "--tunnel-client-ca needs --tunnel-certificate and --tunnel-key";
     }
     if (options.control && !is_loopback(*options.control) && options.control_certificate.empty()) {
         return "--control beyond loopback needs --control-certificate and --control-key, or tokens "

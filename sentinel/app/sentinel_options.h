@@ -32,6 +32,7 @@ struct SentinelOptions {
     std::filesystem::path admin_socket;  // "": in the state directory
     std::string admin_group;
     std::filesystem::path tunnel_certificate, tunnel_key;  // "": no tunnels
+    std::filesystem::path tunnel_client_ca;                // "": no authority
     std::vector<TokenRule> tokens;
     std::vector<std::filesystem::path> token_files;
     std::vector<CertificateRule> certificates;

@@ -157,18 +157,21 @@ void Channel::rest() {
     if (wire_->out.empty()) std::string().swap(wire_->out);
 }
 
-std::string Channel::peer_fingerprint() const {
-    if (!ssl_) return "";
-    const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(ssl_.get()),
-                                                             X509_free);
+ShownCertificate Channel::shown() const {
+    if (!ssl_) return {};
+    std::unique_ptr<X509, void (*)(X509*)> own(SSL_get1_peer_certificate(ssl_.get()), X509_free);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
-    if (!certificate || X509_digest(certificate.get(), EVP_sha256(), digest.data(), &size) != 1) {
-        return "";
-    }
-    std::string out;
-    for (unsigned at = 0; at < size; ++at) out += fmt::format("{:02x}", digest[at]);
-    return out;
+    if (!own || X509_digest(own.get(), EVP_sha256(), digest.data(), &size) != 1) return {};
+    STACK_OF(X509)* const others = SSL_get_peer_cert_chain(ssl_.get());
+    std::shared_ptr<STACK_OF(X509)> chain(
+        others == nullptr ? sk_X509_new_null() : X509_chain_up_ref(others),
+        [](STACK_OF(X509) * all) { sk_X509_pop_free(all, X509_free); });
+    if (!chain || sk_X509_insert(chain.get(), own.get(), 0) == 0) return {};
+    (void)own.release();  // the chain has it
+    ShownCertificate shown{.chain = std::move(chain)};
+    for (unsigned at = 0; at < size; ++at) shown.fingerprint += fmt::format("{:02x}", digest[at]);
+    return shown;
 }
 
 std::string_view Channel::protocol() const {
