@@ -261,6 +261,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
             {.own = {.certificate = options.tunnel_certificate, .key = options.tunnel_key},
              .client_authority = options.tunnel_client_ca,
              .containarium = options.compat_containarium,
+             .hellos = options.tunnel_hellos,
              .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));
     }

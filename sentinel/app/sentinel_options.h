@@ -7,6 +7,7 @@
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/route/routes_file.h"
+#include "sentinel/tunnel/tunnel_greeter.h"
 
 #include <chrono>
 #include <cstddef>
@@ -33,6 +34,7 @@ struct SentinelOptions {
     std::string admin_group;
     std::filesystem::path tunnel_certificate, tunnel_key;  // "": no tunnels
     std::filesystem::path tunnel_client_ca;                // "": no authority
+    GreeterLimits tunnel_hellos;
     std::vector<TokenRule> tokens;
     std::vector<std::filesystem::path> token_files;
     std::vector<CertificateRule> certificates;

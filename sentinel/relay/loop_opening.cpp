@@ -211,7 +211,12 @@ void Loop::take_tunnel(Connection& connection, const Greeting& greeting, std::st
         (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, host.get(), nullptr);
     }
     if (parts_.tunnels->arrive(host, from, said)) return end(connection, Count::tunnel);
-    refuse(connection, Alert::internal_error, Count::hello_refused);
+    if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
+        last_told_ms_ = now_ms_;
+        log::warning("a tunnel is refused",
+                     {{"from", from.to_string()}, {"why", "too many have not said their hello"}});
+    }
+    refuse(connection, Alert::internal_error, Count::tunnel_refused);
 }
 
 void Loop::connected(Connection& connection) {

@@ -68,10 +68,11 @@ Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& o
                 one.ended(id, why);
             }})));
     }
-    door->greeter_ = BERTH_TRY(TunnelGreeter::start(
-        options.own, [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
-            return one.hear(caller, hello);
-        }));
+    door->greeter_ = BERTH_TRY(
+        TunnelGreeter::start(options.own, options.hellos,
+                             [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
+                                 return one.hear(caller, hello);
+                             }));
     policy.on_revoked([&one = *door](const std::string& identity) { one.cut(identity); });
     return door;
 }
@@ -119,7 +120,11 @@ Result<> TunnelDoor::reload() {
 bool TunnelDoor::arrive(Fd& host, const SocketAddress& from, std::string_view said) {
     {
         const std::shared_lock lock(mutex_);
-        if (closed_ || sessions_.size() >= sessions_max) return false;
+        if (closed_) return false;
+        if (sessions_.size() >= sessions_max) {
+            greeter_->outcomes().add(HelloOutcome::no_place);
+            return false;
+        }
     }
     return greeter_->take(host, from, said);
 }

@@ -25,7 +25,8 @@ struct TunnelDoorOptions {
     tunnel::OwnCertificate own = {};              // none: no host of ours
     std::filesystem::path client_authority = {};  // whose certificates count; "": nobody's
     bool containarium = false;                    // takes its hosts, in clear
-    std::size_t threads = 1;                      // that carry the sessions
+    GreeterLimits hellos = {};
+    std::size_t threads = 1;  // that carry the sessions
 };
 
 class TunnelDoor final : public Tunnels {

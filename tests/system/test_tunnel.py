@@ -42,6 +42,11 @@ def named(name):
     return serve
 
 
+def json_hello(**fields):
+    text = json.dumps(fields).encode()
+    return len(text).to_bytes(4, "big") + text
+
+
 def memory(process):
     return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -265,11 +270,13 @@ class Owning(TunnelCase):
 
 
 class Misbehaving(TunnelCase):
-    def shake_hands(self, sentinel, protocols=("berth-tunnel/1",)):
+    def shake_hands(self, sentinel, protocols=("berth-tunnel/1",), source=None):
         context = ssl.create_default_context(cafile=self.directory / f"{FRONT}.pem")
         context.hostname_checks_common_name = True
         context.set_alpn_protocols(protocols)
-        return context.wrap_socket(sentinel.connect(), server_hostname=FRONT)
+        host = context.wrap_socket(sentinel.connect(source), server_hostname=FRONT)
+        self.addCleanup(host.close)
+        return host
 
     def say(self, sentinel, data):
         """What is answered, until the end."""
@@ -291,16 +298,42 @@ class Misbehaving(TunnelCase):
         prod = self.backend(Backend, named(b"prod"))
         sentinel = self.front()
         self.tunnel(sentinel, prod.port, pool="prod", hostname="prod.test", token=PROD).joined()
-        text = json.dumps({"token": LAB, "pool": "lab", "host": "a", "ports": [443], "port": 443, "hostname": "lab.test"}).encode()
+        said = json_hello(token=LAB, pool="lab", host="a", ports=[443], port=443, hostname="lab.test")
         for rubbish in (b"\x01" * 12, bytes([0, 1, 0, 1]) + bytes([0, 0, 0, 1]) + bytes(4), os.urandom(1 << 16)):
             with self.shake_hands(sentinel) as host:
-                host.sendall(len(text).to_bytes(4, "big") + text)
+                host.sendall(said)
                 self.assertIn(b"session", host.recv(1 << 16))
                 with contextlib.suppress(OSError):  # it may be closed before all is sent
                     host.sendall(rubbish)
                     read_all(host)
             wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the session to be over")
             self.assertEqual(sentinel.ask(hello(b"prod.test")), (b"\x16prod", "end"))
+
+    def test_a_network_that_does_not_say_its_hellos_keeps_out_itself_alone(self):
+        backend = self.backend(Backend, named(b"lab"))
+        sentinel = self.front("--tunnel-hellos-per-source-max", "2")
+        silent = [self.shake_hands(sentinel) for _ in range(2)]
+        with self.assertRaisesRegex(ssl.SSLError, "(?i)internal.error"):
+            self.shake_hands(sentinel)
+        self.shake_hands(sentinel, source="127.0.1.1").close()
+        self.assertEqual(sentinel.counts()["tunnel_refused"], 1)
+        self.assertIn("too many have not said their hello", sentinel.log())
+        tunnel = self.tunnel(sentinel, backend.port)
+        wait_until(lambda: tunnel.news(), "the tunnel to be refused")
+        self.assertIn("no place for another tunnel", tunnel.news()[0]["error"]["message"])
+        silent[0].close()
+        tunnel.joined()
+        # Whose tunnel is open takes no place.
+        with self.shake_hands(sentinel) as host:
+            self.assertEqual(host.version(), "TLSv1.3")
+
+    def test_when_all_places_are_taken_the_oldest_makes_room(self):
+        sentinel = self.front("--tunnel-hellos-max", "2")
+        first, second = (self.shake_hands(sentinel, source=f"127.0.{at}.1") for at in (1, 2))
+        self.assertIn(b"neither a token nor a certificate", self.say(sentinel, json_hello(host="a", ports=[1])))
+        self.assertEqual(read_all(first)[0], b"")
+        second.sendall(json_hello(host="a", ports=[1]))
+        self.assertIn(b"neither a token nor a certificate", read_all(second)[0])
 
     def test_who_says_nothing_is_not_waited_for(self):
         sentinel = self.front()

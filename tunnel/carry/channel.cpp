@@ -190,6 +190,11 @@ Error Channel::what_failed() const {
         return make_error(ErrorCode::denied, fmt::format("its certificate is not trusted: {}",
                                                          X509_verify_cert_error_string(verified)));
     }
+    if (SSL_is_server(ssl_.get()) == 0 && ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) == SSL_R_TLSV1_ALERT_INTERNAL_ERROR) {
+        return make_error(ErrorCode::unavailable,
+                          "it has no place for another tunnel now (TLS alert internal_error)");
+    }
     const char* const reason = ERR_reason_error_string(code);
     return make_error(ErrorCode::unavailable,
                       fmt::format("TLS: {}", reason != nullptr ? reason : "the connection broke"));
