@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/http_server.h"
+#include "sentinel/access/access_log.h"
 #include "sentinel/app/sentinel_options.h"
 #include "sentinel/control/control_api.h"
 #include "sentinel/control/control_tls.h"
@@ -18,10 +19,18 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 namespace berth::sentinel {
+
+/// What it tells of; all outlive it.
+struct DataPlane {
+    const Relay& relay;
+    const AccessLog* access = nullptr;
+    SocketAddress front;  // where clients connect
+};
 
 class ControlPlane final : public StatusSource {
 public:
@@ -31,9 +40,7 @@ public:
     ~ControlPlane() override;
 
     /// Answers from now on, at sockets that were inherited where there are some of these names.
-    /// `front` is where clients connect.
-    [[nodiscard]] Result<> serve(const Relay& relay, const SocketAddress& front,
-                                 std::map<std::string, Fd> inherited);
+    [[nodiscard]] Result<> serve(const DataPlane& data_plane, std::map<std::string, Fd> inherited);
     /// Copies of the sockets that it answered at before pause(), for a successor.
     [[nodiscard]] Result<std::map<std::string, Fd>> sockets_of_paused() const;
     /// Nobody is answered, and nothing is changed, until resume(): a successor reads the state.
@@ -67,7 +74,7 @@ private:
     std::unique_ptr<Members> members_;
     std::unique_ptr<TokenPolicy> policy_;
     std::unique_ptr<ControlTls> tls_;
-    const Relay* relay_ = nullptr;
+    std::optional<DataPlane> data_plane_;
     std::unique_ptr<Prober> prober_;
     std::unique_ptr<ControlApi> api_;
     ToolRegistry tools_;

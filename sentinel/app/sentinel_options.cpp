@@ -253,6 +253,10 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
     add_count(app, "--hellos-max", relay.hellos_max, "Clients without a whole hello, in all");
     add_count(app, "--hellos-per-source-max", relay.hellos_per_source_max,
               "The same from one IPv4 /24 or IPv6 /56");
+    app.add_option("--access-log", options.access_log,
+                   "Appends a line of JSON for each connection that is over; - for standard "
+                   "output. Opened again at SIGHUP")
+        ->type_name("FILE");
     app.add_option("--log-level", options.log_level)
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
         ->capture_default_str();

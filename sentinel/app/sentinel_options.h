@@ -45,6 +45,7 @@ struct SentinelOptions {
     PoolSettings pools;
     RelayOptions relay;
     PageServer::Directories pages;
+    std::filesystem::path access_log;  // "-": standard output; "": none
     std::size_t threads = 1;
     std::string log_level = "info";
 };

@@ -122,6 +122,8 @@ Json status_json(const Status& status) {
                               {"outcomes", std::move(outcomes)},
                               {"bytes_from_clients", status.bytes_from_clients},
                               {"bytes_to_clients", status.bytes_to_clients}};
+    out["access_log"] =
+        Json{{"written", status.access_written}, {"dropped", status.access_dropped}};
     out["routes"] = status.routes;
     out["tunnels"] = status.tunnels;
     return out;
@@ -170,6 +172,9 @@ std::string status_metrics(const Status& status) {
     out.begin("bytes_total", "counter", "Bytes carried.");
     out.value(status.bytes_from_clients, "direction=\"from_client\"");
     out.value(status.bytes_to_clients, "direction=\"to_client\"");
+    out.begin("access_log_lines_total", "counter", "Lines for the access log.");
+    out.value(status.access_written, "outcome=\"written\"");
+    out.value(status.access_dropped, "outcome=\"dropped\"");
     out.begin("routes", "gauge", "Names in the route table.");
     out.value(status.routes);
     out.begin("tunnels", "gauge", "Tunnels that are open.");

@@ -25,6 +25,7 @@ struct Status {
     std::vector<Warning> warnings = {};
     std::vector<std::pair<std::string, std::uint64_t>> outcomes = {};  // of connections
     std::uint64_t bytes_from_clients = 0, bytes_to_clients = 0;
+    std::uint64_t access_written = 0, access_dropped = 0;  // lines of the access log
     std::size_t open = 0, routes = 0, tunnels = 0;
 };
 

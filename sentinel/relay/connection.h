@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "sentinel/access/access.h"
 #include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
@@ -59,8 +60,10 @@ struct Opening {
 struct Connection : Timed {
     Side client, primary;
     std::unique_ptr<Opening> opening;
+    std::unique_ptr<Access> access;      // where there is a log of them
     std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
-    std::uint32_t index = 0;             // among its loop's
+    std::int64_t begun_ms = 0;
+    std::uint32_t index = 0;  // among its loop's
     Stage stage = Stage::hello;
     bool again = false;  // it waits for its next turn
     bool moved = false;  // a byte, since its time was last looked at

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <limits>
 #include <utility>
@@ -99,6 +100,7 @@ void Loop::run() {
     }
     doors_.clear();
     again_.clear();
+    for (const auto& connection : connections_) tell(*connection, "stopped");
     connections_.clear();
     open_ = 0;
     over_ = true;
@@ -155,9 +157,15 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
 void Loop::relay(Connection& connection) {
     Side& client = connection.client;
     Side& primary = connection.primary;
+    const std::uint64_t from_client = transfer_.bytes(Flow::from_client);
+    const std::uint64_t to_client = transfer_.bytes(Flow::to_client);
     const Progress up = transfer_.carry(connection, client, primary);
-    if (up == Progress::failed) return abort(connection, Count::reset);
-    const Progress down = transfer_.carry(connection, primary, client);
+    const Progress down =
+        up == Progress::failed ? up : transfer_.carry(connection, primary, client);
+    if (connection.access) {
+        connection.access->bytes_from_client += transfer_.bytes(Flow::from_client) - from_client;
+        connection.access->bytes_to_client += transfer_.bytes(Flow::to_client) - to_client;
+    }
     if (down == Progress::failed) return abort(connection, Count::reset);
     if (client.shut && primary.shut) return end(connection, Count::ended);
     if (client.shut != primary.shut && !connection.is_waiting()) {
@@ -218,9 +226,21 @@ void Loop::abort(Connection& connection, Count why) {
 
 void Loop::end(Connection& connection, Count why) {
     if (connection.stage == Stage::over) return;
-    counters_.add(
-        why);  // before its peers can see the end, so that who has seen it finds it counted
+    // Before its peers can see the end, so that who has seen it finds it counted.
+    counters_.add(why);
+    // Of a tunnel it is told how its hello ends.
+    if (why != Count::tunnel) tell(connection, count_names[static_cast<std::size_t>(why)]);
     remove(connection);
+}
+
+void Loop::tell(Connection& connection, std::string_view outcome) {
+    if (!connection.access) return;
+    Access access = *std::move(connection.access);
+    access.ended_at = std::chrono::system_clock::now();
+    access.outcome = outcome;
+    access.duration_ms = now_ms_ - connection.begun_ms;
+    parts_.access->put(std::move(access));
+    connection.access.reset();
 }
 
 void Loop::remove(Connection& connection) {

@@ -2,6 +2,7 @@
 // One thread's connections, from accept to close: an epoll loop in which every step is bounded.
 #pragma once
 
+#include "sentinel/access/access_log.h"
 #include "sentinel/relay/away.h"
 #include "sentinel/relay/connection.h"
 #include "sentinel/relay/counters.h"
@@ -26,7 +27,8 @@ struct RelayParts {
     HelloLimits& limits;
     const RelayOptions& options;
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
-    Tunnels* tunnels = nullptr;  // none, and hosts behind tunnels are away
+    Tunnels* tunnels = nullptr;   // none, and hosts behind tunnels are away
+    AccessLog* access = nullptr;  // none, and nothing is written
 };
 
 /// Where a loop takes clients from.
@@ -81,6 +83,7 @@ private:
     void relay(Connection& connection);
     void end(Connection& connection, Count why);
     void remove(Connection& connection);
+    void tell(Connection& connection, std::string_view outcome);
     void abort(Connection& connection, Count why);
     void watch(Connection& connection, Side& side);
 

@@ -105,6 +105,10 @@ bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
 
 void Loop::decide(Connection& connection, HelloState state, const Greeting& greeting,
                   std::string_view all) {
+    if (connection.access) {
+        connection.access->server_name = greeting.name().text();
+        if (greeting.ends()) connection.access->source = greeting.ends()->client;
+    }
     if (state == HelloState::not_tls && parts_.tunnels != nullptr &&
         parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
         return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
@@ -142,6 +146,11 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
     const std::string_view said = all.substr(greeting.header_bytes());
+    if (connection.access) {
+        connection.access->pool = pool.name;
+        connection.access->destination = pool.primary;
+        connection.access->bytes_from_client = said.size();
+    }
     if (std::holds_alternative<TunnelPort>(pool.primary)) {
         return dial_through_tunnel(connection, pool, greeting, said);
     }
@@ -256,6 +265,7 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
 
 void Loop::refuse(Connection& connection, Alert alert, Count why) {
     counters_.add(why);
+    tell(connection, count_names[static_cast<std::size_t>(why)]);
     const Fd& client = connection.client.socket;
     const auto record = alert_record(alert);
     (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);

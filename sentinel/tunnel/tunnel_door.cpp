@@ -69,7 +69,7 @@ Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& o
             }})));
     }
     door->greeter_ = BERTH_TRY(
-        TunnelGreeter::start(options.own, options.hellos,
+        TunnelGreeter::start(options.own, options.hellos, options.access,
                              [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
                                  return one.hear(caller, hello);
                              }));

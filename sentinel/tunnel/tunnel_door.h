@@ -26,7 +26,8 @@ struct TunnelDoorOptions {
     std::filesystem::path client_authority = {};  // whose certificates count; "": nobody's
     bool containarium = false;                    // takes its hosts, in clear
     GreeterLimits hellos = {};
-    std::size_t threads = 1;  // that carry the sessions
+    AccessLog* access = nullptr;  // none, and nothing is written; outlives the door
+    std::size_t threads = 1;      // that carry the sessions
 };
 
 class TunnelDoor final : public Tunnels {

@@ -30,8 +30,9 @@ std::int64_t milliseconds_now() {
 }  // namespace
 
 TunnelGreeter::TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLimits& limits,
-                             Hear hear)
+                             AccessLog* access, Hear hear)
     : own_(own),
+      access_(access),
       hear_(std::move(hear)),
       arrivals_max_(limits.in_all),
       limits_(RelayOptions{.hellos_max = limits.in_all,
@@ -39,8 +40,8 @@ TunnelGreeter::TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLim
 
 Result<std::unique_ptr<TunnelGreeter>> TunnelGreeter::start(const tunnel::OwnCertificate& own,
                                                             const GreeterLimits& limits,
-                                                            Hear hear) {
-    std::unique_ptr<TunnelGreeter> greeter(new TunnelGreeter(own, limits, std::move(hear)));
+                                                            AccessLog* access, Hear hear) {
+    std::unique_ptr<TunnelGreeter> greeter(new TunnelGreeter(own, limits, access, std::move(hear)));
     BERTH_TRY(greeter->reload());
     greeter->epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
     greeter->wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -88,6 +89,7 @@ bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view s
         auto guest = std::make_unique<Guest>(
             std::move(host), from, old ? tunnel::Channel() : tunnel::Channel(context_), old);
         guest->place = std::move(place);
+        guest->begun_ms = milliseconds_now();
         guest->heard = said;  // until the thread takes it, as TLS
         arrived_.push_back(std::move(guest));
     }
@@ -125,8 +127,20 @@ void TunnelGreeter::end_late() {
 /// One who has been refused already was counted then.
 void TunnelGreeter::end(Timed& timed, HelloOutcome why) {
     const auto& guest = static_cast<Guest&>(timed);  // NOLINT: there are no others
-    if (!guest.refused) outcomes_.add(why);
+    if (!guest.refused) conclude(guest, why);
     guests_.erase(guest.socket.get());
+}
+
+void TunnelGreeter::conclude(const Guest& guest, HelloOutcome how, const std::string& pool) {
+    outcomes_.add(how);
+    if (access_ == nullptr) return;
+    const bool opened = how == HelloOutcome::opened;
+    access_->put({.ended_at = std::chrono::system_clock::now(),
+                  .source = guest.from,
+                  .pool = pool,
+                  .outcome = opened ? "tunnel" : "tunnel_refused",
+                  .reason = opened ? "" : hello_outcome_names[static_cast<std::size_t>(how)],
+                  .duration_ms = milliseconds_now() - guest.begun_ms});
 }
 
 void TunnelGreeter::welcome_new() {
@@ -137,14 +151,14 @@ void TunnelGreeter::welcome_new() {
     }
     for (auto& guest : arrived) {
         if (!guest->place && !make_room(*guest)) {
-            outcomes_.add(HelloOutcome::no_place);
+            conclude(*guest, HelloOutcome::no_place);
             continue;
         }
         const int socket = guest->socket.get();
         deadlines_.add(*guest, milliseconds_now());
         const std::string said = std::exchange(guest->heard, {});
         if (!guest->channel.receive(said, guest->heard) || !watch(*guest)) {
-            outcomes_.add(HelloOutcome::tls);
+            conclude(*guest, HelloOutcome::tls);
             (void)send_output(*guest);  // an alert, where TLS was at fault
             continue;
         }
@@ -184,7 +198,7 @@ bool TunnelGreeter::serve(Guest& guest) {
         }
         const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
         if (got == 0) {
-            if (!guest.refused) outcomes_.add(HelloOutcome::left_early);
+            if (!guest.refused) conclude(guest, HelloOutcome::left_early);
             return false;
         }
         if (got < 0) return errno == EAGAIN && send_output(guest);
@@ -192,7 +206,7 @@ bool TunnelGreeter::serve(Guest& guest) {
             guest.channel.receive({buffer.data(), static_cast<std::size_t>(got)}, guest.heard);
         if (!received || !*received) {
             if (!guest.refused) {
-                outcomes_.add(received ? HelloOutcome::left_early : HelloOutcome::tls);
+                conclude(guest, received ? HelloOutcome::left_early : HelloOutcome::tls);
             }
             (void)send_output(guest);
             return false;
@@ -202,8 +216,8 @@ bool TunnelGreeter::serve(Guest& guest) {
 
 /// False when it has been taken over.
 bool TunnelGreeter::hear(Guest& guest) {
-    const auto refuse = [this, &guest](const Error& why) {
-        outcomes_.add(outcome_of(why));
+    const auto refuse = [this, &guest](const Error& why, const std::string& pool = "") {
+        conclude(guest, outcome_of(why), pool);
         log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
         guest.refused = true;
         guest.channel.send(guest.containarium ? containarium_answer(why)
@@ -223,8 +237,8 @@ bool TunnelGreeter::hear(Guest& guest) {
                               .early = std::string_view(guest.heard).substr((*hello)->bytes),
                               .containarium = guest.containarium},
                              (*hello)->value);
-    if (heard) outcomes_.add(HelloOutcome::opened);
-    return !heard && watch(guest) && refuse(heard.error());
+    if (heard) conclude(guest, HelloOutcome::opened, (*hello)->value.pool);
+    return !heard && watch(guest) && refuse(heard.error(), (*hello)->value.pool);
 }
 
 bool TunnelGreeter::send_output(Guest& guest) {

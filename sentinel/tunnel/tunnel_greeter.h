@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/socket_address.h"
+#include "sentinel/access/access_log.h"
 #include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/tunnel/hello_outcomes.h"
@@ -48,7 +49,8 @@ public:
     using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
 
     [[nodiscard]] static Result<std::unique_ptr<TunnelGreeter>> start(
-        const tunnel::OwnCertificate& own, const GreeterLimits& limits, Hear hear);
+        const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
+        Hear hear);
     TunnelGreeter(const TunnelGreeter&) = delete;
     TunnelGreeter& operator=(const TunnelGreeter&) = delete;
     ~TunnelGreeter();
@@ -72,21 +74,25 @@ private:
         tunnel::Channel channel;
         bool containarium;
         std::string heard = {};
+        std::int64_t begun_ms = 0;
         bool refused = false;
     };
 
-    TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLimits& limits, Hear hear);
+    TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
+                  Hear hear);
     void run();
     void end_late();
     void welcome_new();
     [[nodiscard]] bool make_room(Guest& guest);
     void end(Timed& guest, HelloOutcome why);
+    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "");
     [[nodiscard]] bool watch(const Guest& guest) const;
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool hear(Guest& guest);
     [[nodiscard]] static bool send_output(Guest& guest);
 
     const tunnel::OwnCertificate own_;
+    AccessLog* const access_;
     const Hear hear_;
     const std::size_t arrivals_max_;
     HelloLimits limits_;
