@@ -63,6 +63,7 @@ struct Sentinel {
     SentinelOptions options;
     RouteTable routes = {};
     std::unique_ptr<AccessLog> access = {};
+    PathReports reports = {};
     std::unique_ptr<PageServer> pages = {};
     std::unique_ptr<TunnelDoor> tunnels = {};
     std::unique_ptr<Relay> relay = {};
@@ -281,7 +282,8 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
                                             options.threads,
                                             {.away = sentinel.pages.get(),
                                              .tunnels = sentinel.tunnels.get(),
-                                             .access = sentinel.access.get()}));
+                                             .access = sentinel.access.get(),
+                                             .reports = &sentinel.reports}));
     for (const auto& listener : sentinel.sockets) {
         log::info("listening", {{"address", listener.address.to_string()},
                                 {"threads", std::to_string(options.threads)}});
@@ -289,6 +291,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
     const bool successor = static_cast<bool>(inherited.line);
     if (sentinel.control) {
         BERTH_TRY(sentinel.control->serve({.relay = *sentinel.relay,
+                                           .reports = sentinel.reports,
                                            .access = sentinel.access.get(),
                                            .front = sentinel.sockets.front().address},
                                           std::move(inherited.others)));

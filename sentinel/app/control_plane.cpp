@@ -81,10 +81,10 @@ Result<> ControlPlane::reload() {
 
 Result<> ControlPlane::serve(const DataPlane& data_plane, std::map<std::string, Fd> inherited) {
     data_plane_.emplace(data_plane);
-    prober_ =
-        std::make_unique<Prober>(*members_, ProberOptions{.interval = options_.health_interval,
-                                                          .front = data_plane.front,
-                                                          .pools = options_.pools});
+    prober_ = std::make_unique<Prober>(*members_, data_plane.reports,
+                                       ProberOptions{.interval = options_.health_interval,
+                                                     .front = data_plane.front,
+                                                     .pools = options_.pools});
     api_ = std::make_unique<ControlApi>(
         *members_, *policy_, *this,
         ControlOptions{.dialect =

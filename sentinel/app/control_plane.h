@@ -5,6 +5,7 @@
 
 #include "base/http_server.h"
 #include "sentinel/access/access_log.h"
+#include "sentinel/access/path_reports.h"
 #include "sentinel/app/sentinel_options.h"
 #include "sentinel/control/control_api.h"
 #include "sentinel/control/control_tls.h"
@@ -28,6 +29,7 @@ namespace berth::sentinel {
 /// What it tells of; all outlive it.
 struct DataPlane {
     const Relay& relay;
+    PathReports& reports;
     const AccessLog* access = nullptr;
     SocketAddress front;  // where clients connect
 };

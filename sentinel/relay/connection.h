@@ -63,10 +63,13 @@ struct Connection : Timed {
     std::unique_ptr<Access> access;      // where there is a log of them
     std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
     std::int64_t begun_ms = 0;
-    std::uint32_t index = 0;  // among its loop's
+    std::uint64_t registration = 0;  // of the host that it was led to; 0: none
+    std::uint32_t index = 0;         // among its loop's
     Stage stage = Stage::hello;
-    bool again = false;  // it waits for its next turn
-    bool moved = false;  // a byte, since its time was last looked at
+    bool again = false;    // it waits for its next turn
+    bool heard = false;    // a byte of the primary's
+    bool silence = false;  // its client had none of it when it ended, and that was reported
+    bool moved = false;    // a byte, since its time was last looked at
 };
 
 }  // namespace berth::sentinel

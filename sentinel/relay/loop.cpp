@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t events_per_turn = 512;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t wait_ms_max = 60'000;
+constexpr std::int64_t silence_ms_min = 1'000;
 
 // What epoll gives back: a connection's address with its side in the last bit, or a small number,
 // which no address is.
@@ -162,6 +163,10 @@ void Loop::relay(Connection& connection) {
     const Progress up = transfer_.carry(connection, client, primary);
     const Progress down =
         up == Progress::failed ? up : transfer_.carry(connection, primary, client);
+    if (!connection.heard && transfer_.bytes(Flow::to_client) != to_client) {
+        connection.heard = true;
+        if (parts_.reports != nullptr) parts_.reports->answered(connection.registration);
+    }
     if (connection.access) {
         connection.access->bytes_from_client += transfer_.bytes(Flow::from_client) - from_client;
         connection.access->bytes_to_client += transfer_.bytes(Flow::to_client) - to_client;
@@ -170,6 +175,7 @@ void Loop::relay(Connection& connection) {
     if (client.shut && primary.shut) return end(connection, Count::ended);
     if (client.shut != primary.shut && !connection.is_waiting()) {
         connection.moved = false;
+        if (primary.shut) report_silence(connection);
         half_closed_.add(connection, now_ms_);
     }
     if ((up == Progress::again || down == Progress::again) && !connection.again) {
@@ -230,7 +236,18 @@ void Loop::end(Connection& connection, Count why) {
     counters_.add(why);
     // Of a tunnel it is told how its hello ends.
     if (why != Count::tunnel) tell(connection, count_names[static_cast<std::size_t>(why)]);
+    report_silence(connection);
     remove(connection);
+}
+
+/// A client that waited for an answer and gave up says something of the host; one that came and
+/// went does not. Behind a tunnel the prober itself is such a client.
+void Loop::report_silence(Connection& connection) {
+    const bool silent = connection.stage == Stage::relaying && connection.registration != 0 &&
+                        !connection.heard && !connection.link && !connection.primary.ended &&
+                        now_ms_ - connection.begun_ms >= silence_ms_min;
+    if (!silent || parts_.reports == nullptr || std::exchange(connection.silence, true)) return;
+    parts_.reports->silent(connection.registration);
 }
 
 void Loop::tell(Connection& connection, std::string_view outcome) {

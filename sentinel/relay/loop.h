@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sentinel/access/access_log.h"
+#include "sentinel/access/path_reports.h"
 #include "sentinel/relay/away.h"
 #include "sentinel/relay/connection.h"
 #include "sentinel/relay/counters.h"
@@ -29,6 +30,7 @@ struct RelayParts {
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
     Tunnels* tunnels = nullptr;   // none, and hosts behind tunnels are away
     AccessLog* access = nullptr;  // none, and nothing is written
+    PathReports* reports = nullptr;
 };
 
 /// Where a loop takes clients from.
@@ -84,6 +86,7 @@ private:
     void end(Connection& connection, Count why);
     void remove(Connection& connection);
     void tell(Connection& connection, std::string_view outcome);
+    void report_silence(Connection& connection);
     void abort(Connection& connection, Count why);
     void watch(Connection& connection, Side& side);
 

@@ -146,6 +146,7 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
     const std::string_view said = all.substr(greeting.header_bytes());
+    connection.registration = pool.registration;
     if (connection.access) {
         connection.access->pool = pool.name;
         connection.access->destination = pool.primary;
@@ -247,6 +248,9 @@ void Loop::give_up_dialling(Connection& connection, int errno_value) {
 /// pool's own page where there is one.
 void Loop::primary_down(Connection& connection, std::string_view pool, std::string_view said,
                         int errno_value) {
+    if (parts_.reports != nullptr && connection.registration != 0) {
+        parts_.reports->refused(connection.registration, errno_value);
+    }
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
         log::warning(

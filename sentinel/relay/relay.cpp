@@ -24,7 +24,8 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
                                                       .options = relay->options_,
                                                       .away = neighbours.away,
                                                       .tunnels = neighbours.tunnels,
-                                                      .access = neighbours.access},
+                                                      .access = neighbours.access,
+                                                      .reports = neighbours.reports},
                                                      std::move(doors))));
     }
     for (const auto& loop : relay->loops_) {

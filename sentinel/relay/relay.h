@@ -17,6 +17,7 @@ struct RelayNeighbours {
     Away* away = nullptr;
     Tunnels* tunnels = nullptr;
     AccessLog* access = nullptr;
+    PathReports* reports = nullptr;
 };
 
 class Relay {

@@ -35,7 +35,7 @@ ARROWS = {
     "sentinel/relay": ("tools-schema/contract", "base", "tunnel", "sentinel/access", "sentinel/tls", "sentinel/proxy",
                        "sentinel/route"),
     "sentinel/registry": ("tools-schema/contract", "base", "sentinel/tls", "sentinel/route"),
-    "sentinel/control": ("tools-schema/contract", "base", "tunnel", "sentinel/proxy", "sentinel/route", "sentinel/registry"),
+    "sentinel/control": ("tools-schema/contract", "base", "tunnel", "sentinel/access", "sentinel/proxy", "sentinel/route", "sentinel/registry"),
     "sentinel/tools": ("tools-schema", "base", "sentinel"),
     "sentinel/app": ("tools-schema", "base", "sentinel", "mcp-server/jsonrpc"),
     "sentinel/page": ("tools-schema/contract", "base", "sentinel/relay"),
