@@ -292,6 +292,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
     if (sentinel.control) {
         BERTH_TRY(sentinel.control->serve({.relay = *sentinel.relay,
                                            .reports = sentinel.reports,
+                                           .tunnels = sentinel.tunnels.get(),
                                            .access = sentinel.access.get(),
                                            .front = sentinel.sockets.front().address},
                                           std::move(inherited.others)));

@@ -206,6 +206,7 @@ Status ControlPlane::look(const Identity& who) {
     status.bytes_from_clients = relay.bytes(Flow::from_client);
     status.bytes_to_clients = relay.bytes(Flow::to_client);
     status.open = relay.open();
+    if (data_plane_->tunnels != nullptr) status.tunnelling = data_plane_->tunnels->figures();
     if (const AccessLog* const access = data_plane_->access) {
         status.access_written = access->written();
         status.access_dropped = access->dropped();

@@ -13,6 +13,7 @@
 #include "sentinel/registry/members.h"
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay.h"
+#include "sentinel/tunnel/tunnel_door.h"
 #include "tools-schema/registry/tool_registry.h"
 
 #include <atomic>
@@ -30,6 +31,7 @@ namespace berth::sentinel {
 struct DataPlane {
     const Relay& relay;
     PathReports& reports;
+    const TunnelDoor* tunnels = nullptr;
     const AccessLog* access = nullptr;
     SocketAddress front;  // where clients connect
 };

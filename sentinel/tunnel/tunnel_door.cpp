@@ -86,7 +86,7 @@ void TunnelDoor::stop() {
         const std::scoped_lock lock(mutex_);
         closed_ = true;
     }
-    greeter_.reset();
+    if (greeter_) greeter_->stop();  // it stays, since loops and the status may be at it
     // A thread of theirs may wait for the lock, so that they are ended without it. Nobody changes
     // the list any more.
     for (auto& carrier : carriers_) {
@@ -98,6 +98,23 @@ void TunnelDoor::stop() {
                           [&one](const auto& entry) { return entry.second.carrier == one.get(); });
         }
     }
+}
+
+TunnelFigures TunnelDoor::figures() const {
+    const std::shared_lock lock(mutex_);
+    TunnelFigures sum{.sessions = sessions_.size(), .takeovers = takeovers_};
+    for (const auto& carrier : carriers_) {
+        if (!carrier) continue;  // it has been stopped
+        sum.streams_open += carrier->streams();
+        sum.streams += carrier->streams_total();
+        sum.bytes_from_clients += carrier->bytes_from_sockets();
+        sum.bytes_to_clients += carrier->bytes_to_sockets();
+    }
+    for (std::size_t at = 0; at < hello_outcome_names.size(); ++at) {
+        sum.hellos.emplace_back(hello_outcome_names[at],
+                                greeter_->outcomes().get(static_cast<HelloOutcome>(at)));
+    }
+    return sum;
 }
 
 void TunnelDoor::drain() {
@@ -228,6 +245,7 @@ void TunnelDoor::retire_before(tunnel::SessionId id, const tunnel::Hello& hello)
     for (const auto& [other, session] : sessions_) {
         if (other != id && session.pool == hello.pool && session.host == hello.host) {
             session.carrier->retire(other);
+            ++takeovers_;
         }
     }
 }

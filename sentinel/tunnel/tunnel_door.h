@@ -3,12 +3,14 @@
 // visitors of its names become streams of that session.
 #pragma once
 
+#include "sentinel/access/tunnel_figures.h"
 #include "sentinel/registry/members.h"
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/tunnels.h"
 #include "sentinel/tunnel/tunnel_greeter.h"
 #include "tunnel/carry/carrier.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -47,6 +49,7 @@ public:
     [[nodiscard]] bool takes_plain() const override { return containarium_; }
     [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
                                  std::string_view name) override;
+    [[nodiscard]] TunnelFigures figures() const;
     /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
     void drain();
     /// Ends everything; from then on there are no tunnels.
@@ -93,6 +96,7 @@ private:
     Authority authority_;
     std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
     bool closed_ = false;
+    std::atomic<std::uint64_t> takeovers_ = 0;
     tunnel::SessionId next_id_ = 1;
     std::unique_ptr<TunnelGreeter> greeter_;
 };

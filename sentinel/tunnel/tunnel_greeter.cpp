@@ -55,6 +55,10 @@ Result<std::unique_ptr<TunnelGreeter>> TunnelGreeter::start(const tunnel::OwnCer
 }
 
 TunnelGreeter::~TunnelGreeter() {
+    stop();
+}
+
+void TunnelGreeter::stop() {
     if (!thread_.joinable()) return;
     {
         const std::scoped_lock lock(mutex_);
@@ -82,7 +86,7 @@ bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view s
     {
         const std::scoped_lock lock(mutex_);
         const bool old = said.starts_with('{');
-        if ((!old && !context_) || arrived_.size() >= arrivals_max_) {
+        if (stopping_ || (!old && !context_) || arrived_.size() >= arrivals_max_) {
             outcomes_.add(HelloOutcome::no_place);
             return false;
         }

@@ -59,6 +59,8 @@ public:
     [[nodiscard]] Result<> reload();
     /// False when there is no place. Any thread may call it.
     [[nodiscard]] bool take(Fd& host, const SocketAddress& from, std::string_view said);
+    /// Nobody is heard any more, and nobody new is taken.
+    void stop();
     [[nodiscard]] HelloOutcomes& outcomes() { return outcomes_; }
 
 private:

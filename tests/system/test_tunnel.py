@@ -20,7 +20,7 @@ from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_par
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
                               port_to_keep, read_all, read_some, reset, tls_backend)
 from support.tunnel import ALL, FRONT, LAB, PROD, TunnelCase
-from test_sentinel_registry import answer_of
+from test_sentinel_registry import RegistryCase, UnixHttp, answer_of
 
 MIB = 1024 * 1024
 AWAY = (alert(ALERT_INTERNAL), "end")
@@ -397,6 +397,42 @@ class Behind(TunnelCase):
         self.serve_on(host.machine)
         wait_until(lambda: " reached through the sentinel" in host.log_tail().replace("not reached", ""), "the host to be reached")
         self.assertIn("s_server", self.page(host.machine))
+
+
+class Looking(TunnelCase):
+    def test_metrics_status_and_page_tell_of_tunnels_and_of_hellos_by_what_became_of_them(self):
+        backend = self.backend(Recorder)
+        sentinel = self.front("--health-interval", "3600")
+        ask = lambda path: RegistryCase.exchange(UnixHttp(self.state / "admin.sock"), "GET", path, None, None)[1]
+        tunnelling = lambda: ask("/status")["tunnelling"]
+        for number in (1, 2):  # the second takes over
+            tunnel = self.tunnel(sentinel, backend.port, "--id", "a")
+            probe = backend.next()
+            probe.sendall(b"\x16")
+            tunnel.joined()
+            probe.close()
+        self.assertEqual(self.tunnel(sentinel, 1, token="wrong-token").refused()[0], 7)
+        self.assertEqual(self.tunnel(sentinel, 1, "--alias", "no name").refused()[0], 2)
+        wait_until(lambda: tunnelling()["streams_open"] == 0 and tunnelling()["sessions"] == 1, "the old session and the probes to end")
+        before = tunnelling()
+        client = sentinel.say(hello(b"lab.test"))
+        service = backend.next()
+        read_some(service, len(hello(b"lab.test")))
+        service.sendall(b"x" * MIB)
+        read_some(client, MIB)
+        after = tunnelling()
+        self.assertEqual((after["streams_open"], after["streams_total"] - before["streams_total"], after["takeovers"]), (1, 1, 1))
+        self.assertEqual(after["bytes_to_clients"] - before["bytes_to_clients"], MIB)
+        self.assertEqual(after["bytes_from_clients"] - before["bytes_from_clients"], len(hello(b"lab.test")))
+        self.assertGreaterEqual(after["hellos"]["opened"], 2)
+        self.assertEqual((after["hellos"]["denied"], after["hellos"]["malformed"]), (1, 1))
+        metrics = ask("/metrics")
+        for line in ("tunnel_sessions 1", "tunnel_streams_open 1", f"tunnel_streams_total {after['streams_total']}", "tunnel_takeovers_total 1",
+                     f'tunnel_bytes_total{{direction="to_client"}} {after["bytes_to_clients"]}', 'tunnel_hellos_total{outcome="denied"} 1'):
+            self.assertIn(f"\nberth_sentinel_{line}\n", metrics)
+        self.assertIn("<td>hellos: denied</td><td>1</td>", ask("/"))
+        client.close()
+        service.close()
 
 
 class Surviving(TunnelCase):
