@@ -85,7 +85,23 @@ std::vector<Slot> mcp_options(std::size_t count) {
     return all;
 }
 
-/// Verbs that are no tools.
+std::vector<Slot> tunnel_options() {
+    return {{.name = "--sentinel", .about = "Where the sentinel is: HOST:PORT"},
+            {.name = "--forward", .about = "A port, and what it leads to: PORT=ADDRESS:PORT"},
+            {.name = "--pool", .about = "The pool of this machine", .listing = &pools},
+            {.name = "--token-file", .about = "The token of the pool", .files = true},
+            {.name = "--certificate", .about = "Instead of a token", .files = true},
+            {.name = "--key", .about = "The key of the certificate", .files = true},
+            {.name = "--hostname", .about = "The name that visitors ask for"},
+            {.name = "--alias", .about = "Another such name"},
+            {.name = "--base-domain", .about = "All names below this one"},
+            {.name = "--visitors-port", .about = "Which of the ports visitors come to"},
+            {.name = "--id", .about = "This machine among those of its pool"},
+            {.name = "--ca", .about = "Who certifies the sentinel", .files = true},
+            {.name = "--server-name", .about = "The name in the certificate of the sentinel"}};
+}
+
+/// Verbs that are no tools, some of them of one word.
 const std::map<std::string, Grammar>& own_verbs() {
     static const std::map<std::string, Grammar> all{
         {"completion bash", {}},
@@ -93,6 +109,7 @@ const std::map<std::string, Grammar>& own_verbs() {
         {"mcp install", {.options = mcp_options(8)}},
         {"mcp uninstall", {.options = mcp_options(4)}},
         {"mcp list", {.options = mcp_options(1)}},
+        {"tunnel", {.options = tunnel_options()}},
         {"ssh-config sync",
          {.options = {{.name = "--host", .about = "The host as this machine reaches it"},
                       {.name = "--dir", .about = "Where to write", .files = true},
@@ -171,6 +188,11 @@ bool command_began(const Cursor& place) {
 }
 
 void find_grammar(Cursor& place) {
+    if (place.verb.size() == 1) {
+        const auto alone = own_verbs().find(place.verb[0]);
+        if (alone != own_verbs().end()) place.of = alone->second;
+        return;
+    }
     const auto own = own_verbs().find(place.verb[0] + " " + place.verb[1]);
     const auto* tool = find_verb(place.verb[0], place.verb[1]);
     if (own != own_verbs().end()) {
@@ -201,7 +223,7 @@ void step(Cursor& place, const std::string& word) {
         ++place.positionals;
     } else {
         place.verb.push_back(word);
-        if (place.verb.size() == 2) find_grammar(place);
+        find_grammar(place);
     }
 }
 

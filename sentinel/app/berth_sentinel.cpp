@@ -2,6 +2,7 @@
 // berth-sentinel: the public front of many pools. Routes TLS by server name and reads none of it.
 #include "base/files.h"
 #include "base/log.h"
+#include "sentinel/access/access_log.h"
 #include "sentinel/app/control_plane.h"
 #include "sentinel/app/file_watch.h"
 #include "sentinel/app/sentinel_options.h"
@@ -61,6 +62,8 @@ Result<Fd> take_signals() {
 struct Sentinel {
     SentinelOptions options;
     RouteTable routes = {};
+    std::unique_ptr<AccessLog> access = {};
+    PathReports reports = {};
     std::unique_ptr<PageServer> pages = {};
     std::unique_ptr<TunnelDoor> tunnels = {};
     std::unique_ptr<Relay> relay = {};
@@ -141,6 +144,11 @@ void load_again(Sentinel& sentinel) {
 
 /// What SIGHUP asks for besides the routes. What is wrong stays as it was.
 void reload(Sentinel& sentinel) {
+    if (sentinel.access) {
+        if (const auto opened = sentinel.access->reopen(); !opened) {
+            log::error("the access log goes on where it was", {{"why", opened.error().message}});
+        }
+    }
     if (sentinel.pages) {
         if (const auto loaded = sentinel.pages->reload(); !loaded) {
             log::error("pages stay as they were", {{"why", loaded.error().message}});
@@ -148,7 +156,7 @@ void reload(Sentinel& sentinel) {
     }
     if (sentinel.tunnels) {
         if (const auto loaded = sentinel.tunnels->reload(); !loaded) {
-            log::error("the tunnels' certificate stays as it was",
+            log::error("the tunnels' certificate and client authority stay as they were",
                        {{"why", loaded.error().message}});
         }
     }
@@ -255,25 +263,38 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
         sentinel.watch = BERTH_TRY(FileWatch::start(options.routes));  // before the file is read
     }
     BERTH_TRY(load_routes(sentinel));
+    if (!options.access_log.empty()) {
+        sentinel.access = BERTH_TRY(AccessLog::open(options.access_log));
+    }
     if (!options.pages.empty()) sentinel.pages = BERTH_TRY(PageServer::start(options.pages));
     if (sentinel.control && (!options.tunnel_certificate.empty() || options.compat_containarium)) {
         sentinel.tunnels = BERTH_TRY(TunnelDoor::start(
             {.own = {.certificate = options.tunnel_certificate, .key = options.tunnel_key},
+             .client_authority = options.tunnel_client_ca,
              .containarium = options.compat_containarium,
+             .hellos = options.tunnel_hellos,
+             .access = sentinel.access.get(),
              .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));
     }
     sentinel.sockets = BERTH_TRY(copies_of(listeners));
-    sentinel.relay =
-        BERTH_TRY(Relay::start(options.relay, sentinel.routes, std::move(listeners),
-                               options.threads, sentinel.pages.get(), sentinel.tunnels.get()));
+    sentinel.relay = BERTH_TRY(Relay::start(options.relay, sentinel.routes, std::move(listeners),
+                                            options.threads,
+                                            {.away = sentinel.pages.get(),
+                                             .tunnels = sentinel.tunnels.get(),
+                                             .access = sentinel.access.get(),
+                                             .reports = &sentinel.reports}));
     for (const auto& listener : sentinel.sockets) {
         log::info("listening", {{"address", listener.address.to_string()},
                                 {"threads", std::to_string(options.threads)}});
     }
     const bool successor = static_cast<bool>(inherited.line);
     if (sentinel.control) {
-        BERTH_TRY(sentinel.control->serve(*sentinel.relay, sentinel.sockets.front().address,
+        BERTH_TRY(sentinel.control->serve({.relay = *sentinel.relay,
+                                           .reports = sentinel.reports,
+                                           .tunnels = sentinel.tunnels.get(),
+                                           .access = sentinel.access.get(),
+                                           .front = sentinel.sockets.front().address},
                                           std::move(inherited.others)));
     }
     if (successor) BERTH_TRY(relieve(inherited));

@@ -79,13 +79,12 @@ Result<> ControlPlane::reload() {
     return {};
 }
 
-Result<> ControlPlane::serve(const Relay& relay, const SocketAddress& front,
-                             std::map<std::string, Fd> inherited) {
-    relay_ = &relay;
-    prober_ =
-        std::make_unique<Prober>(*members_, ProberOptions{.interval = options_.health_interval,
-                                                          .front = front,
-                                                          .pools = options_.pools});
+Result<> ControlPlane::serve(const DataPlane& data_plane, std::map<std::string, Fd> inherited) {
+    data_plane_.emplace(data_plane);
+    prober_ = std::make_unique<Prober>(*members_, data_plane.reports,
+                                       ProberOptions{.interval = options_.health_interval,
+                                                     .front = data_plane.front,
+                                                     .pools = options_.pools});
     api_ = std::make_unique<ControlApi>(
         *members_, *policy_, *this,
         ControlOptions{.dialect =
@@ -200,12 +199,18 @@ Status ControlPlane::look(const Identity& who) {
     status.complete = who.may_everything();
     if (!status.complete) return status;
     if (auto warnings = warnings_->list()) status.warnings = *std::move(warnings);
+    const Relay& relay = data_plane_->relay;
     for (std::size_t count = 0; count < count_names.size(); ++count) {
-        status.outcomes.emplace_back(count_names[count], relay_->count(static_cast<Count>(count)));
+        status.outcomes.emplace_back(count_names[count], relay.count(static_cast<Count>(count)));
     }
-    status.bytes_from_clients = relay_->bytes(Flow::from_client);
-    status.bytes_to_clients = relay_->bytes(Flow::to_client);
-    status.open = relay_->open();
+    status.bytes_from_clients = relay.bytes(Flow::from_client);
+    status.bytes_to_clients = relay.bytes(Flow::to_client);
+    status.open = relay.open();
+    if (data_plane_->tunnels != nullptr) status.tunnelling = data_plane_->tunnels->figures();
+    if (const AccessLog* const access = data_plane_->access) {
+        status.access_written = access->written();
+        status.access_dropped = access->dropped();
+    }
     status.routes = routes_.count();
     return status;
 }

@@ -4,6 +4,8 @@
 #pragma once
 
 #include "base/http_server.h"
+#include "sentinel/access/access_log.h"
+#include "sentinel/access/path_reports.h"
 #include "sentinel/app/sentinel_options.h"
 #include "sentinel/control/control_api.h"
 #include "sentinel/control/control_tls.h"
@@ -11,6 +13,7 @@
 #include "sentinel/registry/members.h"
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay.h"
+#include "sentinel/tunnel/tunnel_door.h"
 #include "tools-schema/registry/tool_registry.h"
 
 #include <atomic>
@@ -18,10 +21,20 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 namespace berth::sentinel {
+
+/// What it tells of; all outlive it.
+struct DataPlane {
+    const Relay& relay;
+    PathReports& reports;
+    const TunnelDoor* tunnels = nullptr;
+    const AccessLog* access = nullptr;
+    SocketAddress front;  // where clients connect
+};
 
 class ControlPlane final : public StatusSource {
 public:
@@ -31,9 +44,7 @@ public:
     ~ControlPlane() override;
 
     /// Answers from now on, at sockets that were inherited where there are some of these names.
-    /// `front` is where clients connect.
-    [[nodiscard]] Result<> serve(const Relay& relay, const SocketAddress& front,
-                                 std::map<std::string, Fd> inherited);
+    [[nodiscard]] Result<> serve(const DataPlane& data_plane, std::map<std::string, Fd> inherited);
     /// Copies of the sockets that it answered at before pause(), for a successor.
     [[nodiscard]] Result<std::map<std::string, Fd>> sockets_of_paused() const;
     /// Nobody is answered, and nothing is changed, until resume(): a successor reads the state.
@@ -67,7 +78,7 @@ private:
     std::unique_ptr<Members> members_;
     std::unique_ptr<TokenPolicy> policy_;
     std::unique_ptr<ControlTls> tls_;
-    const Relay* relay_ = nullptr;
+    std::optional<DataPlane> data_plane_;
     std::unique_ptr<Prober> prober_;
     std::unique_ptr<ControlApi> api_;
     ToolRegistry tools_;

@@ -57,6 +57,10 @@ void add_seconds(CLI::App& app, const std::string& flag, std::chrono::millisecon
         ->type_name("SECONDS");
 }
 
+void add_count(CLI::App& app, const std::string& flag, std::size_t& into, const std::string& help) {
+    app.add_option(flag, into, help)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+}
+
 /// The part in front of '=' and the names behind it.
 CertificateRule certificate_rule(const std::string& text) {
     const auto equals = text.rfind('=');
@@ -132,6 +136,14 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
                    "What hosts see that open a tunnel where clients connect (PEM, with the chain)")
         ->type_name("FILE");
     app.add_option("--tunnel-key", options.tunnel_key, "The key of that")->type_name("FILE");
+    app.add_option("--tunnel-client-ca", options.tunnel_client_ca,
+                   "Authorities (PEM) whose certificates open tunnels for the pools they name "
+                   "(URI:berth-pool:POOL), with their revocation lists if any")
+        ->type_name("FILE");
+    add_count(app, "--tunnel-hellos-max", options.tunnel_hellos.in_all,
+              "Hosts that have not said their tunnel's hello, in all");
+    add_count(app, "--tunnel-hellos-per-source-max", options.tunnel_hellos.from_a_source,
+              "The same from one IPv4 /24 or IPv6 /56");
     add_token_options(app, options);
     app.add_flag(
         "--compat-containarium", options.compat_containarium,
@@ -163,6 +175,9 @@ std::string problem_of(const SentinelOptions& options) {
     }
     if (options.tunnel_certificate.empty() != options.tunnel_key.empty()) {
         return "--tunnel-certificate and --tunnel-key go together";
+    }
+    if (!options.tunnel_client_ca.empty() && options.tunnel_certificate.empty()) {
+        return "--tunnel-client-ca needs --tunnel-certificate and --tunnel-key";
     }
     if (options.control && !is_loopback(*options.control) && options.control_certificate.empty()) {
         return "--control beyond loopback needs --control-certificate and --control-key, or tokens "
@@ -235,13 +250,13 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
     add_seconds(app, "--connect-timeout", relay.connect_timeout, "For a pool to answer");
     add_seconds(app, "--half-closed-timeout", relay.half_closed_timeout,
                 "How long one direction may stand still when the other has ended");
-    app.add_option("--hellos-max", relay.hellos_max, "Clients without a whole hello, in all")
-        ->check(CLI::Range(1, 1'000'000))
-        ->capture_default_str();
-    app.add_option("--hellos-per-source-max", relay.hellos_per_source_max,
-                   "The same from one IPv4 /24 or IPv6 /56")
-        ->check(CLI::Range(1, 1'000'000))
-        ->capture_default_str();
+    add_count(app, "--hellos-max", relay.hellos_max, "Clients without a whole hello, in all");
+    add_count(app, "--hellos-per-source-max", relay.hellos_per_source_max,
+              "The same from one IPv4 /24 or IPv6 /56");
+    app.add_option("--access-log", options.access_log,
+                   "Appends a line of JSON for each connection that is over; - for standard "
+                   "output. Opened again at SIGHUP")
+        ->type_name("FILE");
     app.add_option("--log-level", options.log_level)
         ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
         ->capture_default_str();

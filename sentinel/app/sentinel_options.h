@@ -7,6 +7,7 @@
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/route/routes_file.h"
+#include "sentinel/tunnel/tunnel_greeter.h"
 
 #include <chrono>
 #include <cstddef>
@@ -32,6 +33,8 @@ struct SentinelOptions {
     std::filesystem::path admin_socket;  // "": in the state directory
     std::string admin_group;
     std::filesystem::path tunnel_certificate, tunnel_key;  // "": no tunnels
+    std::filesystem::path tunnel_client_ca;                // "": no authority
+    GreeterLimits tunnel_hellos;
     std::vector<TokenRule> tokens;
     std::vector<std::filesystem::path> token_files;
     std::vector<CertificateRule> certificates;
@@ -42,6 +45,7 @@ struct SentinelOptions {
     PoolSettings pools;
     RelayOptions relay;
     PageServer::Directories pages;
+    std::filesystem::path access_log;  // "-": standard output; "": none
     std::size_t threads = 1;
     std::string log_level = "info";
 };

@@ -117,8 +117,8 @@ void run_some(std::span<Probe> probes, milliseconds patience, const std::stop_to
 
 }  // namespace
 
-Prober::Prober(const Members& members, ProberOptions options)
-    : members_(members), options_(std::move(options)) {
+Prober::Prober(const Members& members, PathReports& reports, ProberOptions options)
+    : members_(members), reports_(reports), options_(std::move(options)) {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -128,9 +128,26 @@ Prober::~Prober() {
 }
 
 Health Prober::health(std::uint64_t registration) const {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(registration);
-    return found == known_.end() ? Health{} : found->second;
+    Finding found;
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto known = known_.find(registration);
+        if (known != known_.end()) found = known->second;
+    }
+    const auto trouble = reports_.of(registration);
+    if (found.health.healthy) {
+        // It answered, but that was before.
+        if (trouble.problem == 0 || trouble.refused_at < found.begun) return {};
+        return {.healthy = false,
+                .reason = "does not accept connections of clients: " +
+                          system_error("connect", trouble.problem).message};
+    }
+    if (trouble.silent > 0) {
+        found.health.reason += fmt::format(
+            "; {} of clients got no byte either",
+            trouble.silent == 1 ? "a connection" : fmt::format("{} connections", trouble.silent));
+    }
+    return found.health;
 }
 
 void Prober::run(const std::stop_token& stop) {
@@ -146,7 +163,9 @@ void Prober::run(const std::stop_token& stop) {
 /// one for its answer.
 void Prober::look_at_all(const std::stop_token& stop) {
     std::vector<Probe> probes;
+    std::vector<std::uint64_t> registered;
     for (const auto& registration : members_.list()) {
+        registered.push_back(registration.id);
         const Claim& claim = registration.claim;
         const auto* const address = std::get_if<SocketAddress>(&claim.destination);
         const bool tunnelled = std::holds_alternative<TunnelPort>(claim.destination);
@@ -160,14 +179,21 @@ void Prober::look_at_all(const std::stop_token& stop) {
         probe.proxied = address != nullptr && (told.contains("*") || told.contains(claim.pool));
         probes.push_back(std::move(probe));
     }
+    std::ranges::sort(registered);
+    reports_.keep(registered);
     const std::size_t rounds = (probes.size() + probes_max - 1) / probes_max;
-    std::map<std::uint64_t, Health> found;
+    std::map<std::uint64_t, Finding> found;
     for (std::size_t round = 0; round < rounds; ++round) {
         const std::size_t from = round * probes_max;
         const auto some =
             std::span(probes).subspan(from, std::min(probes_max, probes.size() - from));
+        const auto begun = steady_clock::now();
         run_some(some, options_.interval * 4 / 5 / static_cast<int>(rounds), stop);
-        for (Probe& probe : some) found.emplace(probe.registration, std::move(probe.health));
+        for (Probe& probe : some) {
+            if (probe.health.healthy) reports_.answered(probe.registration, begun);
+            found.emplace(probe.registration,
+                          Finding{.health = std::move(probe.health), .begun = begun});
+        }
     }
     if (stop.stop_requested()) return;
     const std::scoped_lock lock(mutex_);

@@ -3,6 +3,7 @@
 // way that clients take. A host that accepts and says nothing is no healthy one.
 #pragma once
 
+#include "sentinel/access/path_reports.h"
 #include "sentinel/registry/claim_json.h"
 #include "sentinel/registry/members.h"
 
@@ -27,24 +28,31 @@ struct ProberOptions {
 
 class Prober {
 public:
-    /// `members` outlives it.
-    Prober(const Members& members, ProberOptions options);
+    /// `members` and `reports` outlive it.
+    Prober(const Members& members, PathReports& reports, ProberOptions options);
     Prober(const Prober&) = delete;
     Prober& operator=(const Prober&) = delete;
     ~Prober();
 
-    /// Of a host that was not asked yet, healthy. From any thread.
+    /// What the last probe found, and what clients' connections have since. Of a host that nobody
+    /// has asked yet, healthy. From any thread.
     [[nodiscard]] Health health(std::uint64_t registration) const;
 
 private:
     void run(const std::stop_token& stop);
     void look_at_all(const std::stop_token& stop);
 
+    struct Finding {
+        Health health = {};
+        std::chrono::steady_clock::time_point begun = {};
+    };
+
     const Members& members_;
+    PathReports& reports_;
     const ProberOptions options_;
     mutable std::mutex mutex_;
     std::condition_variable_any wake_;
-    std::map<std::uint64_t, Health> known_;  // by registration
+    std::map<std::uint64_t, Finding> known_;  // by registration
     std::jthread thread_;
 };
 

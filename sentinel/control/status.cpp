@@ -88,6 +88,52 @@ private:
     std::string name_, text_;
 };
 
+Json tunnelling_json(const TunnelFigures& figures) {
+    Json hellos = Json::object();
+    for (const auto& [outcome, count] : figures.hellos) hellos[std::string(outcome)] = count;
+    return Json{{"sessions", figures.sessions},
+                {"streams_open", figures.streams_open},
+                {"streams_total", figures.streams},
+                {"bytes_from_clients", figures.bytes_from_clients},
+                {"bytes_to_clients", figures.bytes_to_clients},
+                {"takeovers", figures.takeovers},
+                {"hellos", std::move(hellos)}};
+}
+
+std::string tunnelling_table(const TunnelFigures& figures) {
+    Table counts("Tunnels", {"what", "number"});
+    counts.row({"sessions", std::to_string(figures.sessions)});
+    counts.row({"streams open", std::to_string(figures.streams_open)});
+    counts.row({"streams since the start", std::to_string(figures.streams)});
+    counts.row({"bytes from clients", std::to_string(figures.bytes_from_clients)});
+    counts.row({"bytes to clients", std::to_string(figures.bytes_to_clients)});
+    counts.row({"taken over", std::to_string(figures.takeovers)});
+    for (const auto& [outcome, count] : figures.hellos) {
+        counts.row({fmt::format("hellos: {}", outcome), std::to_string(count)});
+    }
+    return counts.end();
+}
+
+void add_tunnelling(Metrics& out, const TunnelFigures& figures) {
+    out.begin("tunnel_sessions", "gauge",
+              "Sessions of tunnels, with those that are being relieved.");
+    out.value(figures.sessions);
+    out.begin("tunnel_streams_open", "gauge", "Clients that are carried through tunnels now.");
+    out.value(figures.streams_open);
+    out.begin("tunnel_streams_total", "counter", "Clients that were carried through tunnels.");
+    out.value(figures.streams);
+    out.begin("tunnel_bytes_total", "counter", "Bytes carried through tunnels.");
+    out.value(figures.bytes_from_clients, "direction=\"from_client\"");
+    out.value(figures.bytes_to_clients, "direction=\"to_client\"");
+    out.begin("tunnel_takeovers_total", "counter",
+              "Sessions that another of the same host relieved.");
+    out.value(figures.takeovers);
+    out.begin("tunnel_hellos_total", "counter", "What became of hosts that came to open a tunnel.");
+    for (const auto& [outcome, count] : figures.hellos) {
+        out.value(count, fmt::format("outcome=\"{}\"", outcome));
+    }
+}
+
 }  // namespace
 
 Json status_json(const Status& status) {
@@ -122,8 +168,11 @@ Json status_json(const Status& status) {
                               {"outcomes", std::move(outcomes)},
                               {"bytes_from_clients", status.bytes_from_clients},
                               {"bytes_to_clients", status.bytes_to_clients}};
+    out["access_log"] =
+        Json{{"written", status.access_written}, {"dropped", status.access_dropped}};
     out["routes"] = status.routes;
     out["tunnels"] = status.tunnels;
+    if (status.tunnelling) out["tunnelling"] = tunnelling_json(*status.tunnelling);
     return out;
 }
 
@@ -149,6 +198,7 @@ std::string status_page(const Status& status) {
         counts.row({"bytes from clients", std::to_string(status.bytes_from_clients)});
         counts.row({"bytes to clients", std::to_string(status.bytes_to_clients)});
         rest = warnings.end() + counts.end();
+        if (status.tunnelling) rest += tunnelling_table(*status.tunnelling);
     }
     return fmt::format(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -170,10 +220,14 @@ std::string status_metrics(const Status& status) {
     out.begin("bytes_total", "counter", "Bytes carried.");
     out.value(status.bytes_from_clients, "direction=\"from_client\"");
     out.value(status.bytes_to_clients, "direction=\"to_client\"");
+    out.begin("access_log_lines_total", "counter", "Lines for the access log.");
+    out.value(status.access_written, "outcome=\"written\"");
+    out.value(status.access_dropped, "outcome=\"dropped\"");
     out.begin("routes", "gauge", "Names in the route table.");
     out.value(status.routes);
     out.begin("tunnels", "gauge", "Tunnels that are open.");
     out.value(status.tunnels);
+    if (status.tunnelling) add_tunnelling(out, *status.tunnelling);
     out.begin("warnings", "gauge", "Warnings that are not over.");
     out.value(status.warnings.size());
     std::map<std::pair<std::string, std::string>, std::uint64_t> registered;

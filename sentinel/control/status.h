@@ -2,6 +2,7 @@
 // How the sentinel is: for programs, for people, and for Prometheus.
 #pragma once
 
+#include "sentinel/access/tunnel_figures.h"
 #include "sentinel/registry/claim_json.h"
 #include "sentinel/registry/identity.h"
 #include "sentinel/registry/warnings.h"
@@ -9,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +27,8 @@ struct Status {
     std::vector<Warning> warnings = {};
     std::vector<std::pair<std::string, std::uint64_t>> outcomes = {};  // of connections
     std::uint64_t bytes_from_clients = 0, bytes_to_clients = 0;
+    std::uint64_t access_written = 0, access_dropped = 0;  // lines of the access log
+    std::optional<TunnelFigures> tunnelling = {};          // where tunnels can be opened
     std::size_t open = 0, routes = 0, tunnels = 0;
 };
 

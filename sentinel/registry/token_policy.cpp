@@ -173,6 +173,12 @@ Result<Identity> TokenPolicy::authorize_certificate(std::string_view fingerprint
     return only_for(BERTH_TRY(authenticate_certificate(fingerprint)), "certificate", pool);
 }
 
+bool TokenPolicy::has_rule_for(std::string_view fingerprint) const {
+    const std::scoped_lock lock(mutex_);
+    return find(CredentialKind::certificate, fingerprint) != nullptr ||
+           std::ranges::find(revoked_, fingerprint) != revoked_.end();
+}
+
 bool TokenPolicy::is_valid(const std::string& identity) const {
     const std::scoped_lock lock(mutex_);
     const auto is_it = [&](const Credential& one) {

@@ -67,6 +67,8 @@ public:
     [[nodiscard]] Result<Identity> authorize(std::string_view token, std::string_view pool) const;
     [[nodiscard]] Result<Identity> authorize_certificate(std::string_view fingerprint,
                                                          std::string_view pool) const;
+    /// Whether there is, or was until it was revoked, a rule for that very certificate.
+    [[nodiscard]] bool has_rule_for(std::string_view fingerprint) const;
     /// Whether a session of that identity may go on.
     [[nodiscard]] bool is_valid(const std::string& identity) const;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "sentinel/access/access.h"
 #include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
@@ -59,11 +60,16 @@ struct Opening {
 struct Connection : Timed {
     Side client, primary;
     std::unique_ptr<Opening> opening;
+    std::unique_ptr<Access> access;      // where there is a log of them
     std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
-    std::uint32_t index = 0;             // among its loop's
+    std::int64_t begun_ms = 0;
+    std::uint64_t registration = 0;  // of the host that it was led to; 0: none
+    std::uint32_t index = 0;         // among its loop's
     Stage stage = Stage::hello;
-    bool again = false;  // it waits for its next turn
-    bool moved = false;  // a byte, since its time was last looked at
+    bool again = false;    // it waits for its next turn
+    bool heard = false;    // a byte of the primary's
+    bool silence = false;  // its client had none of it when it ended, and that was reported
+    bool moved = false;    // a byte, since its time was last looked at
 };
 
 }  // namespace berth::sentinel

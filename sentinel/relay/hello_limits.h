@@ -36,6 +36,7 @@ public:
             return *this;
         }
         ~Place();
+        [[nodiscard]] explicit operator bool() const noexcept { return limits_ != nullptr; }
         /// Room for that many more bytes; false, and none, when all together have too many.
         [[nodiscard]] bool grow(std::size_t bytes) noexcept;
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <limits>
 #include <utility>
@@ -22,6 +23,7 @@ namespace {
 constexpr std::size_t events_per_turn = 512;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t wait_ms_max = 60'000;
+constexpr std::int64_t silence_ms_min = 1'000;
 
 // What epoll gives back: a connection's address with its side in the last bit, or a small number,
 // which no address is.
@@ -99,6 +101,7 @@ void Loop::run() {
     }
     doors_.clear();
     again_.clear();
+    for (const auto& connection : connections_) tell(*connection, "stopped");
     connections_.clear();
     open_ = 0;
     over_ = true;
@@ -155,13 +158,24 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
 void Loop::relay(Connection& connection) {
     Side& client = connection.client;
     Side& primary = connection.primary;
+    const std::uint64_t from_client = transfer_.bytes(Flow::from_client);
+    const std::uint64_t to_client = transfer_.bytes(Flow::to_client);
     const Progress up = transfer_.carry(connection, client, primary);
-    if (up == Progress::failed) return abort(connection, Count::reset);
-    const Progress down = transfer_.carry(connection, primary, client);
+    const Progress down =
+        up == Progress::failed ? up : transfer_.carry(connection, primary, client);
+    if (!connection.heard && transfer_.bytes(Flow::to_client) != to_client) {
+        connection.heard = true;
+        if (parts_.reports != nullptr) parts_.reports->answered(connection.registration);
+    }
+    if (connection.access) {
+        connection.access->bytes_from_client += transfer_.bytes(Flow::from_client) - from_client;
+        connection.access->bytes_to_client += transfer_.bytes(Flow::to_client) - to_client;
+    }
     if (down == Progress::failed) return abort(connection, Count::reset);
     if (client.shut && primary.shut) return end(connection, Count::ended);
     if (client.shut != primary.shut && !connection.is_waiting()) {
         connection.moved = false;
+        if (primary.shut) report_silence(connection);
         half_closed_.add(connection, now_ms_);
     }
     if ((up == Progress::again || down == Progress::again) && !connection.again) {
@@ -218,9 +232,32 @@ void Loop::abort(Connection& connection, Count why) {
 
 void Loop::end(Connection& connection, Count why) {
     if (connection.stage == Stage::over) return;
-    counters_.add(
-        why);  // before its peers can see the end, so that who has seen it finds it counted
+    // Before its peers can see the end, so that who has seen it finds it counted.
+    counters_.add(why);
+    // Of a tunnel it is told how its hello ends.
+    if (why != Count::tunnel) tell(connection, count_names[static_cast<std::size_t>(why)]);
+    report_silence(connection);
     remove(connection);
+}
+
+/// A client that waited for an answer and gave up says something of the host; one that came and
+/// went does not. Behind a tunnel the prober itself is such a client.
+void Loop::report_silence(Connection& connection) {
+    const bool silent = connection.stage == Stage::relaying && connection.registration != 0 &&
+                        !connection.heard && !connection.link && !connection.primary.ended &&
+                        now_ms_ - connection.begun_ms >= silence_ms_min;
+    if (!silent || parts_.reports == nullptr || std::exchange(connection.silence, true)) return;
+    parts_.reports->silent(connection.registration);
+}
+
+void Loop::tell(Connection& connection, std::string_view outcome) {
+    if (!connection.access) return;
+    Access access = *std::move(connection.access);
+    access.ended_at = std::chrono::system_clock::now();
+    access.outcome = outcome;
+    access.duration_ms = now_ms_ - connection.begun_ms;
+    parts_.access->put(std::move(access));
+    connection.access.reset();
 }
 
 void Loop::remove(Connection& connection) {

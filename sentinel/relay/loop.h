@@ -2,6 +2,8 @@
 // One thread's connections, from accept to close: an epoll loop in which every step is bounded.
 #pragma once
 
+#include "sentinel/access/access_log.h"
+#include "sentinel/access/path_reports.h"
 #include "sentinel/relay/away.h"
 #include "sentinel/relay/connection.h"
 #include "sentinel/relay/counters.h"
@@ -26,7 +28,9 @@ struct RelayParts {
     HelloLimits& limits;
     const RelayOptions& options;
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
-    Tunnels* tunnels = nullptr;  // none, and hosts behind tunnels are away
+    Tunnels* tunnels = nullptr;   // none, and hosts behind tunnels are away
+    AccessLog* access = nullptr;  // none, and nothing is written
+    PathReports* reports = nullptr;
 };
 
 /// Where a loop takes clients from.
@@ -81,6 +85,8 @@ private:
     void relay(Connection& connection);
     void end(Connection& connection, Count why);
     void remove(Connection& connection);
+    void tell(Connection& connection, std::string_view outcome);
+    void report_silence(Connection& connection);
     void abort(Connection& connection, Count why);
     void watch(Connection& connection, Side& side);
 

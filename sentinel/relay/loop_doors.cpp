@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 namespace berth::sentinel {
@@ -41,10 +42,16 @@ void Loop::accept_some(Door& door) {
 /// wake this loop for ever. False when not even that is possible.
 bool Loop::turn_one_away(const Door& door) {
     spare_.reset();
-    Fd client(::accept4(door.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    KernelAddress from;
+    Fd client(::accept4(door.socket.get(), from.get(), &from.size, SOCK_CLOEXEC));
     const bool accepted = client || errno == EAGAIN;
     if (client) {
         counters_.add(Count::no_descriptor);
+        if (parts_.access != nullptr) {
+            parts_.access->put({.ended_at = std::chrono::system_clock::now(),
+                                .source = SocketAddress::of(from).value_or(SocketAddress()),
+                                .outcome = "no_descriptor"});
+        }
         close_with_reset(client);
     }
     spare_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -99,6 +106,11 @@ void Loop::welcome(Fd client, const KernelAddress& from) {
     Connection& connection = *owned;
     connection.client.socket = std::move(client);
     connection.client.writable = true;
+    connection.begun_ms = now_ms_;
+    if (parts_.access != nullptr) {
+        connection.access = std::make_unique<Access>();
+        connection.access->source = SocketAddress::of(from).value_or(SocketAddress());
+    }
     connection.index = static_cast<std::uint32_t>(connections_.size());
     connections_.push_back(std::move(owned));
     open_.store(connections_.size(), std::memory_order_relaxed);

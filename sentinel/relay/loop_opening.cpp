@@ -105,6 +105,10 @@ bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
 
 void Loop::decide(Connection& connection, HelloState state, const Greeting& greeting,
                   std::string_view all) {
+    if (connection.access) {
+        connection.access->server_name = greeting.name().text();
+        if (greeting.ends()) connection.access->source = greeting.ends()->client;
+    }
     if (state == HelloState::not_tls && parts_.tunnels != nullptr &&
         parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
         return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
@@ -142,6 +146,12 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
     const std::string_view said = all.substr(greeting.header_bytes());
+    connection.registration = pool.registration;
+    if (connection.access) {
+        connection.access->pool = pool.name;
+        connection.access->destination = pool.primary;
+        connection.access->bytes_from_client = said.size();
+    }
     if (std::holds_alternative<TunnelPort>(pool.primary)) {
         return dial_through_tunnel(connection, pool, greeting, said);
     }
@@ -211,7 +221,12 @@ void Loop::take_tunnel(Connection& connection, const Greeting& greeting, std::st
         (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, host.get(), nullptr);
     }
     if (parts_.tunnels->arrive(host, from, said)) return end(connection, Count::tunnel);
-    refuse(connection, Alert::internal_error, Count::hello_refused);
+    if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
+        last_told_ms_ = now_ms_;
+        log::warning("a tunnel is refused",
+                     {{"from", from.to_string()}, {"why", "too many have not said their hello"}});
+    }
+    refuse(connection, Alert::internal_error, Count::tunnel_refused);
 }
 
 void Loop::connected(Connection& connection) {
@@ -233,6 +248,9 @@ void Loop::give_up_dialling(Connection& connection, int errno_value) {
 /// pool's own page where there is one.
 void Loop::primary_down(Connection& connection, std::string_view pool, std::string_view said,
                         int errno_value) {
+    if (parts_.reports != nullptr && connection.registration != 0) {
+        parts_.reports->refused(connection.registration, errno_value);
+    }
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
         log::warning(
@@ -251,6 +269,7 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
 
 void Loop::refuse(Connection& connection, Alert alert, Count why) {
     counters_.add(why);
+    tell(connection, count_names[static_cast<std::size_t>(why)]);
     const Fd& client = connection.client.socket;
     const auto record = alert_record(alert);
     (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);

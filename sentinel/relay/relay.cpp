@@ -8,7 +8,7 @@ namespace berth::sentinel {
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
                                             std::vector<Listener> listeners, std::size_t loops,
-                                            Away* away, Tunnels* tunnels) {
+                                            const RelayNeighbours& neighbours) {
     std::unique_ptr<Relay> relay(new Relay(options));
     for (Listener& listener : listeners) BERTH_TRY(give_each(listener, loops));
     for (std::size_t loop = 0; loop < loops; ++loop) {
@@ -22,8 +22,10 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
         relay->loops_.push_back(BERTH_TRY(Loop::make({.routes = routes,
                                                       .limits = relay->limits_,
                                                       .options = relay->options_,
-                                                      .away = away,
-                                                      .tunnels = tunnels},
+                                                      .away = neighbours.away,
+                                                      .tunnels = neighbours.tunnels,
+                                                      .access = neighbours.access,
+                                                      .reports = neighbours.reports},
                                                      std::move(doors))));
     }
     for (const auto& loop : relay->loops_) {

@@ -12,12 +12,20 @@
 
 namespace berth::sentinel {
 
+/// Whom its loops give connections to, and tell of them; all outlive it, and none is needed.
+struct RelayNeighbours {
+    Away* away = nullptr;
+    Tunnels* tunnels = nullptr;
+    AccessLog* access = nullptr;
+    PathReports* reports = nullptr;
+};
+
 class Relay {
 public:
-    /// Starts that many loops. `routes`, `away` and `tunnels` outlive it.
+    /// Starts that many loops. `routes` outlives it.
     [[nodiscard]] static Result<std::unique_ptr<Relay>> start(
         const RelayOptions& options, RouteTable& routes, std::vector<Listener> listeners,
-        std::size_t loops, Away* away = nullptr, Tunnels* tunnels = nullptr);
+        std::size_t loops, const RelayNeighbours& neighbours = {});
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
     /// Closes all connections.

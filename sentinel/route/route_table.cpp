@@ -66,8 +66,6 @@ struct RouteTable::Generation {
     std::map<std::string, std::unique_ptr<KnownPool>, std::less<>> pools;
     std::atomic<const Pool*> default_pool = nullptr;
     std::atomic<std::size_t> wildcards = 0;  // without any, a look-up is one
-    std::atomic<std::size_t> routes = 0;
-    std::atomic<std::size_t> bytes = sizeof(shards);
 
     Generation() = default;
     Generation(const Generation&) = delete;
@@ -77,7 +75,8 @@ struct RouteTable::Generation {
     }
 };
 
-RouteTable::RouteTable() : current_(std::make_unique<Generation>().release()) {}
+RouteTable::RouteTable()
+    : current_(std::make_unique<Generation>().release()), bytes_(sizeof(Generation::shards)) {}
 
 RouteTable::~RouteTable() {
     const std::unique_ptr<Generation> last(current_.load());
@@ -115,6 +114,7 @@ Result<> RouteTable::replace(const RouteList& list) {
     for (const auto& route : list.routes) all.push_back({sip_hash(key_, route.key), &route});
     std::ranges::sort(all, {}, &Hashed::hash);
     std::vector<RouteEntry> entries;
+    std::size_t bytes = sizeof(Generation::shards);
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t index = shard_of(all[at].hash);
         entries.clear();
@@ -130,12 +130,13 @@ Result<> RouteTable::replace(const RouteList& list) {
         }
         auto shard = RouteShard::make(entries);
         if (!shard) return too_many();
-        next->bytes += shard->bytes();
+        bytes += shard->bytes();
         next->shards[index] = shard.release();
     }
-    next->routes = all.size();
     Retired old;
     old.generation.reset(current_.exchange(next.release()));
+    count_ = all.size();
+    bytes_ = bytes;
     retire(std::move(old));
     return {};
 }
@@ -176,7 +177,7 @@ Result<> RouteTable::set(const RoutePattern& pattern, const Pool& pool, Taken ta
     const RouteShard* const shard = now.shards[shard_of(hash)];
     const Pool* const before = shard == nullptr ? nullptr : shard->find(key, tag_of(hash));
     if (before != nullptr && taken == Taken::refuse) return two_routes(key);
-    if (before == nullptr && now.routes == routes_max) return too_many();
+    if (before == nullptr && count_ == routes_max) return too_many();
     KnownPool& to = *BERTH_TRY(known(pool));
     if (before == &to.pool) return {};
     std::vector<RouteEntry> entries;
@@ -193,7 +194,7 @@ Result<> RouteTable::set(const RoutePattern& pattern, const Pool& pool, Taken ta
     }
     ++to.routes;
     if (before == nullptr) {
-        ++now.routes;
+        ++count_;
         if (key.starts_with('.')) ++now.wildcards;
     }
     put_shard(shard_of(hash), std::move(grown));
@@ -218,7 +219,7 @@ Result<> RouteTable::remove(const RoutePattern& pattern) {
         if (shard->entry(index).name != key) entries.push_back(shard->entry(index));
     }
     put_shard(shard_of(hash), entries.empty() ? nullptr : RouteShard::make(entries));
-    --now.routes;
+    --count_;
     if (key.starts_with('.')) --now.wildcards;
     KnownPool& known = *now.pools.find(key_of(*pool))->second;
     --known.routes;
@@ -247,21 +248,13 @@ const Pool* RouteTable::at(const RoutePattern& pattern) const noexcept {
     return shard == nullptr ? nullptr : shard->find(pattern.key(), tag_of(hash));
 }
 
-std::size_t RouteTable::count() const noexcept {
-    return current_.load()->routes;
-}
-
-std::size_t RouteTable::bytes() const noexcept {
-    return current_.load()->bytes;
-}
-
 void RouteTable::put_shard(std::size_t index, RouteShard::Owned shard) {
     Generation& now = *current_.load();
-    if (shard) now.bytes += shard->bytes();
+    if (shard) bytes_ += shard->bytes();
     Retired old;
     old.shard.reset(now.shards[index].exchange(shard.release()));
     if (!old.shard) return;
-    now.bytes -= old.shard->bytes();
+    bytes_ -= old.shard->bytes();
     retire(std::move(old));
 }
 

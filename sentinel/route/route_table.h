@@ -72,9 +72,12 @@ public:
     [[nodiscard]] Result<> put_default(const std::optional<Pool>& pool);
     /// The route of exactly that pattern; what is pointed at stays until the next change.
     [[nodiscard]] const Pool* at(const RoutePattern& pattern) const noexcept;
-    [[nodiscard]] std::size_t count() const noexcept;
+
+    // For any thread, which needs no reader for it.
+
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
     /// Memory of the routes, without the pools.
-    [[nodiscard]] std::size_t bytes() const noexcept;
+    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
 private:
     friend class RouteReader;
@@ -104,6 +107,7 @@ private:
 
     SipKey key_ = random_sip_key();
     std::atomic<Generation*> current_;
+    std::atomic<std::size_t> count_ = 0, bytes_ = 0;  // of what it points at, which may go at once
     std::atomic<std::uint64_t> changes_ = 1;
     std::deque<Retired> retired_;  // oldest first
     std::mutex readers_mutex_;     // of their coming and going alone

@@ -7,6 +7,7 @@
 #include "sentinel/tunnel/containarium_hello.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -38,21 +39,40 @@ Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Iden
             .identity = identity.id};
 }
 
+/// Who shows a certificate that the authority vouches for, when it names that pool. Names that no
+/// pool can have do not count: nothing in a certificate means all pools.
+Result<Identity> certified(const tunnel::ClientAuthority& authority,
+                           const tunnel::ShownCertificate& shown, std::string_view pool) {
+    Identity identity{.id = "certified:" + shown.fingerprint,
+                      .pools = BERTH_TRY(authority.pools_of(shown))};
+    std::erase_if(identity.pools, [](const std::string& name) { return !is_pool_name(name); });
+    if (identity.may(pool)) return identity;
+    const std::string problem =
+        identity.pools.empty() ? "the certificate names no pool"
+                               : fmt::format("the certificate is not for pool \"{}\", but for {}",
+                                             pool, fmt::join(identity.pools, ", "));
+    return fail(make_error(ErrorCode::denied, problem)
+                    .next(fmt::format("have it issued with the subject alternative name URI:{}{}",
+                                      tunnel::pool_uri_scheme, pool)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& options,
                                                       Members& members, TokenPolicy& policy) {
-    std::unique_ptr<TunnelDoor> door(new TunnelDoor(options.containarium, members, policy));
+    std::unique_ptr<TunnelDoor> door(new TunnelDoor(options, members, policy));
+    door->authority_ = BERTH_TRY(door->load_authority());
     for (std::size_t thread = 0; thread < options.threads; ++thread) {
         door->carriers_.push_back(BERTH_TRY(tunnel::Carrier::start(
             {.ended = [&one = *door](tunnel::SessionId id, const Error& why) {
                 one.ended(id, why);
             }})));
     }
-    door->greeter_ = BERTH_TRY(TunnelGreeter::start(
-        options.own, [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
-            return one.hear(caller, hello);
-        }));
+    door->greeter_ = BERTH_TRY(
+        TunnelGreeter::start(options.own, options.hellos, options.access,
+                             [&one = *door](const Caller& caller, const tunnel::Hello& hello) {
+                                 return one.hear(caller, hello);
+                             }));
     policy.on_revoked([&one = *door](const std::string& identity) { one.cut(identity); });
     return door;
 }
@@ -66,7 +86,7 @@ void TunnelDoor::stop() {
         const std::scoped_lock lock(mutex_);
         closed_ = true;
     }
-    greeter_.reset();
+    if (greeter_) greeter_->stop();  // it stays, since loops and the status may be at it
     // A thread of theirs may wait for the lock, so that they are ended without it. Nobody changes
     // the list any more.
     for (auto& carrier : carriers_) {
@@ -80,16 +100,48 @@ void TunnelDoor::stop() {
     }
 }
 
+TunnelFigures TunnelDoor::figures() const {
+    const std::shared_lock lock(mutex_);
+    TunnelFigures sum{.sessions = sessions_.size(), .takeovers = takeovers_};
+    for (const auto& carrier : carriers_) {
+        if (!carrier) continue;  // it has been stopped
+        sum.streams_open += carrier->streams();
+        sum.streams += carrier->streams_total();
+        sum.bytes_from_clients += carrier->bytes_from_sockets();
+        sum.bytes_to_clients += carrier->bytes_to_sockets();
+    }
+    for (std::size_t at = 0; at < hello_outcome_names.size(); ++at) {
+        sum.hellos.emplace_back(hello_outcome_names[at],
+                                greeter_->outcomes().get(static_cast<HelloOutcome>(at)));
+    }
+    return sum;
+}
+
 void TunnelDoor::drain() {
     const std::scoped_lock lock(mutex_);
     closed_ = true;
     for (const auto& carrier : carriers_) carrier->retire_all();
 }
 
+Result<> TunnelDoor::reload() {
+    auto authority = BERTH_TRY(load_authority());
+    BERTH_TRY(greeter_->reload());
+    {
+        const std::scoped_lock lock(mutex_);
+        authority_.swap(authority);
+    }
+    cut_uncertified();
+    return {};
+}
+
 bool TunnelDoor::arrive(Fd& host, const SocketAddress& from, std::string_view said) {
     {
         const std::shared_lock lock(mutex_);
-        if (closed_ || sessions_.size() >= sessions_max) return false;
+        if (closed_) return false;
+        if (sessions_.size() >= sessions_max) {
+            greeter_->outcomes().add(HelloOutcome::no_place);
+            return false;
+        }
     }
     return greeter_->take(host, from, said);
 }
@@ -109,27 +161,55 @@ TunnelEnd TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std:
     return {.socket = Fd(pair[1]), .link = std::move(link)};
 }
 
-Result<Identity> TunnelDoor::who(const Caller& caller, const tunnel::Hello& hello) const {
-    if (!hello.token.empty()) return policy_.authorize(hello.token, hello.pool);
-    const std::string fingerprint = caller.channel.peer_fingerprint();
-    if (!fingerprint.empty()) return policy_.authorize_certificate(fingerprint, hello.pool);
-    return fail(make_error(ErrorCode::denied, "neither a token nor a certificate was shown")
-                    .next("give the tunnel a token that is for its pool"));
+Result<TunnelDoor::Authority> TunnelDoor::load_authority() const {
+    if (client_authority_.empty()) return nullptr;
+    return tunnel::ClientAuthority::load(client_authority_);
+}
+
+TunnelDoor::Authority TunnelDoor::authority() const {
+    const std::shared_lock lock(mutex_);
+    return authority_;
+}
+
+/// A rule for the very certificate counts before what an authority says.
+Result<TunnelDoor::Who> TunnelDoor::who(const Caller& caller, const tunnel::Hello& hello) const {
+    if (!hello.token.empty()) {
+        return Who{.identity = BERTH_TRY(policy_.authorize(hello.token, hello.pool))};
+    }
+    auto shown = caller.channel.shown();
+    if (shown.fingerprint.empty()) {
+        return fail(make_error(ErrorCode::denied, "neither a token nor a certificate was shown")
+                        .next("give the tunnel a token that is for its pool"));
+    }
+    const auto authority = this->authority();
+    if (!authority || policy_.has_rule_for(shown.fingerprint)) {
+        return Who{.identity =
+                       BERTH_TRY(policy_.authorize_certificate(shown.fingerprint, hello.pool))};
+    }
+    Identity identity = BERTH_TRY(certified(*authority, shown, hello.pool));
+    return Who{.identity = std::move(identity), .certified = std::move(shown)};
+}
+
+bool TunnelDoor::still_may(const Who& who, std::string_view pool) const {
+    if (!who.certified.chain) return policy_.is_valid(who.identity.id);
+    const auto authority = this->authority();
+    return authority && !policy_.has_rule_for(who.certified.fingerprint) &&
+           certified(*authority, who.certified, pool);
 }
 
 Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
-    const Identity identity = BERTH_TRY(who(caller, hello));
+    const Who who = BERTH_TRY(this->who(caller, hello));
     tunnel::SessionId id = 0;
     {
         const std::scoped_lock lock(mutex_);
         id = next_id_++;
     }
-    BERTH_TRY(members_.claim(claim_of(hello, id, identity), [&](const Registration& registration) {
-        admit(caller, id, registration);
-    }));
+    BERTH_TRY(members_.claim(
+        claim_of(hello, id, who.identity),
+        [&](const Registration& registration) { admit(caller, who, id, registration); }));
     retire_before(id, hello);
     // Revoked meanwhile: whoever revoked it has ended what there was before this.
-    if (!policy_.is_valid(identity.id)) cut(identity.id);
+    if (!still_may(who, hello.pool)) cut(who.identity.id);
     log::info("a tunnel is open", {{"pool", hello.pool},
                                    {"host", hello.host},
                                    {"from", caller.from.to_string()},
@@ -139,7 +219,7 @@ Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
 
 /// The answer is written first, then the session can be found, and then its names lead to it: no
 /// byte of a stream can come before the answer.
-void TunnelDoor::admit(const Caller& caller, tunnel::SessionId id,
+void TunnelDoor::admit(const Caller& caller, const Who& who, tunnel::SessionId id,
                        const Registration& registration) {
     caller.channel.send(caller.containarium ? containarium_answer(std::nullopt)
                                             : encode(tunnel::HelloAnswer{.session = id}));
@@ -150,6 +230,7 @@ void TunnelDoor::admit(const Caller& caller, tunnel::SessionId id,
                                   .pool = claim.pool,
                                   .host = claim.host,
                                   .identity = claim.identity,
+                                  .certified = who.certified,
                                   .carrier = &carrier});
     carrier.adopt(id, {.socket = std::move(caller.socket),
                        .tls = std::move(caller.channel),
@@ -164,6 +245,7 @@ void TunnelDoor::retire_before(tunnel::SessionId id, const tunnel::Hello& hello)
     for (const auto& [other, session] : sessions_) {
         if (other != id && session.pool == hello.pool && session.host == hello.host) {
             session.carrier->retire(other);
+            ++takeovers_;
         }
     }
 }
@@ -189,7 +271,25 @@ void TunnelDoor::cut(const std::string& identity) {
     const std::shared_lock lock(mutex_);
     for (const auto& [id, session] : sessions_) {
         if (session.identity != identity) continue;
-        session.carrier->cut(id, make_error(ErrorCode::denied, "its token was revoked"));
+        session.carrier->cut(id,
+                             make_error(ErrorCode::denied, "its token or certificate was revoked"));
+    }
+}
+
+/// Looks at certificates without the lock, since a signature takes a tenth of a millisecond.
+void TunnelDoor::cut_uncertified() {
+    std::vector<std::pair<Who, std::string>> all;
+    {
+        const std::shared_lock lock(mutex_);
+        for (const auto& [id, session] : sessions_) {
+            if (!session.certified.chain) continue;
+            all.emplace_back(Who{.identity = {.id = session.identity, .pools = {}},
+                                 .certified = session.certified},
+                             session.pool);
+        }
+    }
+    for (const auto& [who, pool] : all) {
+        if (!still_may(who, pool)) cut(who.identity.id);
     }
 }
 

@@ -3,14 +3,17 @@
 // visitors of its names become streams of that session.
 #pragma once
 
+#include "sentinel/access/tunnel_figures.h"
 #include "sentinel/registry/members.h"
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/tunnels.h"
 #include "sentinel/tunnel/tunnel_greeter.h"
 #include "tunnel/carry/carrier.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -21,9 +24,12 @@
 namespace berth::sentinel {
 
 struct TunnelDoorOptions {
-    tunnel::OwnCertificate own = {};  // none: no host of ours
-    bool containarium = false;        // takes its hosts, in clear
-    std::size_t threads = 1;          // that carry the sessions
+    tunnel::OwnCertificate own = {};              // none: no host of ours
+    std::filesystem::path client_authority = {};  // whose certificates count; "": nobody's
+    bool containarium = false;                    // takes its hosts, in clear
+    GreeterLimits hellos = {};
+    AccessLog* access = nullptr;  // none, and nothing is written; outlives the door
+    std::size_t threads = 1;      // that carry the sessions
 };
 
 class TunnelDoor final : public Tunnels {
@@ -36,11 +42,14 @@ public:
                                                                    TokenPolicy& policy);
     ~TunnelDoor() override;
 
-    [[nodiscard]] Result<> reload() { return greeter_->reload(); }
+    /// Reads the certificate and the client authority again; on an error both stay as they were.
+    /// Sessions of certificates that do not count any more are ended.
+    [[nodiscard]] Result<> reload();
     [[nodiscard]] bool arrive(Fd& host, const SocketAddress& from, std::string_view said) override;
     [[nodiscard]] bool takes_plain() const override { return containarium_; }
     [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
                                  std::string_view name) override;
+    [[nodiscard]] TunnelFigures figures() const;
     /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
     void drain();
     /// Ends everything; from then on there are no tunnels.
@@ -50,25 +59,44 @@ private:
     struct Session {
         std::uint64_t registration = 0;
         std::string pool, host, identity;
+        tunnel::ShownCertificate certified = {};  // where the client authority vouches for it
         tunnel::Carrier* carrier = nullptr;
     };
 
-    TunnelDoor(bool containarium, Members& members, TokenPolicy& policy)
-        : containarium_(containarium), members_(members), policy_(policy) {}
+    using Authority = std::shared_ptr<const tunnel::ClientAuthority>;
+    /// Who a host is.
+    struct Who {
+        Identity identity;
+        tunnel::ShownCertificate certified = {};
+    };
+
+    TunnelDoor(const TunnelDoorOptions& options, Members& members, TokenPolicy& policy)
+        : containarium_(options.containarium),
+          client_authority_(options.client_authority),
+          members_(members),
+          policy_(policy) {}
     [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
-    [[nodiscard]] Result<Identity> who(const Caller& caller, const tunnel::Hello& hello) const;
-    void admit(const Caller& caller, tunnel::SessionId id, const Registration& registration);
+    [[nodiscard]] Result<Who> who(const Caller& caller, const tunnel::Hello& hello) const;
+    [[nodiscard]] Result<Authority> load_authority() const;
+    [[nodiscard]] Authority authority() const;
+    [[nodiscard]] bool still_may(const Who& who, std::string_view pool) const;
+    void admit(const Caller& caller, const Who& who, tunnel::SessionId id,
+               const Registration& registration);
     void retire_before(tunnel::SessionId id, const tunnel::Hello& hello);
     void ended(tunnel::SessionId id, const Error& why);
     void cut(const std::string& identity);
+    void cut_uncertified();
 
     const bool containarium_;
+    const std::filesystem::path client_authority_;
     Members& members_;
     TokenPolicy& policy_;
-    mutable std::shared_mutex mutex_;  // of the next four; taken behind that of Members
+    mutable std::shared_mutex mutex_;  // of the next five; taken behind that of Members
     std::unordered_map<tunnel::SessionId, Session> sessions_;
+    Authority authority_;
     std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
     bool closed_ = false;
+    std::atomic<std::uint64_t> takeovers_ = 0;
     tunnel::SessionId next_id_ = 1;
     std::unique_ptr<TunnelGreeter> greeter_;
 };

@@ -29,9 +29,19 @@ std::int64_t milliseconds_now() {
 
 }  // namespace
 
+TunnelGreeter::TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLimits& limits,
+                             AccessLog* access, Hear hear)
+    : own_(own),
+      access_(access),
+      hear_(std::move(hear)),
+      arrivals_max_(limits.in_all),
+      limits_(RelayOptions{.hellos_max = limits.in_all,
+                           .hellos_per_source_max = limits.from_a_source}) {}
+
 Result<std::unique_ptr<TunnelGreeter>> TunnelGreeter::start(const tunnel::OwnCertificate& own,
-                                                            Hear hear) {
-    std::unique_ptr<TunnelGreeter> greeter(new TunnelGreeter(own, std::move(hear)));
+                                                            const GreeterLimits& limits,
+                                                            AccessLog* access, Hear hear) {
+    std::unique_ptr<TunnelGreeter> greeter(new TunnelGreeter(own, limits, access, std::move(hear)));
     BERTH_TRY(greeter->reload());
     greeter->epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
     greeter->wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -45,6 +55,10 @@ Result<std::unique_ptr<TunnelGreeter>> TunnelGreeter::start(const tunnel::OwnCer
 }
 
 TunnelGreeter::~TunnelGreeter() {
+    stop();
+}
+
+void TunnelGreeter::stop() {
     if (!thread_.joinable()) return;
     {
         const std::scoped_lock lock(mutex_);
@@ -62,20 +76,24 @@ Result<> TunnelGreeter::reload() {
     return {};
 }
 
+/// Without a place of all, it waits for the thread to make room.
 bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view said) {
-    if (count_.fetch_add(1) >= guests_max) {
-        --count_;
+    HelloLimits::Place place;
+    if (limits_.enter(from, place) == HelloLimits::Refused::source_full) {
+        outcomes_.add(HelloOutcome::source_full);
         return false;
     }
     {
         const std::scoped_lock lock(mutex_);
         const bool old = said.starts_with('{');
-        if (!old && !context_) {
-            --count_;
+        if (stopping_ || (!old && !context_) || arrived_.size() >= arrivals_max_) {
+            outcomes_.add(HelloOutcome::no_place);
             return false;
         }
         auto guest = std::make_unique<Guest>(
             std::move(host), from, old ? tunnel::Channel() : tunnel::Channel(context_), old);
+        guest->place = std::move(place);
+        guest->begun_ms = milliseconds_now();
         guest->heard = said;  // until the thread takes it, as TLS
         arrived_.push_back(std::move(guest));
     }
@@ -85,10 +103,6 @@ bool TunnelGreeter::take(Fd& host, const SocketAddress& from, std::string_view s
 
 void TunnelGreeter::run() {
     std::array<epoll_event, 64> events{};
-    const auto leave = [this](std::map<int, std::unique_ptr<Guest>>::iterator guest) {
-        guests_.erase(guest);
-        --count_;
-    };
     while (true) {
         const std::int64_t now = milliseconds_now();
         const std::int64_t due = deadlines_.due_ms(now + greeter_wait_ms_max) - now;
@@ -96,14 +110,9 @@ void TunnelGreeter::run() {
         const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait);
         for (int at = 0; at < count; ++at) {
             const auto guest = guests_.find(events[static_cast<std::size_t>(at)].data.fd);
-            if (guest != guests_.end() && !serve(*guest->second)) leave(guest);
+            if (guest != guests_.end() && !serve(*guest->second)) guests_.erase(guest);
         }
-        const std::int64_t then = milliseconds_now();
-        while (Timed* const late = deadlines_.first_due(then)) {
-            const auto guest = std::ranges::find_if(
-                guests_, [late](const auto& one) { return one.second.get() == late; });
-            leave(guest);
-        }
+        end_late();
         eventfd_t woken = 0;
         (void)::eventfd_read(wake_.get(), &woken);
         {
@@ -114,6 +123,30 @@ void TunnelGreeter::run() {
     }
 }
 
+void TunnelGreeter::end_late() {
+    const std::int64_t now = milliseconds_now();
+    while (Timed* const late = deadlines_.first_due(now)) end(*late, HelloOutcome::timeout);
+}
+
+/// One who has been refused already was counted then.
+void TunnelGreeter::end(Timed& timed, HelloOutcome why) {
+    const auto& guest = static_cast<Guest&>(timed);  // NOLINT: there are no others
+    if (!guest.refused) conclude(guest, why);
+    guests_.erase(guest.socket.get());
+}
+
+void TunnelGreeter::conclude(const Guest& guest, HelloOutcome how, const std::string& pool) {
+    outcomes_.add(how);
+    if (access_ == nullptr) return;
+    const bool opened = how == HelloOutcome::opened;
+    access_->put({.ended_at = std::chrono::system_clock::now(),
+                  .source = guest.from,
+                  .pool = pool,
+                  .outcome = opened ? "tunnel" : "tunnel_refused",
+                  .reason = opened ? "" : hello_outcome_names[static_cast<std::size_t>(how)],
+                  .duration_ms = milliseconds_now() - guest.begun_ms});
+}
+
 void TunnelGreeter::welcome_new() {
     std::vector<std::unique_ptr<Guest>> arrived;
     {
@@ -121,16 +154,32 @@ void TunnelGreeter::welcome_new() {
         arrived.swap(arrived_);
     }
     for (auto& guest : arrived) {
+        if (!guest->place && !make_room(*guest)) {
+            conclude(*guest, HelloOutcome::no_place);
+            continue;
+        }
         const int socket = guest->socket.get();
         deadlines_.add(*guest, milliseconds_now());
         const std::string said = std::exchange(guest->heard, {});
         if (!guest->channel.receive(said, guest->heard) || !watch(*guest)) {
+            conclude(*guest, HelloOutcome::tls);
             (void)send_output(*guest);  // an alert, where TLS was at fault
-            --count_;
             continue;
         }
         guests_.emplace(socket, std::move(guest));
     }
+}
+
+/// Who has waited longest makes room, so that many who never say theirs cannot keep others out.
+bool TunnelGreeter::make_room(Guest& guest) {
+    auto refused = limits_.enter(guest.from, guest.place);
+    while (refused == HelloLimits::Refused::all_full) {
+        Timed* const oldest = deadlines_.first();
+        if (oldest == nullptr) return false;
+        end(*oldest, HelloOutcome::crowded_out);
+        refused = limits_.enter(guest.from, guest.place);
+    }
+    return refused == HelloLimits::Refused::no;
 }
 
 /// False without kernel memory.
@@ -152,11 +201,17 @@ bool TunnelGreeter::serve(Guest& guest) {
             return false;
         }
         const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
-        if (got == 0) return false;
+        if (got == 0) {
+            if (!guest.refused) conclude(guest, HelloOutcome::left_early);
+            return false;
+        }
         if (got < 0) return errno == EAGAIN && send_output(guest);
         const auto received =
             guest.channel.receive({buffer.data(), static_cast<std::size_t>(got)}, guest.heard);
         if (!received || !*received) {
+            if (!guest.refused) {
+                conclude(guest, received ? HelloOutcome::left_early : HelloOutcome::tls);
+            }
             (void)send_output(guest);
             return false;
         }
@@ -165,7 +220,8 @@ bool TunnelGreeter::serve(Guest& guest) {
 
 /// False when it has been taken over.
 bool TunnelGreeter::hear(Guest& guest) {
-    const auto refuse = [&guest](const Error& why) {
+    const auto refuse = [this, &guest](const Error& why, const std::string& pool = "") {
+        conclude(guest, outcome_of(why), pool);
         log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
         guest.refused = true;
         guest.channel.send(guest.containarium ? containarium_answer(why)
@@ -185,7 +241,8 @@ bool TunnelGreeter::hear(Guest& guest) {
                               .early = std::string_view(guest.heard).substr((*hello)->bytes),
                               .containarium = guest.containarium},
                              (*hello)->value);
-    return !heard && watch(guest) && refuse(heard.error());
+    if (heard) conclude(guest, HelloOutcome::opened, (*hello)->value.pool);
+    return !heard && watch(guest) && refuse(heard.error(), (*hello)->value.pool);
 }
 
 bool TunnelGreeter::send_output(Guest& guest) {

@@ -6,11 +6,13 @@
 
 #include "base/fd.h"
 #include "base/socket_address.h"
+#include "sentinel/access/access_log.h"
 #include "sentinel/relay/deadline_list.h"
+#include "sentinel/relay/hello_limits.h"
+#include "sentinel/tunnel/hello_outcomes.h"
 #include "tunnel/carry/channel.h"
 #include "tunnel/hello.h"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,24 +35,33 @@ struct Caller {
     bool containarium = false;  // it has come in clear
 };
 
+/// How many hosts may be about to say their hello.
+struct GreeterLimits {
+    std::size_t in_all = 1'024;       // the oldest makes room
+    std::size_t from_a_source = 128;  // an IPv4 /24 or an IPv6 /56; one more is refused
+};
+
 class TunnelGreeter {
 public:
-    static constexpr std::size_t guests_max = 1'024;
     static constexpr std::int64_t hello_ms_max = 10'000;  // from its connection to its hello
 
     /// Says why a hello is refused, or takes the caller's socket and channel, and answers.
     using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
 
     [[nodiscard]] static Result<std::unique_ptr<TunnelGreeter>> start(
-        const tunnel::OwnCertificate& own, Hear hear);
+        const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
+        Hear hear);
     TunnelGreeter(const TunnelGreeter&) = delete;
     TunnelGreeter& operator=(const TunnelGreeter&) = delete;
     ~TunnelGreeter();
 
     /// Who comes from now on sees the certificate that the files have now.
     [[nodiscard]] Result<> reload();
-    /// False when there is no place.
+    /// False when there is no place. Any thread may call it.
     [[nodiscard]] bool take(Fd& host, const SocketAddress& from, std::string_view said);
+    /// Nobody is heard any more, and nobody new is taken.
+    void stop();
+    [[nodiscard]] HelloOutcomes& outcomes() { return outcomes_; }
 
 private:
     struct Guest : Timed {
@@ -59,30 +70,39 @@ private:
               from(where),
               channel(std::move(how)),
               containarium(old) {}
+        HelloLimits::Place place = {};
         Fd socket;
         SocketAddress from;
         tunnel::Channel channel;
         bool containarium;
         std::string heard = {};
+        std::int64_t begun_ms = 0;
         bool refused = false;
     };
 
-    TunnelGreeter(const tunnel::OwnCertificate& own, Hear hear)
-        : own_(own), hear_(std::move(hear)) {}
+    TunnelGreeter(const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
+                  Hear hear);
     void run();
+    void end_late();
     void welcome_new();
+    [[nodiscard]] bool make_room(Guest& guest);
+    void end(Timed& guest, HelloOutcome why);
+    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "");
     [[nodiscard]] bool watch(const Guest& guest) const;
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool hear(Guest& guest);
     [[nodiscard]] static bool send_output(Guest& guest);
 
     const tunnel::OwnCertificate own_;
+    AccessLog* const access_;
     const Hear hear_;
+    const std::size_t arrivals_max_;
+    HelloLimits limits_;
+    HelloOutcomes outcomes_;
     std::mutex mutex_;  // of the next three
     std::shared_ptr<tunnel::TlsContext> context_;
     std::vector<std::unique_ptr<Guest>> arrived_;
     bool stopping_ = false;
-    std::atomic<std::size_t> count_ = 0;
     Fd epoll_, wake_;
     std::map<int, std::unique_ptr<Guest>> guests_;  // by descriptor; of the thread alone
     DeadlineList deadlines_ = DeadlineList(hello_ms_max);

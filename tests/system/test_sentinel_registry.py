@@ -13,9 +13,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.machine import wait_until
-from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, SentinelCase, alert, hello, main, make_certificate,
-                              tls_backend)
+from support.machine import die_with_parent, wait_until
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, SentinelCase, alert, hello, main, make_certificate,
+                              port_to_keep, tls_backend)
 
 PROD, LAB, ALL = "prod-token-1", "lab-token-1", "all-token-1"
 
@@ -260,6 +260,56 @@ class Looking(RegistryCase):
         self.assertEqual(state()["lab"], "")
         lab.close()
         wait_until(lambda: "does not accept" in state()["lab"], "the closed one to be noticed")
+
+    def reasons(self, sentinel):
+        return {one["pool"]: one.get("reason", "") for one in self.ask(sentinel, "GET", "/sentinel/primaries")[1]["primaries"]}
+
+    def test_a_stopped_daemon_is_unhealthy_within_two_probes_and_healthy_when_it_goes_on(self):
+        make_certificate(self.directory, "lab.test")
+        port = port_to_keep()
+        daemon = subprocess.Popen(["openssl", "s_server", "-quiet", "-www", "-accept", f"127.0.0.1:{port}", "-cert", self.directory / "lab.test.pem",
+                                   "-key", self.directory / "lab.test.key"], stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        asked = []
+
+        def count(connection):
+            asked.append(connection)
+            connection.recv(1 << 16)
+            connection.sendall(b"\x16")
+        other = self.backend(Backend, count)  # is asked as often
+        sentinel = self.start("--health-interval", "1")
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "the daemon to listen")
+        for pool, at in (("lab", port), ("prod", other.port)):
+            self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(at, pool, f"{pool}.test"))[0], 201)
+        wait_until(lambda: len(asked) > 1, "the hosts to be asked")
+        self.assertEqual(self.reasons(sentinel), {"lab": "", "prod": ""})
+        daemon.send_signal(signal.SIGSTOP)
+        before = len(asked)
+        client = sentinel.say(hello(b"lab.test"))
+        wait_until(lambda: "accepts connections and does not answer" in self.reasons(sentinel)["lab"], "the stopped daemon to be noticed")
+        self.assertLessEqual(len(asked) - before, 2)
+        time.sleep(1.1)  # that long a client must have waited to say something of the host
+        client.close()
+        wait_until(lambda: "a connection of clients got no byte either" in self.reasons(sentinel)["lab"], "the client's word")
+        self.assertEqual(self.reasons(sentinel)["prod"], "")
+        daemon.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.reasons(sentinel)["lab"] == "", "the daemon to be healthy again")
+
+    def test_clients_that_are_refused_make_a_host_unhealthy_until_one_is_answered(self):
+        port = port_to_keep()
+        sentinel = self.start("--health-interval", "3600")  # the prober has asked nobody, and will not
+        time.sleep(0.2)
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(port))
+        self.assertEqual(self.reasons(sentinel), {"lab": ""})
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertIn("does not accept connections of clients: connect: Connection refused", self.reasons(sentinel)["lab"])
+        service = socket.create_server(("127.0.0.1", port))
+        self.addCleanup(service.close)
+        client = sentinel.say(hello(b"lab.test"))
+        service.accept()[0].sendall(b"\x16")
+        self.assertEqual(client.recv(1), b"\x16")
+        self.assertEqual(self.reasons(sentinel), {"lab": ""})
 
     def test_status_is_told_to_people_programs_and_prometheus(self):
         lab = self.backend(tls_backend, self.directory, "lab.test")

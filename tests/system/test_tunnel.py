@@ -20,7 +20,7 @@ from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_par
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
                               port_to_keep, read_all, read_some, reset, tls_backend)
 from support.tunnel import ALL, FRONT, LAB, PROD, TunnelCase
-from test_sentinel_registry import answer_of
+from test_sentinel_registry import RegistryCase, UnixHttp, answer_of
 
 MIB = 1024 * 1024
 AWAY = (alert(ALERT_INTERNAL), "end")
@@ -40,6 +40,11 @@ def named(name):
         connection.recv(1 << 16)
         connection.sendall(b"\x16" + name)
     return serve
+
+
+def json_hello(**fields):
+    text = json.dumps(fields).encode()
+    return len(text).to_bytes(4, "big") + text
 
 
 def memory(process):
@@ -82,7 +87,7 @@ class Reaching(TunnelCase):
             with sentinel.say(data) as client:
                 client.shutdown(socket.SHUT_WR)
                 return read_all(client)
-        wait_until(lambda: ask() == (data, "end"), "the tunnel to be open")
+        wait_until(lambda: "a tunnel is open" in sentinel.log(), "the tunnel to be open")
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(100)]
         for thread in threads:
@@ -265,11 +270,13 @@ class Owning(TunnelCase):
 
 
 class Misbehaving(TunnelCase):
-    def shake_hands(self, sentinel, protocols=("berth-tunnel/1",)):
+    def shake_hands(self, sentinel, protocols=("berth-tunnel/1",), source=None):
         context = ssl.create_default_context(cafile=self.directory / f"{FRONT}.pem")
         context.hostname_checks_common_name = True
         context.set_alpn_protocols(protocols)
-        return context.wrap_socket(sentinel.connect(), server_hostname=FRONT)
+        host = context.wrap_socket(sentinel.connect(source), server_hostname=FRONT)
+        self.addCleanup(host.close)
+        return host
 
     def say(self, sentinel, data):
         """What is answered, until the end."""
@@ -291,16 +298,42 @@ class Misbehaving(TunnelCase):
         prod = self.backend(Backend, named(b"prod"))
         sentinel = self.front()
         self.tunnel(sentinel, prod.port, pool="prod", hostname="prod.test", token=PROD).joined()
-        text = json.dumps({"token": LAB, "pool": "lab", "host": "a", "ports": [443], "port": 443, "hostname": "lab.test"}).encode()
+        said = json_hello(token=LAB, pool="lab", host="a", ports=[443], port=443, hostname="lab.test")
         for rubbish in (b"\x01" * 12, bytes([0, 1, 0, 1]) + bytes([0, 0, 0, 1]) + bytes(4), os.urandom(1 << 16)):
             with self.shake_hands(sentinel) as host:
-                host.sendall(len(text).to_bytes(4, "big") + text)
+                host.sendall(said)
                 self.assertIn(b"session", host.recv(1 << 16))
                 with contextlib.suppress(OSError):  # it may be closed before all is sent
                     host.sendall(rubbish)
                     read_all(host)
             wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the session to be over")
             self.assertEqual(sentinel.ask(hello(b"prod.test")), (b"\x16prod", "end"))
+
+    def test_a_network_that_does_not_say_its_hellos_keeps_out_itself_alone(self):
+        backend = self.backend(Backend, named(b"lab"))
+        sentinel = self.front("--tunnel-hellos-per-source-max", "2")
+        silent = [self.shake_hands(sentinel) for _ in range(2)]
+        with self.assertRaisesRegex(ssl.SSLError, "(?i)internal.error"):
+            self.shake_hands(sentinel)
+        self.shake_hands(sentinel, source="127.0.1.1").close()
+        self.assertEqual(sentinel.counts()["tunnel_refused"], 1)
+        self.assertIn("too many have not said their hello", sentinel.log())
+        tunnel = self.tunnel(sentinel, backend.port)
+        wait_until(lambda: tunnel.news(), "the tunnel to be refused")
+        self.assertIn("no place for another tunnel", tunnel.news()[0]["error"]["message"])
+        silent[0].close()
+        tunnel.joined()
+        # Whose tunnel is open takes no place.
+        with self.shake_hands(sentinel) as host:
+            self.assertEqual(host.version(), "TLSv1.3")
+
+    def test_when_all_places_are_taken_the_oldest_makes_room(self):
+        sentinel = self.front("--tunnel-hellos-max", "2")
+        first, second = (self.shake_hands(sentinel, source=f"127.0.{at}.1") for at in (1, 2))
+        self.assertIn(b"neither a token nor a certificate", self.say(sentinel, json_hello(host="a", ports=[1])))
+        self.assertEqual(read_all(first)[0], b"")
+        second.sendall(json_hello(host="a", ports=[1]))
+        self.assertIn(b"neither a token nor a certificate", read_all(second)[0])
 
     def test_who_says_nothing_is_not_waited_for(self):
         sentinel = self.front()
@@ -364,6 +397,42 @@ class Behind(TunnelCase):
         self.serve_on(host.machine)
         wait_until(lambda: " reached through the sentinel" in host.log_tail().replace("not reached", ""), "the host to be reached")
         self.assertIn("s_server", self.page(host.machine))
+
+
+class Looking(TunnelCase):
+    def test_metrics_status_and_page_tell_of_tunnels_and_of_hellos_by_what_became_of_them(self):
+        backend = self.backend(Recorder)
+        sentinel = self.front("--health-interval", "3600")
+        ask = lambda path: RegistryCase.exchange(UnixHttp(self.state / "admin.sock"), "GET", path, None, None)[1]
+        tunnelling = lambda: ask("/status")["tunnelling"]
+        for number in (1, 2):  # the second takes over
+            tunnel = self.tunnel(sentinel, backend.port, "--id", "a")
+            probe = backend.next()
+            probe.sendall(b"\x16")
+            tunnel.joined()
+            probe.close()
+        self.assertEqual(self.tunnel(sentinel, 1, token="wrong-token").refused()[0], 7)
+        self.assertEqual(self.tunnel(sentinel, 1, "--alias", "no name").refused()[0], 2)
+        wait_until(lambda: tunnelling()["streams_open"] == 0 and tunnelling()["sessions"] == 1, "the old session and the probes to end")
+        before = tunnelling()
+        client = sentinel.say(hello(b"lab.test"))
+        service = backend.next()
+        read_some(service, len(hello(b"lab.test")))
+        service.sendall(b"x" * MIB)
+        read_some(client, MIB)
+        after = tunnelling()
+        self.assertEqual((after["streams_open"], after["streams_total"] - before["streams_total"], after["takeovers"]), (1, 1, 1))
+        self.assertEqual(after["bytes_to_clients"] - before["bytes_to_clients"], MIB)
+        self.assertEqual(after["bytes_from_clients"] - before["bytes_from_clients"], len(hello(b"lab.test")))
+        self.assertGreaterEqual(after["hellos"]["opened"], 2)
+        self.assertEqual((after["hellos"]["denied"], after["hellos"]["malformed"]), (1, 1))
+        metrics = ask("/metrics")
+        for line in ("tunnel_sessions 1", "tunnel_streams_open 1", f"tunnel_streams_total {after['streams_total']}", "tunnel_takeovers_total 1",
+                     f'tunnel_bytes_total{{direction="to_client"}} {after["bytes_to_clients"]}', 'tunnel_hellos_total{outcome="denied"} 1'):
+            self.assertIn(f"\nberth_sentinel_{line}\n", metrics)
+        self.assertIn("<td>hellos: denied</td><td>1</td>", ask("/"))
+        client.close()
+        service.close()
 
 
 class Surviving(TunnelCase):

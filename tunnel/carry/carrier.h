@@ -79,8 +79,18 @@ public:
     /// Asks the peer for a sign of life now.
     void ping(SessionId id);
 
+    /// Streams there are, and those there ever were.
     [[nodiscard]] std::size_t streams() const { return streams_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t streams_total() const {
+        return streams_total_.load(std::memory_order_relaxed);
+    }
+    /// Bytes that sockets have taken, and that they have given.
+    [[nodiscard]] std::uint64_t bytes_to_sockets() const {
+        return bytes_to_sockets_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t bytes_from_sockets() const {
+        return bytes_from_sockets_.load(std::memory_order_relaxed);
+    }
 
 private:
     struct Session;
@@ -116,6 +126,7 @@ private:
     [[nodiscard]] bool to_socket(Ferry& ferry);
     [[nodiscard]] bool to_stream(Ferry& ferry);
     void watch(Ferry& ferry);
+    void count_stream();
     void was_reset(Ferry& ferry);
     void remove(Ferry& ferry);
 
@@ -126,7 +137,7 @@ private:
     std::vector<Order> orders_;
     bool stopping_ = false;
     std::atomic<std::size_t> streams_ = 0;
-    std::atomic<std::uint64_t> bytes_ = 0;
+    std::atomic<std::uint64_t> streams_total_ = 0, bytes_to_sockets_ = 0, bytes_from_sockets_ = 0;
     // All else is of the thread alone.
     Moment now_, look_due_;
     std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;

@@ -53,10 +53,15 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Fd socket
                                               .refusal = std::move(refusal)});
     Ferry& ferry = *made;
     session->ferries.emplace(*stream, std::move(made));
-    streams_.fetch_add(1, std::memory_order_relaxed);
+    count_stream();
     watch(ferry);
     session->ready.push_back(*stream);
     mark(*session);
+}
+
+void Carrier::count_stream() {
+    streams_.fetch_add(1, std::memory_order_relaxed);
+    streams_total_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Carrier::take_streams(Session& session) {
@@ -68,7 +73,7 @@ void Carrier::take_streams(Session& session) {
         session.ferries.emplace(
             *id, std::make_unique<Ferry>(
                      Ferry{.session = session, .id = *id, .stage = Ferry::Stage::opening}));
-        streams_.fetch_add(1, std::memory_order_relaxed);
+        count_stream();
         session.ready.push_back(*id);
     }
     const auto attend_to = [&](StreamId id) {
@@ -158,7 +163,7 @@ bool Carrier::to_socket(Ferry& ferry) {
             return would_block();
         }
         moved += static_cast<std::size_t>(sent);
-        bytes_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
+        bytes_to_sockets_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
         mux.consume(ferry.id, static_cast<std::size_t>(sent), now_);
     }
     if (mux.ended(ferry.id) && !std::exchange(ferry.shut, true)) {
@@ -195,7 +200,7 @@ bool Carrier::to_stream(Ferry& ferry) {
             break;
         }
         moved += static_cast<std::size_t>(got);
-        bytes_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
+        bytes_from_sockets_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
         (void)mux.write(ferry.id,
                         std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)));
     }

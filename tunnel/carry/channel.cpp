@@ -157,18 +157,21 @@ void Channel::rest() {
     if (wire_->out.empty()) std::string().swap(wire_->out);
 }
 
-std::string Channel::peer_fingerprint() const {
-    if (!ssl_) return "";
-    const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(ssl_.get()),
-                                                             X509_free);
+ShownCertificate Channel::shown() const {
+    if (!ssl_) return {};
+    std::unique_ptr<X509, void (*)(X509*)> own(SSL_get1_peer_certificate(ssl_.get()), X509_free);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
-    if (!certificate || X509_digest(certificate.get(), EVP_sha256(), digest.data(), &size) != 1) {
-        return "";
-    }
-    std::string out;
-    for (unsigned at = 0; at < size; ++at) out += fmt::format("{:02x}", digest[at]);
-    return out;
+    if (!own || X509_digest(own.get(), EVP_sha256(), digest.data(), &size) != 1) return {};
+    STACK_OF(X509)* const others = SSL_get_peer_cert_chain(ssl_.get());
+    std::shared_ptr<STACK_OF(X509)> chain(
+        others == nullptr ? sk_X509_new_null() : X509_chain_up_ref(others),
+        [](STACK_OF(X509) * all) { sk_X509_pop_free(all, X509_free); });
+    if (!chain || sk_X509_insert(chain.get(), own.get(), 0) == 0) return {};
+    (void)own.release();  // the chain has it
+    ShownCertificate shown{.chain = std::move(chain)};
+    for (unsigned at = 0; at < size; ++at) shown.fingerprint += fmt::format("{:02x}", digest[at]);
+    return shown;
 }
 
 std::string_view Channel::protocol() const {
@@ -186,6 +189,11 @@ Error Channel::what_failed() const {
     if (SSL_is_server(ssl_.get()) == 0 && verified != X509_V_OK) {
         return make_error(ErrorCode::denied, fmt::format("its certificate is not trusted: {}",
                                                          X509_verify_cert_error_string(verified)));
+    }
+    if (SSL_is_server(ssl_.get()) == 0 && ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) == SSL_R_TLSV1_ALERT_INTERNAL_ERROR) {
+        return make_error(ErrorCode::unavailable,
+                          "it has no place for another tunnel now (TLS alert internal_error)");
     }
     const char* const reason = ERR_reason_error_string(code);
     return make_error(ErrorCode::unavailable,

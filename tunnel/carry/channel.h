@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tools-schema/contract/result.h"
+#include "tunnel/carry/client_authority.h"
 #include "tunnel/carry/tls_context.h"
 
 #include <cstddef>
@@ -41,8 +42,8 @@ public:
     /// Gives memory back that bulk has taken.
     void rest();
 
-    /// SHA-256 of the peer's certificate in hexadecimal, "" for none.
-    [[nodiscard]] std::string peer_fingerprint() const;
+    /// The certificate of a client.
+    [[nodiscard]] ShownCertificate shown() const;
     /// The one agreed on, "" for none.
     [[nodiscard]] std::string_view protocol() const;
 

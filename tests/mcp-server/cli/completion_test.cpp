@@ -2,6 +2,8 @@
 // What a half-typed line may go on with. The shells themselves are in program_test.cpp.
 #include "mcp-server/cli/completion.h"
 
+#include "mcp-server/cli/command_line.h"
+#include "mcp-server/cli/tunnel_command.h"
 #include "tests/support/catch.h"
 
 #include <fmt/ranges.h>
@@ -78,6 +80,31 @@ TEST_CASE("the verbs that are no tools are completed as well", "[completion]") {
     CHECK(completed({"mcp", "install", "--client", "c"}) == "claude-code cursor codex");
     CHECK(completed({"mcp", "uninstall", "--f"}).empty());
     CHECK(completed({"mcp", "install", "--scope="}) == "--scope=user --scope=project");
+}
+
+TEST_CASE("a verb of one word has its options, and all of them", "[completion]") {
+    CHECK(completed({"tu"}) == "tunnel");
+    CHECK(completed({"tunnel", ""}).empty());
+    CHECK(completed({"tunnel", "--forward", "443=127.0.0.1:1", "--ba"}) == "--base-domain");
+    CHECK(completed({"tunnel", "--token-file", ""}) == "<files>");
+    CHECK(completed({"tunnel", "--ca=/etc/"}) == "<files>");
+    const Ask pools = [](std::string_view tool, const Json&) -> Result<Json> {
+        CHECK(tool == "pool_list");
+        return Json::parse(R"({"pools": [{"name": "lab"}, {"name": "prod"}]})");
+    };
+    CHECK(completed({"tunnel", "--pool", "p"}, pools) == "prod");
+    std::string help;
+    CommandLine line;
+    REQUIRE(read_tunnel_command({"--help"}, line, help));
+    const std::string all = " " + completed({"tunnel", "-"}) + " ";
+    std::size_t found = 0;
+    for (auto at = help.find("--"); at != std::string::npos;
+         at = help.find("--", at + 2), ++found) {
+        const auto option = help.substr(at, help.find_first_of(" ,\n", at) - at);
+        CAPTURE(option);
+        CHECK(all.contains(" " + option + " "));
+    }
+    CHECK(found > 12);
 }
 
 TEST_CASE("names are those that berthd knows", "[completion]") {

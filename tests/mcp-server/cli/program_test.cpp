@@ -165,6 +165,8 @@ TEST_CASE("bash completes verbs, options, values and names", "[program]") {
 }
 
 TEST_CASE("bash completes what it can when berthd is down", "[program]") {
+    CHECK(in_bash("tunnel --sentinel front.example --base", 4, "/nonexistent/socket") ==
+          "--base-domain\n");
     CHECK(in_bash("container st", 2, "/nonexistent/socket") == "start stop\n");
     CHECK(in_bash("container stop ''", 3, "/nonexistent/socket") == "\n");
 }
@@ -184,6 +186,8 @@ TEST_CASE("zsh completes the same, and says what it is about", "[program]") {
     CHECK(in_zsh("container stop ''", 4, "", daemon.socket) == "ada:running\nweb:stopped\n");
     CHECK(in_zsh("container exec ada l", 5, "l", daemon.socket) == "FILES\n");
     CHECK(in_zsh("cont", 2, "cont", daemon.socket) == "container\n");
+    CHECK(in_zsh("tunnel --base", 3, "--base", daemon.socket) ==
+          "--base-domain:All names below this one\n");
 }
 
 TEST_CASE("a terminal gets colours and no more columns than it has", "[program]") {

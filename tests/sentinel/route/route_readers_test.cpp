@@ -75,6 +75,35 @@ TEST_CASE("readers see each name with its pool or not at all, whatever is writte
     CHECK(table.count() == 0);
 }
 
+TEST_CASE("how much there is may be asked by who is no reader, while all of it is replaced",
+          "[route]") {
+    RouteTable table;
+    const std::size_t bytes_min = table.bytes();
+    const RouteList two{.pools = {pool("a")}, .routes = {{"x.example", 0}, {"y.example", 0}}};
+    std::atomic<bool> done = false, wrong = false;
+    std::atomic<int> asked = 0;
+    std::thread thread([&] {
+        while (!done) {
+            if (table.count() > 2 || table.bytes() < bytes_min) wrong = true;
+            ++asked;
+        }
+    });
+    for (int round = 0; round < 50 || asked < 1000; ++round) {
+        if (!table.replace(round % 2 == 0 ? two : RouteList())) wrong = true;
+    }
+    done = true;
+    thread.join();
+    CHECK_FALSE(wrong);
+    REQUIRE(table.replace(two));
+    CHECK(table.count() == 2);
+    CHECK(table.bytes() > bytes_min);
+    REQUIRE(table.remove(RoutePattern::parse("x.example").value()));
+    CHECK(table.count() == 1);
+    REQUIRE(table.replace({}));
+    CHECK(table.count() == 0);
+    CHECK(table.bytes() == bytes_min);
+}
+
 TEST_CASE("a replacement is seen whole", "[route]") {
     RouteTable table;
     const auto all_to = [&](std::uint32_t to) {
