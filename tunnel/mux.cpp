@@ -3,6 +3,7 @@
 #include "tunnel/mux.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace berth::tunnel {
 
@@ -10,6 +11,10 @@ namespace {
 
 // A stream with as little as this waiting is a conversation, and goes before bulk.
 constexpr std::size_t short_bytes_max = 2048;
+
+// A window is opened again when this part of it was read, and not less than half of the first one:
+// a sender who is given half of 16 MiB at once gives it all to the line at once.
+constexpr std::uint32_t opening_share = 16;
 
 }  // namespace
 
@@ -113,22 +118,28 @@ std::string_view Mux::received(StreamId id) const {
 void Mux::consume(StreamId id, std::size_t count, Moment now) {
     Stream* stream = find(id);
     if (stream == nullptr) return;
-    stream->incoming.drop(std::min(count, stream->incoming.size()));
+    const auto read = static_cast<std::uint32_t>(std::min(count, stream->incoming.size()));
+    stream->incoming.drop(read);
     if (stream->reset || stream->peer_finished) return;
+    grow(*stream, read, now);
     const auto held = stream->may_receive + static_cast<std::uint32_t>(stream->incoming.size());
-    if (stream->window - held < stream->window / 2) return;
-    grow(*stream, now);
     const std::uint32_t more = stream->window - held;
+    if (more < std::max(stream->window / opening_share, window_bytes_first / 2)) return;
     stream->may_receive += more;
-    stream->window_told = now;
     owe({.kind = FrameKind::window, .stream = id, .length = more});
 }
 
-/// Half a window was read since it was last opened. When that took two round trips or less, the
-/// window is what the sender waits for.
-void Mux::grow(Stream& stream, Moment now) {
-    if (!round_trip_ || stream.window_told == Moment{}) return;
-    if (now - stream.window_told > 2 * *round_trip_) return;
+/// Half a window that was read in a round trip or less is what the sender waits for.
+void Mux::grow(Stream& stream, std::uint32_t read, Moment now) {
+    if (stream.read_since == Moment{}) {
+        stream.read_since = now;  // what had come before may have lain there for long
+        return;
+    }
+    stream.read += read;
+    if (stream.read < stream.window / 2) return;
+    const auto took = now - std::exchange(stream.read_since, now);
+    stream.read = 0;
+    if (!round_trip_ || took > *round_trip_) return;
     const auto wider = std::min<std::uint64_t>(2ULL * stream.window, limits_.window_bytes_max);
     if (wider <= stream.window) return;
     const std::uint64_t by = wider - stream.window;

@@ -112,7 +112,8 @@ private:
         std::uint64_t may_send = window_bytes_first;     // what is left of the peer's window
         std::uint32_t may_receive = window_bytes_first;  // what is left of ours
         std::uint32_t window = window_bytes_first;       // how big ours is
-        Moment window_told{};                            // when it was last opened
+        std::uint32_t read = 0;                          // of it, since `read_since`
+        Moment read_since{};
         bool finishing = false;
         bool finished = false;  // our end is sent
         bool peer_finished = false;
@@ -139,7 +140,7 @@ private:
     void mark_changed(StreamId id, Stream& stream);
     void queue(StreamId id, Stream& stream);
     void send_some(std::string& out, StreamId id, Stream& stream);
-    void grow(Stream& stream, Moment now);
+    void grow(Stream& stream, std::uint32_t read, Moment now);
 
     MuxLimits limits_;
     MuxSide side_;

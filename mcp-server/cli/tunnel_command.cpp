@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/cli/tunnel_command.h"
 
+#include "base/descriptor_limit.h"
 #include "mcp-server/cli/parsing.h"
 #include "mcp-server/jsonrpc/error_object.h"
 #include "tunnel/carry/dialer_options.h"
@@ -94,6 +95,7 @@ Result<TunnelCommand> read_tunnel_command(Words words, CommandLine& line, std::s
 
 Result<> run_tunnel_command(const TunnelCommand& command, const std::stop_token& stop,
                             const std::function<void(const Json& news)>& told) {
+    (void)raise_descriptor_limit();  // one for each stream
     std::mutex mutex;
     std::condition_variable_any changed;
     std::optional<Error> refused;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // berth-sentinel: the public front of many pools. Routes TLS by server name and reads none of it.
+#include "base/descriptor_limit.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "sentinel/access/access_log.h"
@@ -15,7 +16,6 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -33,15 +33,6 @@ namespace {
 
 using namespace berth;
 using namespace berth::sentinel;
-
-/// As many descriptors as this process may have: two for each connection.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // else it stays as it is
-    log::info("descriptors", {{"max", std::to_string(limit.rlim_cur)}});
-}
 
 /// Before any thread is started, so that none of them takes a signal.
 Result<Fd> take_signals() {
@@ -311,7 +302,7 @@ Result<> run(const SentinelOptions& options) {
             "--tunnel-token-file");
     }
     const Fd signals = BERTH_TRY(take_signals());
-    raise_descriptor_limit();
+    log::info("descriptors", {{"max", std::to_string(raise_descriptor_limit())}});
     Inheritance inherited;
     if (!options.state_dir.empty()) {
         BERTH_TRY(make_directories(options.state_dir, 0700));

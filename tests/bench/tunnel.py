@@ -10,22 +10,22 @@ and what counts is the ratio of medians. One works with one stream, and with 16.
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 from support.host import program  # noqa: E402
+from support.machine import wait_until  # noqa: E402
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 3
 BACKENDS = {"rate": 17001, "echo": 17002, "bulk": 17003}
 WORK = {"rate": 64, "echo": 1, "bulk": 1, "bulk16": 16}
 SENTINEL, YAMUX = 17200, 17300
+OPENED = "a tunnel is open"  # in the sentinel's log
 
 
 def on_core(core, *argv):
@@ -75,30 +75,33 @@ def load(peer, work_kind, connections):
     return {"rate": units / told["seconds"], "p50_us": told["p50_us"], "errors": told["errors"]}
 
 
-def wait_for_port(port):
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
+def start(work, argv):
+    """Starts it with what it tells in a file, and gives both."""
+    told = Path(tempfile.mkstemp(dir=work, suffix=".log")[1])
+    with open(told, "wb") as out:
+        return subprocess.Popen(argv, stdout=out, stderr=out), told
 
 
 def main():
     work = Path(tempfile.mkdtemp(prefix="berth-bench-"))
     running = []
+
+    def run(argv, until=""):
+        process, told = start(work, argv)
+        running.append(process)
+        wait_until(lambda: until in told.read_text(), f"{until!r} of {argv[3]}")
+        return told
     try:
         make_certificate(work)
         build_yamux(work)
-        start = lambda argv: running.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        start(on_core(1, program("sentinel_load"), "serve", *BACKENDS.values()))
-        for command in berth_commands(work):
-            start(command)
-        for command in yamux_commands(work):
-            start(command)
-            time.sleep(0.3)
-        for port in (SENTINEL, *(YAMUX + number for number in range(len(BACKENDS)))):
-            wait_for_port(port)
-        time.sleep(1)
+        run(on_core(1, program("sentinel_load"), "serve", *BACKENDS.values()))
+        sentinel, *hosts = berth_commands(work)
+        front_log = run(sentinel, " ready")
+        for host in hosts:
+            run(host)
+        for argv in yamux_commands(work):
+            run(argv, "ready")
+        wait_until(lambda: front_log.read_text().count(OPENED) == len(hosts), "the tunnels to be open")
         print(f"{'work':7} {'peer':6} {'rate':>10} {'p50 us':>10} {'errors':>6}   (rate: exchanges/s, GB/s for bulk)")
         for kind, connections in WORK.items():
             results = {"berth": [], "yamux": []}

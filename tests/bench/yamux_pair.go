@@ -9,6 +9,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -40,11 +41,12 @@ func front(visitors, tunnel, certificate, key string) {
 	check(err)
 	hosts, err := tls.Listen("tcp", tunnel, &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS13})
 	check(err)
+	listener, err := net.Listen("tcp", visitors)
+	check(err)
+	fmt.Println("ready")
 	host, err := hosts.Accept()
 	check(err)
 	session, err := yamux.Client(host, nil)
-	check(err)
-	listener, err := net.Listen("tcp", visitors)
 	check(err)
 	for {
 		visitor, err := listener.Accept()
@@ -69,6 +71,7 @@ func host(tunnel, backend, certificate string) {
 	check(err)
 	session, err := yamux.Server(connection, nil)
 	check(err)
+	fmt.Println("ready")
 	for {
 		stream, err := session.Accept()
 		check(err)

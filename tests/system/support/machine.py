@@ -99,6 +99,10 @@ class Machine:
         """A process that is inside."""
         return self._host.pid
 
+    def outside_pid(self):
+        """A process that is outside."""
+        return self._outside.pid
+
     def enter(self, argv):
         """The command line that runs argv on this machine."""
         return ["nsenter", "--target", str(self._host.pid), "--net", "--mount", "--", *map(str, argv)]

@@ -2,12 +2,13 @@
 """A sentinel that takes tunnels, and hosts that open them with `berth tunnel`."""
 import json
 import os
+import resource
 import signal
 import subprocess
 
 from support.host import program
 from support.machine import die_with_parent, wait_until
-from support.sentinel import PATIENCE, SentinelCase, make_certificate
+from support.sentinel import PATIENCE, Recorder, SentinelCase, hello, make_certificate, read_some
 
 LAB, PROD, ALL = "lab-token-1", "prod-token-1", "all-token-1"
 FRONT = "front.test"
@@ -16,7 +17,8 @@ FRONT = "front.test"
 class Tunnel:
     """One `berth tunnel` process. What it tells is in `news`."""
 
-    def __init__(self, directory, sentinel_port, *flags, token=LAB, number=0, enter=(), host="127.0.0.1", ca=FRONT):
+    def __init__(self, directory, sentinel_port, *flags, token=LAB, number=0, enter=(), host="127.0.0.1", ca=FRONT,
+                 descriptors=None):
         token_file = directory / f"token.{number}"
         token_file.write_text(token + "\n")
         self._out, self._err = directory / f"tunnel.{number}.out", directory / f"tunnel.{number}.err"
@@ -24,9 +26,14 @@ class Tunnel:
                 "--ca", directory / f"{ca}.pem", *flags]
         if "--certificate" not in flags:
             argv += ["--token-file", token_file]
+
+        def prepare():
+            die_with_parent()
+            if descriptors:  # those a shell gives; more may be asked for
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self.process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                            preexec_fn=die_with_parent)
+                                            preexec_fn=prepare)
 
     def news(self):
         return [json.loads(line) for line in self._out.read_text().splitlines()]
@@ -77,3 +84,21 @@ class TunnelCase(SentinelCase):
                         *flags, number=self._tunnels, **options)
         self.addCleanup(tunnel.close)
         return tunnel
+
+    def ready(self, **options):
+        """A sentinel, and a backend that records behind a tunnel that is open."""
+        backend = self.backend(Recorder)
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, backend.port, **options)
+        probe = backend.next()
+        probe.sendall(b"\x16")
+        tunnel.joined()
+        probe.close()
+        return sentinel, backend, tunnel
+
+    def visit(self, sentinel, backend, name=b"lab.test"):
+        """Both ends of one stream."""
+        client = sentinel.say(hello(name))
+        primary = backend.next()
+        self.assertEqual(read_some(primary, len(hello(name))), hello(name))
+        return client, primary
