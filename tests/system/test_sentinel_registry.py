@@ -307,7 +307,9 @@ class Looking(RegistryCase):
         service = socket.create_server(("127.0.0.1", port))
         self.addCleanup(service.close)
         client = sentinel.say(hello(b"lab.test"))
-        service.accept()[0].sendall(b"\x16")
+        served, _ = service.accept()
+        self.addCleanup(served.close)  # closed with the hello unread it would be a reset
+        served.sendall(b"\x16")
         self.assertEqual(client.recv(1), b"\x16")
         self.assertEqual(self.reasons(sentinel), {"lab": ""})
 
