@@ -46,9 +46,9 @@ bool send_packet(int socket, std::string_view bytes, std::span<const int> descri
 }
 
 std::optional<Packet> receive_packet(int socket, std::size_t bytes_max) {
-    Packet packet{.bytes = std::string(bytes_max, '\0'), .descriptors = {}};
+    Packet packet{.bytes = std::string(bytes_max, '\0')};
     iovec data{.iov_base = packet.bytes.data(), .iov_len = packet.bytes.size()};
-    alignas(cmsghdr) std::array<char, control_bytes> control{};
+    alignas(cmsghdr) std::array<char, control_bytes + CMSG_SPACE(sizeof(ucred))> control{};
     msghdr message{};
     message.msg_iov = &data;
     message.msg_iovlen = 1;
@@ -61,7 +61,13 @@ std::optional<Packet> receive_packet(int socket, std::size_t bytes_max) {
     if (got <= 0) return std::nullopt;
     for (auto* part = CMSG_FIRSTHDR(&message); part != nullptr;
          part = CMSG_NXTHDR(&message, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+        if (part->cmsg_level != SOL_SOCKET) continue;
+        if (part->cmsg_type == SCM_CREDENTIALS) {
+            ucred credentials{};
+            std::memcpy(&credentials, CMSG_DATA(part), sizeof(credentials));
+            packet.sender = credentials.pid;
+        }
+        if (part->cmsg_type != SCM_RIGHTS) continue;
         std::array<int, packet_descriptors_max> received{};
         const std::size_t bytes = part->cmsg_len - CMSG_LEN(0);
         std::memcpy(received.data(), CMSG_DATA(part), bytes);

@@ -5,6 +5,8 @@
 #include "base/fd.h"
 #include "tools-schema/contract/result.h"
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -30,7 +32,8 @@ struct PacketPair {
 
 struct Packet {
     std::string bytes;
-    std::vector<Fd> descriptors;
+    std::vector<Fd> descriptors = {};
+    pid_t sender = 0;  // the kernel's word; 0 unless the socket asks for it (SO_PASSCRED)
 };
 
 /// Waits for the next packet. Nothing when the other end is closed, or the packet has more than

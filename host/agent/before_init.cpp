@@ -39,12 +39,15 @@ void become_what_is_handed(int host) {
     (void)::fexecve(program, argv, environment);
 }
 
-[[noreturn]] void stay_behind(int host) {
+/// `before` ends when init has taken our parent's place.
+[[noreturn]] void stay_behind(int host, int before) {
+    (void)::setsid();
+    (void)::prctl(PR_SET_NAME, "berth-agent");
+    char byte = 1;
+    if (::send(host, &byte, 1, MSG_NOSIGNAL) != 1 || ::read(before, &byte, 1) != 0) ::_exit(1);
     // The container needs these no more, and whoever comes later finds nobody listening.
     (void)::umount2(engine::way_in_directory, MNT_DETACH);
     (void)::rmdir(engine::way_in_directory);
-    (void)::setsid();
-    (void)::prctl(PR_SET_NAME, "berth-agent");
     const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing >= 0 && ::dup2(nothing, 0) >= 0 && ::dup2(nothing, 1) >= 0 &&
         ::dup2(nothing, 2) >= 0)
@@ -60,11 +63,16 @@ void begin(char** init) {
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, engine::way_in_socket, sizeof(address.sun_path) - 1);
     const auto* any = reinterpret_cast<const sockaddr*>(&address);
-    char word = 0;
-    if (host < 0 || ::connect(host, any, sizeof(address)) != 0 || ::recv(host, &word, 1, 0) != 1)
+    int before[2];
+    if (host < 0 || ::connect(host, any, sizeof(address)) != 0 || ::pipe2(before, O_CLOEXEC) != 0)
         ::_exit(1);
-    if (::fork() == 0) stay_behind(host);
-    (void)::close(host);
+    const pid_t left = ::fork();
+    if (left == 0) {
+        (void)::close(before[1]);
+        stay_behind(host, before[0]);
+    }
+    char word = 0;
+    if (left < 0 || ::recv(host, &word, 1, 0) != 1) ::_exit(1);
     (void)::execv(init[0], init);
     ::_exit(127);
 }

@@ -4,7 +4,10 @@
 #include "tests/support/catch.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -13,7 +16,7 @@ namespace {
 using namespace berth;
 
 ino_t file_of(int fd) {
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::fstat(fd, &status) == 0);
     return status.st_ino;
 }
@@ -47,6 +50,25 @@ TEST_CASE("a packet that is too long is refused as a whole, and the next one is 
     const auto next = receive_packet(pair->theirs.get(), 4);
     REQUIRE(next);
     CHECK(next->bytes == "1234");
+}
+
+TEST_CASE("the kernel says who sent a packet where the socket asks for it") {
+    const auto pair = packet_pair();
+    REQUIRE(pair);
+    REQUIRE(send_packet(pair->ours.get(), "unasked"));
+    CHECK(receive_packet(pair->theirs.get(), 10)->sender == 0);
+    constexpr int on = 1;
+    REQUIRE(::setsockopt(pair->theirs.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        ::_exit(send_packet(pair->ours.get(), "asked", std::array{file.get()}) ? 0 : 1);
+    }
+    const auto packet = receive_packet(pair->theirs.get(), 10);
+    REQUIRE(packet);
+    CHECK(packet->sender == child);
+    CHECK(packet->descriptors.size() == 1);
+    CHECK(::waitpid(child, nullptr, 0) == child);
 }
 
 TEST_CASE("when the other end is closed nothing is received, and nothing can be sent") {

@@ -113,6 +113,18 @@ std::vector<pid_t> Cgroups::processes(std::string_view group) const {
     return {found.begin(), found.end()};
 }
 
+Result<> Cgroups::set_apart(std::string_view group, std::string_view name, pid_t process) const {
+    constexpr std::string_view managers = "systemd";  // a v1 hierarchy without a controller
+    std::vector<fs::path> above;
+    if (!unified_root_.empty()) above.push_back(unified_root_ / group);
+    if (legacy(managers)) above.push_back(root_ / managers / group);
+    for (const auto& directory : above) {
+        BERTH_TRY(make_directories(directory / name, 0755));
+        BERTH_TRY(write_kernel_file(directory / name / "cgroup.procs", std::to_string(process)));
+    }
+    return {};
+}
+
 void Cgroups::remove(std::string_view group) const {
     for (const auto& hierarchy : hierarchies_) {
         for (const auto& directory : tree(hierarchy / group)) (void)::rmdir(directory.c_str());

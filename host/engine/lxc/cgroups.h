@@ -38,6 +38,10 @@ public:
 
     /// The processes in `group` and below it, over all hierarchies.
     [[nodiscard]] std::vector<pid_t> processes(std::string_view group) const;
+    /// Moves a process into a group `name` of its own below `group`, where a service manager looks
+    /// for what was there before it and takes that for its own.
+    [[nodiscard]] Result<> set_apart(std::string_view group, std::string_view name,
+                                     pid_t process) const;
     /// Removes `group` and what is below it in all hierarchies; what still has processes stays.
     void remove(std::string_view group) const;
     /// The names of the groups directly below `group`.

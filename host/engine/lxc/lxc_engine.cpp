@@ -58,6 +58,8 @@ std::string last_complaint(const fs::path& log) {
     return std::string(reason == std::string_view::npos ? last : last.substr(reason + 3));
 }
 
+constexpr std::string_view helper_group = "berth-agent";
+
 /// As the kernel says of that process (proc(5)).
 bool has_no_new_privileges(pid_t pid) {
     const auto status = read_file(fmt::format("/proc/{}/status", pid));
@@ -198,8 +200,10 @@ Result<> LxcEngine::start(const Spec& spec) {
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
-    if (const auto met = way_in_.meet(spec.id); !met)
-        return fail(explained(met.error(), "the container did not start", log));
+    const auto met = way_in_.meet(spec.id);
+    if (!met) return fail(explained(met.error(), "the container did not start", log));
+    // Or init would count what commands use as its own, and its share of processes would be theirs.
+    BERTH_TRY(cgroups_.set_apart(payload_group(options_.cgroup, spec.id), helper_group, *met));
     BERTH_TRY(furnish(spec, container->init_pid(container.get())));
     if (!way_in_.let_begin(spec.id))
         return fail(ErrorCode::unavailable, "the container ended before its init could begin");

@@ -42,12 +42,19 @@ Result<Fd> listen_in(const fs::path& directory, uid_t owner) {
     const auto path = fmt::format("/proc/self/fd/{}/{}", place.get(), name);
     path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
     const auto* any = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: sockaddr's own idiom
-    if (::bind(listener.get(), any, sizeof(address)) != 0 ||
+    constexpr int on = 1;                                           // of connections, too
+    if (::setsockopt(listener.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0 ||
+        ::bind(listener.get(), any, sizeof(address)) != 0 ||
         ::fchmodat(place.get(), name.c_str(), 0600, 0) != 0 ||
         ::fchownat(place.get(), name.c_str(), owner, owner, 0) != 0 ||
         ::listen(listener.get(), 1) != 0)
         return fail(system_error("listen at a container's way in", errno));
     return listener;
+}
+
+bool is_readable(const Fd& socket) {
+    pollfd polled{socket.get(), POLLIN, 0};
+    return ::poll(&polled, 1, meet_ms_max) > 0;
 }
 
 }  // namespace
@@ -84,16 +91,18 @@ void WayIn::put(std::string_view id, Fd socket) {
     sockets_.insert_or_assign(std::string(id), std::move(socket));
 }
 
-Result<> WayIn::meet(std::string_view id) {
+Result<pid_t> WayIn::meet(std::string_view id) {
+    const Error late =
+        make_error(ErrorCode::unavailable, "the container's first process does not begin");
     const Fd listener = take(id);
     // The first to connect is the helper: nothing else has run inside before.
-    pollfd polled{listener.get(), POLLIN, 0};
-    if (::poll(&polled, 1, meet_ms_max) <= 0)
-        return fail(ErrorCode::unavailable, "the container's first process does not begin");
+    if (!is_readable(listener)) return fail(late);
     Fd helper(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!helper) return fail(system_error("meet a container's first process", errno));
+    const auto said = is_readable(helper) ? receive_packet(helper.get(), 1) : std::nullopt;
+    if (!said || said->sender <= 1) return fail(late);
     put(id, std::move(helper));
-    return {};
+    return said->sender;
 }
 
 bool WayIn::let_begin(std::string_view id) {

@@ -9,6 +9,8 @@
 #include "base/fd.h"
 #include "tools-schema/contract/result.h"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -38,8 +40,9 @@ public:
     [[nodiscard]] Result<std::filesystem::path> prepare(std::string_view id,
                                                         const std::filesystem::path& directory,
                                                         std::int64_t uid_base);
-    /// After the start: returns once the helper waits inside.
-    [[nodiscard]] Result<> meet(std::string_view id);
+    /// After the start: returns once the helper waits inside, with the process that it leaves
+    /// behind.
+    [[nodiscard]] Result<pid_t> meet(std::string_view id);
     /// Init begins. False when the container has ended.
     [[nodiscard]] bool let_begin(std::string_view id);
     /// Once for each start: executes `program` inside, as init's own child, with `connection` as

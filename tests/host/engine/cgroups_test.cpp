@@ -87,6 +87,22 @@ TEST_CASE("a group of the unified hierarchy is halted and goes on, and goes when
     CHECK(cgroups.processes(sleeper.group).empty());
 }
 
+TEST_CASE("a process that is set apart is below its group, and not in it", "[limits]") {
+    const auto root = unified_root();
+    if (!privileged() || root.empty()) return;
+    const auto cgroups = Cgroups::probe(root).value();
+    Sleeper sleeper(root);
+    for (int time = 0; time < 2; ++time)
+        REQUIRE(cgroups.set_apart(sleeper.group, "apart", sleeper.pid));
+    CHECK(read_file(sleeper.directory / "cgroup.procs").value() == "");
+    CHECK(cgroups.processes(sleeper.group + "/apart") == std::vector{sleeper.pid});
+    CHECK(cgroups.processes(sleeper.group) == std::vector{sleeper.pid});
+    CHECK_FALSE(cgroups.set_apart(sleeper.group, "apart", 1 << 30));
+    sleeper.end();
+    cgroups.remove(sleeper.group);
+    CHECK_FALSE(fs::exists(sleeper.directory));
+}
+
 TEST_CASE("what is used is read from the unified hierarchy's files", "[limits]") {
     const TemporaryDirectory directory;
     directory.write("cgroup.controllers", "cpu io memory pids\n");
