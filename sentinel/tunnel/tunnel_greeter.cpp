@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "sentinel/tls/alert.h"
 #include "sentinel/tunnel/containarium_hello.h"
 
 #include <sys/epoll.h>
@@ -156,6 +157,10 @@ void TunnelGreeter::welcome_new() {
     for (auto& guest : arrived) {
         if (!guest->place && !make_room(*guest)) {
             conclude(*guest, HelloOutcome::no_place);
+            const auto record = alert_record(Alert::internal_error);
+            if (!guest->containarium) {
+                (void)::send(guest->socket.get(), record.data(), record.size(), MSG_NOSIGNAL);
+            }
             continue;
         }
         const int socket = guest->socket.get();
@@ -171,10 +176,12 @@ void TunnelGreeter::welcome_new() {
 }
 
 /// Who has waited longest makes room, so that many who never say theirs cannot keep others out.
+/// False when there is none that has had its time.
 bool TunnelGreeter::make_room(Guest& guest) {
     auto refused = limits_.enter(guest.from, guest.place);
     while (refused == HelloLimits::Refused::all_full) {
-        Timed* const oldest = deadlines_.first();
+        constexpr std::int64_t age_min = crowded_out_ms_min;
+        Timed* const oldest = deadlines_.first_due(milliseconds_now() + hello_ms_max - age_min);
         if (oldest == nullptr) return false;
         end(*oldest, HelloOutcome::crowded_out);
         refused = limits_.enter(guest.from, guest.place);

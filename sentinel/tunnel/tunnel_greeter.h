@@ -37,13 +37,16 @@ struct Caller {
 
 /// How many hosts may be about to say their hello.
 struct GreeterLimits {
-    std::size_t in_all = 1'024;       // the oldest makes room
+    std::size_t in_all = 1'024;       // the oldest makes room, if it has had time
     std::size_t from_a_source = 128;  // an IPv4 /24 or an IPv6 /56; one more is refused
 };
 
 class TunnelGreeter {
 public:
     static constexpr std::int64_t hello_ms_max = 10'000;  // from its connection to its hello
+    /// So long nobody is crowded out, or many honest hosts that come at once, as after a restart,
+    /// would push each other out before any of them is heard.
+    static constexpr std::int64_t crowded_out_ms_min = 500;
 
     /// Says why a hello is refused, or takes the caller's socket and channel, and answers.
     using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
