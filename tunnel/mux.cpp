@@ -121,12 +121,14 @@ void Mux::consume(StreamId id, std::size_t count, Moment now) {
     const auto read = static_cast<std::uint32_t>(std::min(count, stream->incoming.size()));
     stream->incoming.drop(read);
     if (stream->reset || stream->peer_finished) return;
+    // Not what is missing in the window: a frame may be announced and not have arrived whole.
+    stream->may_open += read;
     grow(*stream, read, now);
-    const auto held = stream->may_receive + static_cast<std::uint32_t>(stream->incoming.size());
-    const std::uint32_t more = stream->window - held;
-    if (more < std::max(stream->window / opening_share, window_bytes_first / 2)) return;
-    stream->may_receive += more;
-    owe({.kind = FrameKind::window, .stream = id, .length = more});
+    if (stream->may_open < std::max(stream->window / opening_share, window_bytes_first / 2)) return;
+    stream->may_receive += stream->may_open;
+    owe({.kind = FrameKind::window,
+         .stream = id,
+         .length = std::exchange(stream->may_open, std::uint32_t{0})});
 }
 
 /// Half a window that was read in a round trip or less is what the sender waits for.
@@ -145,6 +147,7 @@ void Mux::grow(Stream& stream, std::uint32_t read, Moment now) {
     const std::uint64_t by = wider - stream.window;
     if (grown_bytes_ + by > limits_.grown_bytes_max) return;
     grown_bytes_ += by;
+    stream.may_open += static_cast<std::uint32_t>(by);
     stream.window = static_cast<std::uint32_t>(wider);
 }
 

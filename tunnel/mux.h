@@ -38,7 +38,7 @@ struct MuxLimits {
     std::size_t streams_max = 4096;                   // open at a time, of both sides
     std::size_t backlog_max = 256;                    // opened by the peer and not accepted yet
     std::size_t owed_bytes_max = 256U << 10U;         // of answers that the peer does not read
-    std::uint32_t frame_bytes_max = 16U << 10U;       // of data, so that others get their turn
+    std::uint32_t frame_bytes_max = 64U << 10U;       // of data, so that others get their turn
     StreamId id_max = 0xffffffff;                     // the last number a stream can have
     std::chrono::milliseconds pong_wait_max{10'000};  // after which the peer counts as gone
 };
@@ -111,6 +111,7 @@ private:
         ByteQueue outgoing;
         std::uint64_t may_send = window_bytes_first;     // what is left of the peer's window
         std::uint32_t may_receive = window_bytes_first;  // what is left of ours
+        std::uint32_t may_open = 0;                      // what was read of it and not given again
         std::uint32_t window = window_bytes_first;       // how big ours is
         std::uint32_t read = 0;                          // of it, since `read_since`
         Moment read_since{};

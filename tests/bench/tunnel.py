@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tunnels of berth beside hashicorp/yamux over TLS 1.3 (Debian's golang-go and golang-github-hashicorp-yamux-dev), in one run.
 
-    BERTH_BIN=build/release-with-tests python3 tests/bench/tunnel.py [ROUNDS [SECONDS]]
+    BERTH_BIN=build/release-with-tests python3 tests/bench/tunnel.py [ROUNDS [SECONDS [WORK...]]]
 
 Both ends of a tunnel are on the first core, and the load and the service on the second. Peers take turns within each round,
 and what counts is the ratio of medians. One works with one stream, and with 16.
@@ -22,6 +22,7 @@ from support.machine import wait_until  # noqa: E402
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 3
+WANTED = sys.argv[3:]
 BACKENDS = {"rate": 17001, "echo": 17002, "bulk": 17003}
 WORK = {"rate": 64, "echo": 1, "bulk": 1, "bulk16": 16}
 SENTINEL, YAMUX = 17200, 17300
@@ -104,6 +105,8 @@ def main():
         wait_until(lambda: front_log.read_text().count(OPENED) == len(hosts), "the tunnels to be open")
         print(f"{'work':7} {'peer':6} {'rate':>10} {'p50 us':>10} {'errors':>6}   (rate: exchanges/s, GB/s for bulk)")
         for kind, connections in WORK.items():
+            if WANTED and kind not in WANTED:
+                continue
             results = {"berth": [], "yamux": []}
             for turn in range(ROUNDS):
                 for peer in sorted(results, reverse=turn % 2 == 1):

@@ -46,7 +46,7 @@ public:
                 (void)end.mux.take(end.wire, how);
                 break;
             case 5:
-                carry(end, other, std::size_t{how} * 7);
+                carry(end, other, std::size_t{1} << how % 19U);  // cut anywhere
                 break;
             case 6:
                 end.mux.ping(now_);

@@ -150,6 +150,35 @@ TEST_CASE("no more is sent than the window has, and reading opens it", "[tunnel]
     CHECK(pair.theirs.received(pair.stream).size() == much.size() - window_bytes_first / 2);
 }
 
+TEST_CASE("what was read is given again, also while a frame has not arrived whole", "[tunnel]") {
+    Pair pair;
+    const std::size_t cut = GENERATE(1'000U, 10'000U, 30'000U);  // where a read of the session ends
+    std::size_t read = 0;
+    std::size_t given = 0;
+    const auto consume = [&](std::size_t count) {
+        pair.theirs.consume(pair.stream, count, start);
+        read += count;
+    };
+    const auto waiting = [&pair] { return pair.theirs.received(pair.stream).size(); };
+    while (read < 4U << 20U) {
+        (void)pair.ours.write(pair.stream, std::string(190'000, 'x'));
+        const auto there = taken(pair.ours);
+        for (std::size_t at = 0; at < there.size(); at += cut) {
+            REQUIRE(pair.theirs.feed(std::string_view(there).substr(at, cut), start));
+            // A reader who takes all, and then less than has come.
+            consume(at / cut % 2 == 0 ? waiting() : waiting() / 2);
+        }
+        consume(waiting());
+        const auto back = taken(pair.theirs);
+        for (std::size_t at = 0; at < back.size(); at += frame_header_bytes) {
+            given += read_frame_header(back.substr(at, frame_header_bytes))->length;
+        }
+        REQUIRE(pair.ours.feed(back, start));
+        REQUIRE(given <= read);
+        REQUIRE(read - given < window_bytes_first / 2);
+    }
+}
+
 TEST_CASE("a window grows with the measured round trip, up to its bounds", "[tunnel]") {
     const auto wait = GENERATE(80ms, 400ms);  // between two openings of the window
     Pair pair;

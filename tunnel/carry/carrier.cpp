@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t events_per_turn = 256;
 constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
 /// Of one session, in one turn.
-constexpr int reads_per_turn = 4;
+constexpr int reads_per_turn = 1;
 constexpr int batches_per_turn = 8;
 constexpr std::chrono::milliseconds look_every{500};
 constexpr std::chrono::milliseconds idle_look_every{5'000};
@@ -132,7 +132,12 @@ void Carrier::run() {
         now_ = std::chrono::steady_clock::now();
         for (int at = 0; at < count; ++at) {
             const auto& event = events[static_cast<std::size_t>(at)];
-            if (event.data.u64 != tag_wake) take_event(event.data.u64, event.events);
+            if (event.data.u64 == tag_wake) {
+                eventfd_t woken = 0;
+                (void)::eventfd_read(wake_.get(), &woken);
+            } else {
+                take_event(event.data.u64, event.events);
+            }
         }
         if (!take_orders()) break;
         for (const SessionId id : std::exchange(marked_, {})) {
@@ -150,8 +155,6 @@ void Carrier::run() {
 
 /// False when it is to stop.
 bool Carrier::take_orders() {
-    eventfd_t woken = 0;
-    (void)::eventfd_read(wake_.get(), &woken);
     std::vector<Order> orders;
     {
         const std::scoped_lock lock(mutex_);
@@ -164,16 +167,19 @@ bool Carrier::take_orders() {
 
 void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
     const bool in = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    const bool end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     const bool out = (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
     if ((tag & ferry_bit) == 0) {
         auto* const session = reinterpret_cast<Session*>(tag);  // NOLINT: put there by begin()
         session->readable |= in;
+        session->hung |= end;
         session->writable |= out;
         return mark(*session);
     }
     auto* const ferry = reinterpret_cast<Ferry*>(tag & ~ferry_bit);  // NOLINT: by watch()
     if (ferry->stage == Ferry::Stage::over) return;
     ferry->readable |= in;
+    ferry->hung |= end;
     ferry->writable |= out;
     ferry->failed |= (events & EPOLLERR) != 0;
     ferry->session.ready.push_back(ferry->id);
@@ -256,6 +262,10 @@ Result<> Carrier::read(Session& session) {
             std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)), plain_));
         BERTH_TRY(feed(session, plain_));
         if (!goes_on) return fail(ErrorCode::unavailable, "the other end closed the tunnel");
+        if (static_cast<std::size_t>(got) < buffer_.size() && !session.hung) {
+            session.readable = false;  // it is empty (epoll(7), EPOLLET)
+            return {};
+        }
     }
     mark(session);  // there may be more, and others come first
     return {};
@@ -281,6 +291,7 @@ Result<> Carrier::flush(Session& session) {
                 return {};
             }
             if (sent < 0) return fail(system_error("write to the tunnel", errno));
+            session.writable = static_cast<std::size_t>(sent) == output.size();
             session.tls.sent(static_cast<std::size_t>(sent));
         }
         batch_.clear();

@@ -156,18 +156,21 @@ bool Carrier::to_socket(Ferry& ferry) {
             return true;
         }
         ferry.heard = true;
-        const ssize_t sent = ::send(ferry.socket.get(), bytes.data(),
-                                    std::min(bytes.size(), bytes_per_turn), MSG_NOSIGNAL);
+        const std::size_t some = std::min(bytes.size(), bytes_per_turn);
+        const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), some, MSG_NOSIGNAL);
         if (sent < 0) {
             ferry.writable = false;
             return would_block();
         }
+        // A write that came short has filled it (epoll(7), EPOLLET).
+        ferry.writable = static_cast<std::size_t>(sent) == some;
         moved += static_cast<std::size_t>(sent);
         bytes_to_sockets_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
         mux.consume(ferry.id, static_cast<std::size_t>(sent), now_);
     }
     if (mux.ended(ferry.id) && !std::exchange(ferry.shut, true)) {
-        (void)::shutdown(ferry.socket.get(), SHUT_WR);
+        // When nothing is left either way, closing it says so.
+        if (!mux.over(ferry.id)) (void)::shutdown(ferry.socket.get(), SHUT_WR);
         if (ferry.end_read) mux.finish(ferry.id);  // where it had to wait for this
     }
     return true;
@@ -203,6 +206,8 @@ bool Carrier::to_stream(Ferry& ferry) {
         bytes_from_sockets_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
         (void)mux.write(ferry.id,
                         std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)));
+        // A read that came short has emptied it (epoll(7), EPOLLET).
+        if (static_cast<std::size_t>(got) < room && !ferry.hung) ferry.readable = false;
     }
     return true;
 }

@@ -26,7 +26,8 @@ struct Channel::Wire {
 
 namespace {
 
-constexpr std::size_t record_bytes_max = 16384;  // RFC 8446 section 5.1
+constexpr std::size_t record_bytes_max = 16384;          // RFC 8446 section 5.1
+constexpr std::size_t record_overhead_max = 5 + 1 + 16;  // section 5.2: header, type, tag
 
 long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
     return command == BIO_CTRL_FLUSH ? 1 : 0;  // all that is written is there
@@ -128,6 +129,9 @@ void Channel::send(std::string_view plain) {
         wire_->out += plain;
         return;
     }
+    // Grown record by record, it would be copied as often as it doubles.
+    wire_->out.reserve(wire_->out.size() + plain.size() +
+                       (plain.size() / record_bytes_max + 1) * record_overhead_max);
     while (!plain.empty()) {
         const auto part = plain.substr(0, record_bytes_max);
         // The wire takes all, so that nothing is ever to be repeated.

