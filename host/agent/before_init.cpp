@@ -39,12 +39,22 @@ void become_what_is_handed(int host) {
     (void)::fexecve(program, argv, environment);
 }
 
-/// `before` ends when init has taken our parent's place.
-[[noreturn]] void stay_behind(int host, int before) {
+/// A connection with the host; -1 when there is none.
+int connect_to_host() {
+    const int host = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, engine::way_in_socket, sizeof(address.sun_path) - 1);
+    const auto* any = reinterpret_cast<const sockaddr*>(&address);
+    return host >= 0 && ::connect(host, any, sizeof(address)) == 0 ? host : -1;
+}
+
+[[noreturn]] void stay_behind() {
     (void)::setsid();
     (void)::prctl(PR_SET_NAME, "berth-agent");
-    char byte = 1;
-    if (::send(host, &byte, 1, MSG_NOSIGNAL) != 1 || ::read(before, &byte, 1) != 0) ::_exit(1);
+    const int host = connect_to_host();
+    const char byte = 1;
+    if (::send(host, &byte, 1, MSG_NOSIGNAL) != 1) ::_exit(1);
     // The container needs these no more, and whoever comes later finds nobody listening.
     (void)::umount2(engine::way_in_directory, MNT_DETACH);
     (void)::rmdir(engine::way_in_directory);
@@ -58,21 +68,15 @@ void become_what_is_handed(int host) {
 }  // namespace
 
 void begin(char** init) {
-    const int host = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, engine::way_in_socket, sizeof(address.sun_path) - 1);
-    const auto* any = reinterpret_cast<const sockaddr*>(&address);
-    int before[2];
-    if (host < 0 || ::connect(host, any, sizeof(address)) != 0 || ::pipe2(before, O_CLOEXEC) != 0)
-        ::_exit(1);
-    const pid_t left = ::fork();
+    const int host = connect_to_host();
+    const pid_t left = host < 0 ? -1 : ::fork();
     if (left == 0) {
-        (void)::close(before[1]);
-        stay_behind(host, before[0]);
+        (void)::close(host);
+        stay_behind();
     }
     char word = 0;
     if (left < 0 || ::recv(host, &word, 1, 0) != 1) ::_exit(1);
+    (void)::recv(host, &word, 1, 0);  // ends when init is to begin
     (void)::execv(init[0], init);
     ::_exit(127);
 }

@@ -35,7 +35,8 @@ ContainerService::ContainerService(ServiceOptions options, net::AddressPlan plan
       ports_(rooms.database),
       keys_(rooms.database),
       devices_(rooms.database),
-      standby_(rooms.database) {}
+      standby_(rooms.database),
+      boots_(rooms.engine, creates_) {}
 
 std::filesystem::path ContainerService::guest_directory(std::string_view id) const {
     return options_.state_dir / "containers" / id / "guest";
@@ -226,6 +227,7 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
         return answered;
     }
     if (!spec.driver.library_folders.empty()) list_libraries(row, waiting);
+    boots_.add(row.id);
     return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/rollback.h"
+#include "host/container/boots.h"
 #include "host/container/keyed_lock.h"
 #include "host/container/limits.h"
 #include "host/container/oom_log.h"
@@ -440,6 +441,7 @@ private:
     store::Standby standby_;
     WaitingRoom waiting_;
     UnderWay creates_;
+    Boots boots_;
     Uses uses_;
     WakeFailures wake_failures_;
     std::mutex oom_mutex_;

@@ -211,8 +211,12 @@ public:
 
     /// Makes the container's own files: an empty layer over the base, and the seeds in it.
     [[nodiscard]] virtual Result<> create(const Spec& spec, const std::vector<SeedFile>& seeds) = 0;
-    /// Mounts what create() made, and starts init. Returns when init runs, not when it is done.
+    /// Mounts what create() made, and starts the container with all that spec says in its place.
+    /// Returns when it runs what is injected; its init may wait for begin().
     [[nodiscard]] virtual Result<> start(const Spec& spec) = 0;
+    /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that does
+    /// not run it does nothing.
+    virtual void begin(std::string_view id) = 0;
     /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
     [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;
     /// Ends and removes everything there is of that id: processes, mounts, control groups, files.

@@ -91,6 +91,16 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     return maybe_fail("start");
 }
 
+void FakeEngine::begin(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    if (running_.contains(id)) begun_.emplace(id);
+}
+
+bool FakeEngine::has_begun(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    return begun_.contains(id);
+}
+
 Result<> FakeEngine::stop(std::string_view id, int) {
     tell("stop");
     const std::lock_guard lock(mutex_);
@@ -99,6 +109,7 @@ Result<> FakeEngine::stop(std::string_view id, int) {
 }
 
 void FakeEngine::ends(std::string_view id) {
+    if (const auto found = begun_.find(id); found != begun_.end()) begun_.erase(found);
     if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
     if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
     if (const auto found = watches_.find(id); found != watches_.end()) {

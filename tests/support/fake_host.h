@@ -30,6 +30,7 @@ public:
     [[nodiscard]] Result<> create(const engine::Spec& spec,
                                   const std::vector<engine::SeedFile>& seeds) override;
     [[nodiscard]] Result<> start(const engine::Spec& spec) override;
+    void begin(std::string_view id) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] Result<engine::Copied> copy_changes(const engine::Spec& spec,
@@ -65,6 +66,8 @@ public:
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
                                   const Fd& connection) override;
 
+    /// Whether begin() was called for the one that runs.
+    [[nodiscard]] bool has_begun(std::string_view id);
     /// The container's init ends without anybody's call.
     void end_by_itself(std::string_view id, engine::Ending how);
     /// Everything that runs is gone, as after a power cut.
@@ -101,6 +104,7 @@ private:
     void ends(std::string_view id);
     TemporaryDirectory files_;
     std::mutex mutex_;
+    std::set<std::string, std::less<>> begun_;
     std::set<std::string, std::less<>> exists_, running_, frozen_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
     engine::Ending ending_ = engine::Ending::failed;

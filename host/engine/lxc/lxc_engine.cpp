@@ -205,7 +205,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     // Or init would count what commands use as its own, and its share of processes would be theirs.
     BERTH_TRY(cgroups_.set_apart(payload_group(options_.cgroup, spec.id), helper_group, *met));
     BERTH_TRY(furnish(spec, container->init_pid(container.get())));
-    if (!way_in_.let_begin(spec.id))
+    if (!way_in_.tell_ready(spec.id))
         return fail(ErrorCode::unavailable, "the container ended before its init could begin");
     return {};
 }
@@ -368,6 +368,7 @@ Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
     const Handle container = open(id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     let_go_on(id);
+    begin(id);
     const bool clean =
         timeout_seconds > 0 && container->init_pid(container.get()) > 0 &&
         container->set_config_item(container.get(), "lxc.signal.halt", "SIGRTMIN+3") &&

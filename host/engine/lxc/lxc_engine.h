@@ -39,6 +39,7 @@ public:
     [[nodiscard]] std::string version() const override;
     [[nodiscard]] Result<> create(const Spec& spec, const std::vector<SeedFile>& seeds) override;
     [[nodiscard]] Result<> start(const Spec& spec) override;
+    void begin(std::string_view id) override { way_in_.begin(id); }
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] Result<Copied> copy_changes(const Spec& spec, const std::filesystem::path& to,

@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace berth::engine {
 namespace {
@@ -47,7 +48,7 @@ Result<Fd> listen_in(const fs::path& directory, uid_t owner) {
         ::bind(listener.get(), any, sizeof(address)) != 0 ||
         ::fchmodat(place.get(), name.c_str(), 0600, 0) != 0 ||
         ::fchownat(place.get(), name.c_str(), owner, owner, 0) != 0 ||
-        ::listen(listener.get(), 1) != 0)
+        ::listen(listener.get(), 2) != 0)
         return fail(system_error("listen at a container's way in", errno));
     return listener;
 }
@@ -55,6 +56,11 @@ Result<Fd> listen_in(const fs::path& directory, uid_t owner) {
 bool is_readable(const Fd& socket) {
     pollfd polled{socket.get(), POLLIN, 0};
     return ::poll(&polled, 1, meet_ms_max) > 0;
+}
+
+Fd accept_in_time(const Fd& listener) {
+    if (!listener || !is_readable(listener)) return {};
+    return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 }  // namespace
@@ -76,51 +82,52 @@ Result<fs::path> WayIn::prepare(std::string_view id, const fs::path& directory,
     BERTH_TRY(make_directories(seen, 0755));
     // What the helper is mounted on.
     BERTH_TRY(write_file_atomically(seen / name_of(way_in_program), "", {.durable = false}));
-    put(id, BERTH_TRY(listen_in(seen, static_cast<uid_t>(uid_base))));
+    auto listener = BERTH_TRY(listen_in(seen, static_cast<uid_t>(uid_base)));
+    const std::lock_guard lock(mutex_);
+    sockets_.insert_or_assign(std::string(id), Sockets{.listener = std::move(listener)});
     return seen;
 }
 
-Fd WayIn::take(std::string_view id) {
+Fd WayIn::take(std::string_view id, Fd Sockets::* which) {
     const std::lock_guard lock(mutex_);
-    auto found = sockets_.extract(std::string(id));
-    return found ? std::move(found.mapped()) : Fd();
-}
-
-void WayIn::put(std::string_view id, Fd socket) {
-    const std::lock_guard lock(mutex_);
-    sockets_.insert_or_assign(std::string(id), std::move(socket));
+    const auto found = sockets_.find(id);
+    return found == sockets_.end() ? Fd() : std::exchange(found->second.*which, Fd());
 }
 
 Result<pid_t> WayIn::meet(std::string_view id) {
-    const Error late =
-        make_error(ErrorCode::unavailable, "the container's first process does not begin");
-    const Fd listener = take(id);
-    // The first to connect is the helper: nothing else has run inside before.
-    if (!is_readable(listener)) return fail(late);
-    Fd helper(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!helper) return fail(system_error("meet a container's first process", errno));
-    const auto said = is_readable(helper) ? receive_packet(helper.get(), 1) : std::nullopt;
-    if (!said || said->sender <= 1) return fail(late);
-    put(id, std::move(helper));
+    const Fd listener = take(id, &Sockets::listener);
+    // Both are ours, because nothing else has run inside before.
+    Fd init = accept_in_time(listener);
+    Fd left = accept_in_time(listener);
+    const auto said = left && is_readable(left) ? receive_packet(left.get(), 1) : std::nullopt;
+    if (!init || !said || said->sender <= 1)
+        return fail(ErrorCode::unavailable, "the container's first process does not begin");
+    const std::lock_guard lock(mutex_);
+    sockets_.insert_or_assign(std::string(id),
+                              Sockets{.init = std::move(init), .left = std::move(left)});
     return said->sender;
 }
 
-bool WayIn::let_begin(std::string_view id) {
-    Fd helper = take(id);
-    if (!helper || !send_packet(helper.get(), "\1")) return false;
-    put(id, std::move(helper));
-    return true;
+bool WayIn::tell_ready(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = sockets_.find(id);
+    return found != sockets_.end() && send_packet(found->second.init.get(), "\1");
+}
+
+void WayIn::begin(std::string_view id) {
+    (void)take(id, &Sockets::init);
 }
 
 bool WayIn::hand(std::string_view id, const Fd& program, const Fd& connection) {
-    const Fd helper = take(id);
+    const Fd left = take(id, &Sockets::left);
     const std::array descriptors{program.get(), connection.get()};
     static_assert(descriptors.size() == way_in_descriptors);
-    return helper && send_packet(helper.get(), "\1", descriptors);
+    return left && send_packet(left.get(), "\1", descriptors);
 }
 
 void WayIn::forget(std::string_view id) {
-    (void)take(id);
+    const std::lock_guard lock(mutex_);
+    if (const auto found = sockets_.find(id); found != sockets_.end()) sockets_.erase(found);
 }
 
 }  // namespace berth::engine

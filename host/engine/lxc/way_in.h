@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a container begins: with berth's helper in the place of init. It waits, so that whatever init
-// starts finds the network, the limits and the devices as they are to be. Then it becomes init, and
-// leaves a process behind that becomes the first program that the host hands to it. Entering from
+// starts finds the network, the limits and the devices as they are to be, and until it is told to
+// begin; then it becomes init. It leaves a process behind that becomes the first program that the
+// host hands to it. Entering from
 // outside takes 5 to 20 ms and more: liblxc forks twice and joins a dozen control groups, while the
 // container boots on the same processors.
 #pragma once
@@ -43,8 +44,10 @@ public:
     /// After the start: returns once the helper waits inside, with the process that it leaves
     /// behind.
     [[nodiscard]] Result<pid_t> meet(std::string_view id);
-    /// Init begins. False when the container has ended.
-    [[nodiscard]] bool let_begin(std::string_view id);
+    /// Init may begin now; it does when this program ends. False when the container has ended.
+    [[nodiscard]] bool tell_ready(std::string_view id);
+    /// Init begins.
+    void begin(std::string_view id);
     /// Once for each start: executes `program` inside, as init's own child, with `connection` as
     /// its descriptor 3. False when nobody waits for it there.
     [[nodiscard]] bool hand(std::string_view id, const Fd& program, const Fd& connection);
@@ -53,13 +56,16 @@ public:
 
 private:
     explicit WayIn(std::filesystem::path program) : program_(std::move(program)) {}
-    [[nodiscard]] Fd take(std::string_view id);
-    void put(std::string_view id, Fd socket);
+    struct Sockets {
+        Fd listener = {};
+        Fd init = {};  // the connection with the helper in init's place
+        Fd left = {};  // and with the process that it leaves behind
+    };
+    [[nodiscard]] Fd take(std::string_view id, Fd Sockets::* which);
 
     std::filesystem::path program_;
     std::mutex mutex_;
-    /// Where the helper will connect, and then the connection with it.
-    std::map<std::string, Fd, std::less<>> sockets_;
+    std::map<std::string, Sockets, std::less<>> sockets_;
 };
 
 }  // namespace berth::engine

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine and the helper that begins a container agree upon; see way_in.h. The helper
-// connects to the socket, and the process that it will leave behind sends a packet of a byte. Two
-// come back: one when init may begin, and one with two descriptors, a program and that program's
-// connection.
+// connects to the socket, and gets a packet of a byte when the container's world is ready; when the
+// connection ends after that, it becomes init. The process that it leaves behind connects, too, and
+// sends a byte; it gets one with two descriptors, a program and that program's connection.
 #pragma once
 
 namespace berth::engine {

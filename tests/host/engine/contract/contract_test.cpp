@@ -40,10 +40,14 @@ struct Guest {
         (void)one.engine.destroy(spec.id);
         (void)remove_tree(copy);
     }
-    void start() const {
+    void start_without_init() const {
         const auto started = one.engine.start(spec);
         INFO((started ? "" : started.error().message));
         REQUIRE(started);
+    }
+    void start() const {
+        start_without_init();
+        one.engine.begin(spec.id);
     }
 
     contract::Subject& one;
@@ -294,7 +298,7 @@ TEST_CASE("a program is put into what runs, with the connection in its hand, and
         const auto injected = engine->inject(guest.spec.id, program, theirs);
         if (time == 0) {
             CHECK(injected.error().code == ErrorCode::unavailable);
-            guest.start();
+            guest.start_without_init();
             continue;
         }
         INFO((injected ? "" : injected.error().message));
@@ -305,6 +309,24 @@ TEST_CASE("a program is put into what runs, with the connection in its hand, and
         CHECK(::read(ours.get(), &byte, 1) == 1);
         CHECK(is_readable(ours, a_while_ms));
         CHECK(::read(ours.get(), &byte, 1) == 0);  // nobody else holds it
+        engine->begin(guest.spec.id);
+    }
+    engine->begin(guest.spec.id);  // has begun
+}
+
+TEST_CASE("what runs without its init having begun can be stopped, and started again",
+          "[contract]") {
+    contract::Subject* one = nullptr;
+    auto* const engine = engine_here(one);
+    if (engine == nullptr) return;
+    Guest guest(*one);
+    for (int time = 0; time < 2; ++time) {
+        CAPTURE(time);
+        engine->begin(guest.spec.id);  // does not run
+        guest.start_without_init();
+        CHECK(engine->running(guest.spec.id));
+        CHECK(engine->stop(guest.spec.id, time));
+        CHECK_FALSE(engine->running(guest.spec.id));
     }
 }
 
