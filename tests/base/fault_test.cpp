@@ -49,10 +49,7 @@ TEST_CASE("a point that holds goes on once the file is gone, and others are not 
     fault::watch(directory.path() / "fault");
     CHECK(fault::at("engine.seed"));
     std::atomic<bool> passed = false;
-    std::jthread held([&] {
-        CHECK(fault::at("engine.mount"));
-        passed = true;
-    });
+    std::jthread held([&] { passed = fault::at("engine.mount").has_value(); });
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     CHECK_FALSE(passed);
     std::filesystem::remove(directory.path() / "fault");

@@ -293,8 +293,9 @@ Result<> FakeEngine::inject(std::string_view id, const Fd& program, const Fd& co
         std::array<char, 12> name{"berth-agent"};
         std::array<char*, 2> argv{name.data(), nullptr};
         std::array<char*, 1> environment{nullptr};
+        const int moved = ::fcntl(program.get(), F_DUPFD_CLOEXEC, connection_fd + 1);
         if (::dup2(connection.get(), connection_fd) == connection_fd)
-            (void)::fexecve(program.get(), argv.data(), environment.data());
+            (void)::fexecve(moved, argv.data(), environment.data());
         ::_exit(1);
     }
     (void)::waitpid(pid, nullptr, 0);
