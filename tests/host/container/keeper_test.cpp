@@ -387,11 +387,13 @@ TEST_CASE("all containers are stopped at once, and are wanted all the same", "[k
     host.containers->stop_all(5s);
     host.engine.on_call = {};
     CHECK(host.logins.listening.empty());
-    for (const auto& view : host.containers->list().value()) {
+    const auto stopped = host.containers->list().value();
+    for (const auto& view : stopped) {
         CHECK(view.state == State::stopped);
         CHECK(view.row.wanted_running);
     }
     host.restart();
     settle(host);
-    for (const auto& view : host.containers->list().value()) CHECK(view.state == State::running);
+    const auto started = host.containers->list().value();
+    for (const auto& view : started) CHECK(view.state == State::running);
 }
