@@ -15,11 +15,7 @@ namespace berth::store {
 namespace {
 
 constexpr int busy_timeout_ms = 5000;  // another process, a backup for example, may hold the lock
-
-struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { (void)sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+constexpr std::size_t statements_max = 256;  // compiled ones of a connection
 
 /// SQLite names the columns of a broken constraint only in its message, behind this colon.
 Error unique_error(const std::string& message) {
@@ -96,36 +92,31 @@ Value column(sqlite3_stmt* statement, int index) {
     return std::string(static_cast<const char*>(bytes), size);
 }
 
-Result<Statement> prepare(sqlite3* handle, std::string_view sql, std::size_t values) {
-    sqlite3_stmt* raw = nullptr;
+Result<sqlite3_stmt*> prepare(sqlite3* handle, std::string_view sql) {
+    sqlite3_stmt* statement = nullptr;
     const char* rest = nullptr;
     const int size = static_cast<int>(sql.size());
-    if (sqlite3_prepare_v2(handle, sql.data(), size, &raw, &rest) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(handle, sql.data(), size, &statement, &rest) != SQLITE_OK)
         return fail(last_error(handle));
-    }
-    Statement statement(raw);
-    const bool one_statement = rest == sql.data() + sql.size();
-    if (!one_statement || static_cast<std::size_t>(sqlite3_bind_parameter_count(raw)) != values) {
-        return fail(ErrorCode::internal, fmt::format("not one statement of {} values", values));
-    }
-    return statement;
+    if (rest == sql.data() + sql.size()) return statement;
+    (void)sqlite3_finalize(statement);
+    return fail(ErrorCode::internal, "not one statement");
 }
 
-Result<std::vector<Row>> step_through(sqlite3* handle, std::string_view sql,
-                                      const std::vector<Value>& values) {
-    const auto statement = BERTH_TRY(prepare(handle, sql, values.size()));
-    int index = 0;
-    for (const auto& value : values) bind(statement.get(), ++index, value);
-    std::vector<Row> rows;
-    int step = sqlite3_step(statement.get());
-    for (; step == SQLITE_ROW; step = sqlite3_step(statement.get())) {
-        Row& row = rows.emplace_back();
-        const int columns = sqlite3_column_count(statement.get());
-        for (int at = 0; at < columns; ++at) row.push_back(column(statement.get(), at));
+/// Has the statement ready for the next values at the end.
+class Use {
+public:
+    explicit Use(sqlite3_stmt* statement) : statement_(statement) {}
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() {
+        (void)sqlite3_reset(statement_);
+        (void)sqlite3_clear_bindings(statement_);
     }
-    if (step != SQLITE_DONE) return fail(last_error(handle));
-    return rows;
-}
+
+private:
+    sqlite3_stmt* statement_;
+};
 
 Result<> create_private_file(const std::filesystem::path& path) {
     constexpr mode_t owner_only = 0600;  // the -wal and -shm files take it from this one
@@ -136,9 +127,41 @@ Result<> create_private_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+void Sqlite::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
+    (void)sqlite3_finalize(statement);
+}
+
 Sqlite::~Sqlite() {
-    (void)sqlite3_close(reader_);
-    (void)sqlite3_close(handle_);
+    for (auto* connection : {&reader_, &writer_}) {
+        connection->statements.clear();
+        (void)sqlite3_close(connection->handle);
+    }
+}
+
+Result<std::vector<Row>> Sqlite::step_through(Connection& connection, std::string_view sql,
+                                              const std::vector<Value>& values) {
+    auto found = connection.statements.find(sql);
+    if (found == connection.statements.end()) {
+        Statement compiled(BERTH_TRY(prepare(connection.handle, sql)));
+        if (connection.statements.size() >= statements_max) connection.statements.clear();
+        found = connection.statements.emplace(sql, std::move(compiled)).first;
+    }
+    auto* const statement = found->second.get();
+    const Use use(statement);
+    if (static_cast<std::size_t>(sqlite3_bind_parameter_count(statement)) != values.size())
+        return fail(ErrorCode::internal,
+                    fmt::format("not a statement of {} values", values.size()));
+    int index = 0;
+    for (const auto& value : values) bind(statement, ++index, value);
+    std::vector<Row> rows;
+    int step = sqlite3_step(statement);
+    for (; step == SQLITE_ROW; step = sqlite3_step(statement)) {
+        Row& row = rows.emplace_back();
+        const int columns = sqlite3_column_count(statement);
+        for (int at = 0; at < columns; ++at) row.push_back(column(statement, at));
+    }
+    if (step != SQLITE_DONE) return fail(last_error(connection.handle));
+    return rows;
 }
 
 Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::filesystem::path& path,
@@ -151,10 +174,11 @@ Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::filesystem::path& path,
 Result<> Sqlite::start(const std::filesystem::path& path, Migrations migrations) {
     BERTH_TRY(create_private_file(path));
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX;
-    const int opened = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
+    const int opened = sqlite3_open_v2(path.c_str(), &writer_.handle, flags, nullptr);
     const auto ready = [&]() -> Result<> {
-        if (opened != SQLITE_OK) return fail(last_error(handle_));  // which leaves a handle too
-        (void)sqlite3_busy_timeout(handle_, busy_timeout_ms);
+        if (opened != SQLITE_OK)
+            return fail(last_error(writer_.handle));  // which leaves a handle too
+        (void)sqlite3_busy_timeout(writer_.handle, busy_timeout_ms);
         BERTH_TRY(run("PRAGMA journal_mode = WAL"));
         BERTH_TRY(run("PRAGMA synchronous = FULL"));
         BERTH_TRY(run("PRAGMA foreign_keys = ON"));
@@ -167,16 +191,16 @@ Result<> Sqlite::start(const std::filesystem::path& path, Migrations migrations)
 
 Result<> Sqlite::open_reader(const std::filesystem::path& path) {
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path.c_str(), &reader_, flags, nullptr) != SQLITE_OK)
-        return fail(last_error(reader_));
-    (void)sqlite3_busy_timeout(reader_, busy_timeout_ms);
+    if (sqlite3_open_v2(path.c_str(), &reader_.handle, flags, nullptr) != SQLITE_OK)
+        return fail(last_error(reader_.handle));
+    (void)sqlite3_busy_timeout(reader_.handle, busy_timeout_ms);
     BERTH_TRY(step_through(reader_, "PRAGMA query_only = ON", {}));
     return {};
 }
 
 Result<std::vector<Row>> Sqlite::run(std::string_view sql, const std::vector<Value>& values) {
     const std::scoped_lock lock(mutex_);
-    return step_through(handle_, sql, values);
+    return step_through(writer_, sql, values);
 }
 
 Result<std::vector<Row>> Sqlite::read(std::string_view sql, const std::vector<Value>& values) {
@@ -191,11 +215,17 @@ Result<> Sqlite::transact(const std::function<Result<>()>& work) {
 
 Result<> Sqlite::transact_soon(const std::function<Result<>()>& work) {
     const std::scoped_lock lock(mutex_);  // nobody else's transaction is without the disk
-    BERTH_TRY(run("PRAGMA synchronous = NORMAL"));
+    BERTH_TRY(set("PRAGMA synchronous = NORMAL"));
     auto done = transact(work, true);
-    auto careful_again = run("PRAGMA synchronous = FULL");
-    if (done && !careful_again) return fail(careful_again.error());
+    auto careful_again = set("PRAGMA synchronous = FULL");
+    if (done && !careful_again) return careful_again;
     return done;
+}
+
+/// A pragma may do its work when it is compiled, so none is kept.
+Result<> Sqlite::set(const char* pragma) {
+    if (sqlite3_exec(writer_.handle, pragma, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+    return fail(last_error(writer_.handle));
 }
 
 Result<> Sqlite::rehearse(const std::function<Result<>()>& work) {
@@ -204,13 +234,13 @@ Result<> Sqlite::rehearse(const std::function<Result<>()>& work) {
 
 Result<> Sqlite::transact(const std::function<Result<>()>& work, bool keep) {
     const std::scoped_lock lock(mutex_);
-    if (sqlite3_get_autocommit(handle_) == 0) {
+    if (sqlite3_get_autocommit(writer_.handle) == 0) {
         return fail(ErrorCode::internal, "a transaction within a transaction");
     }
     BERTH_TRY(run("BEGIN IMMEDIATE"));
     transacting_ = std::this_thread::get_id();
     Rollback undo;
-    undo.on_failure([this, handle = handle_]() noexcept {
+    undo.on_failure([this, handle = writer_.handle]() noexcept {
         transacting_ = std::thread::id();
         // After some disk errors SQLite has rolled back by itself, and this is refused.
         (void)sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
@@ -241,8 +271,8 @@ Result<> Sqlite::migrate(Migrations steps) {
         const auto step = [&]() -> Result<> {
             if (schema_version() > version) return {};  // another process was faster
             const std::string sql(steps[static_cast<std::size_t>(version)]);
-            if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
-                return fail(last_error(handle_));
+            if (sqlite3_exec(writer_.handle, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+                return fail(last_error(writer_.handle));
             }
             BERTH_TRY(run(fmt::format("PRAGMA user_version = {}", version + 1)));
             return {};

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +22,7 @@
 #include <vector>
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 namespace berth::store {
 
@@ -69,13 +71,27 @@ protected:
     Result<> start(const std::filesystem::path& path, Migrations migrations);
 
 private:
+    Result<> set(const char* pragma);
     Result<> migrate(Migrations steps);
     Result<> transact(const std::function<Result<>()>& work, bool keep);
     Result<> open_reader(const std::filesystem::path& path);
-    sqlite3* handle_ = nullptr;
+
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const noexcept;
+    };
+    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+    /// A connection, and what it has compiled: that takes longer than most statements run.
+    struct Connection {
+        sqlite3* handle = nullptr;
+        std::map<std::string, Statement, std::less<>> statements = {};
+    };
+    static Result<std::vector<Row>> step_through(Connection& connection, std::string_view sql,
+                                                 const std::vector<Value>& values);
+
+    Connection writer_;
     std::recursive_mutex mutex_;
     std::atomic<std::thread::id> transacting_;  // the thread that is inside transact()
-    sqlite3* reader_ = nullptr;
+    Connection reader_;
     std::mutex reader_mutex_;
 };
 

@@ -11,6 +11,7 @@ import random
 import sqlite3
 import threading
 import time
+from pathlib import Path
 from collections import Counter
 
 from support.host import FEW_SLOTS, HostCase, ToolError, main
@@ -164,6 +165,7 @@ class Kills(HostCase):
             should = of_empty + states["running"] * self.of_running[kind] + states["stopped"] * self.of_stopped[kind]
             if now[kind] != should:
                 wrong.append(f"{now[kind]} {kind} instead of {should}")
+                wrong += [f"{path} is nobody's" for path in self.groups_of_none(boxes) if kind == "cgroups"]
         if now["ids"] != {box["id"] for box in boxes}:
             wrong.append(f"directories {now['ids']}")
         if now["layers"] != now["layer rows"]:
@@ -173,6 +175,10 @@ class Kills(HostCase):
         if len({box["uid_base"] for box in boxes}) != len(now["containers"]):
             wrong.append("two containers with the same uids")
         return wrong
+
+    def groups_of_none(self, boxes):
+        running = {box["id"] for box in boxes if box["state"] == "running"}
+        return [path for path in self.host.cgroups() if Path(path).name not in running and not Path(path).name.startswith(self.host.cgroup)]
 
     def settled(self):
         latest = []

@@ -398,12 +398,16 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
         kill_and_wait(left);
     }
     BERTH_TRY(fault::at("engine.stopped"));
-    cgroups_.remove(payload_group(options_.cgroup, id));
-    cgroups_.remove(monitor_group(options_.cgroup, id));
+    remove_groups(id);
     // The kernel removes the pair with its namespace, but in its own time; the name must be free
     // now.
     if (net::link_exists(detour_interface(id))) BERTH_TRY(net::delete_link(detour_interface(id)));
     return net::delete_link(host_interface(id));
+}
+
+void LxcEngine::remove_groups(std::string_view id) const {
+    cgroups_.remove(payload_group(options_.cgroup, id));
+    cgroups_.remove(monitor_group(options_.cgroup, id));
 }
 
 Result<> LxcEngine::destroy(std::string_view id) {
@@ -424,6 +428,14 @@ Result<> LxcEngine::destroy(std::string_view id) {
 }
 
 Result<std::vector<std::string>> LxcEngine::leftovers() {
+    // A start that was cut short by the end of another berthd ends by itself, and what of it was
+    // still ending then could not be removed.
+    for (const auto& id : cgroups_.children(options_.cgroup)) {
+        const bool over = is_id(id) &&
+                          cgroups_.processes(payload_group(options_.cgroup, id)).empty() &&
+                          cgroups_.processes(monitor_group(options_.cgroup, id)).empty();
+        if (over) remove_groups(id);
+    }
     std::set<std::string> found;
     std::error_code gone;
     for (const auto& entry : fs::directory_iterator(options_.state_dir / "containers", gone))

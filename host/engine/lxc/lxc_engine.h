@@ -105,6 +105,7 @@ private:
     [[nodiscard]] std::filesystem::path lxc_path() const { return options_.state_dir / "lxc"; }
     [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
+    void remove_groups(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);
     [[nodiscard]] DeviceNodes nodes(std::string_view id) const;

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t helper_bytes_max = 64UL * 1024 * 1024;
+constexpr std::string_view seen_prefix = "way-in-";
 constexpr int meet_ms_max = 10'000;  // on a machine where everything starts at once
 
 std::string name_of(std::string_view path) {
@@ -78,7 +79,14 @@ Result<WayIn> WayIn::make(const fs::path& place, fs::path helper) {
 
 Result<fs::path> WayIn::prepare(std::string_view id, const fs::path& directory,
                                 std::int64_t uid_base) {
-    const fs::path seen = directory / "way-in";
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory, none)) {
+        const bool earlier = entry.path().filename().native().starts_with(seen_prefix);
+        if (earlier) BERTH_TRY(remove_tree(entry.path()));
+    }
+    // Of a name that none had before: a start that a killed berthd had begun may not be over yet,
+    // and what comes of it finds nobody to connect to.
+    const fs::path seen = directory / fmt::format("{}{}", seen_prefix, random_hex(4));
     BERTH_TRY(make_directories(seen, 0755));
     // What the helper is mounted on.
     BERTH_TRY(write_file_atomically(seen / name_of(way_in_program), "", {.durable = false}));
