@@ -92,7 +92,8 @@ Result<fs::path> WayIn::prepare(std::string_view id, const fs::path& directory,
     BERTH_TRY(write_file_atomically(seen / name_of(way_in_program), "", {.durable = false}));
     auto listener = BERTH_TRY(listen_in(seen, static_cast<uid_t>(uid_base)));
     const std::lock_guard lock(mutex_);
-    sockets_.insert_or_assign(std::string(id), Sockets{.listener = std::move(listener)});
+    sockets_.insert_or_assign(std::string(id),
+                              Sockets{.listener = std::move(listener), .place = seen});
     return seen;
 }
 
@@ -111,8 +112,10 @@ Result<pid_t> WayIn::meet(std::string_view id) {
     if (!init || !said || said->sender <= 1)
         return fail(ErrorCode::unavailable, "the container's first process does not begin");
     const std::lock_guard lock(mutex_);
-    sockets_.insert_or_assign(std::string(id),
-                              Sockets{.init = std::move(init), .left = std::move(left)});
+    auto& sockets = sockets_[std::string(id)];
+    (void)::unlink((sockets.place / name_of(way_in_socket)).c_str());  // nobody else is to come
+    sockets.init = std::move(init);
+    sockets.left = std::move(left);
     return said->sender;
 }
 

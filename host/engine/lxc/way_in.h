@@ -58,8 +58,9 @@ private:
     explicit WayIn(std::filesystem::path program) : program_(std::move(program)) {}
     struct Sockets {
         Fd listener = {};
-        Fd init = {};  // the connection with the helper in init's place
-        Fd left = {};  // and with the process that it leaves behind
+        std::filesystem::path place = {};  // of the listener
+        Fd init = {};                      // the connection with the helper in init's place
+        Fd left = {};                      // and with the process that it leaves behind
     };
     [[nodiscard]] Fd take(std::string_view id, Fd Sockets::* which);
 
