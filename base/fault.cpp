@@ -2,21 +2,21 @@
 #include "base/fault.h"
 
 #ifdef BERTH_FAULTS
+#include "base/fd.h"
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <cerrno>
 #include <csignal>
-#include <thread>
 
 namespace berth::fault {
 namespace {
 
 constexpr std::size_t wish_bytes_max = 256;
-constexpr auto hold_max = std::chrono::seconds(30);  // a test that died holds nothing for good
-constexpr auto hold_look = std::chrono::milliseconds(1);
 
 std::filesystem::path& watched() {
     static std::filesystem::path file;
@@ -28,10 +28,11 @@ bool wished(const std::string& wish) {
     return found && *found == wish;
 }
 
-void hold_while_wished(const std::string& wish) {
-    const auto until = std::chrono::steady_clock::now() + hold_max;
-    while (wished(wish) && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(hold_look);
+/// The lock goes with whoever holds it, so that a test that died holds nothing for good.
+void wait_for_lock() {
+    const Fd file(::open(watched().c_str(), O_RDONLY | O_CLOEXEC));
+    while (file && ::flock(file.get(), LOCK_SH) != 0 && errno == EINTR) {
+    }
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ void watch(std::filesystem::path file) {
 
 Result<> at(Point point) {
     if (watched().empty()) return {};
-    hold_while_wished(fmt::format("{} hold", point.name()));
+    if (wished(fmt::format("{} hold", point.name()))) wait_for_lock();
     const bool dies = wished(fmt::format("{} kill", point.name()));
     if (!dies && !wished(std::string(point.name()))) return {};
     if (::unlink(watched().c_str()) != 0) return {};  // another thread was faster

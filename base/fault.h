@@ -96,7 +96,7 @@ void watch(std::filesystem::path file);
 
 /// Fails if the watched file has this point's name, and kills the program if " kill" follows it;
 /// the file is removed before, so each of these comes true once. With " hold" after the name it
-/// waits there, 30 s at most, until the file says otherwise, and goes on.
+/// waits there for as long as somebody has the file locked (flock(2)), and goes on.
 [[nodiscard]] Result<> at(Point point);
 #else
 [[nodiscard]] inline Result<> at(Point) {

@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -24,7 +26,6 @@ namespace {
 // is being appended to, not with those of a process that takes over.
 constexpr std::size_t batch_bytes_max = PIPE_BUF;
 constexpr unsigned file_mode = 0640;
-constexpr int look_ms = 100;
 constexpr std::int64_t stop_ms_max = 1'000;
 constexpr std::int64_t never_ms = std::numeric_limits<std::int64_t>::max();
 
@@ -158,10 +159,17 @@ void AccessLog::write(std::string& lines, std::uint64_t count) {
 /// False when the log is to end, and whoever reads the pipe does not.
 bool AccessLog::await_room() const {
     while (true) {
-        const bool late = access_clock_ms() >= stop_at_ms_;
-        pollfd polled{.fd = out_.get(), .events = POLLOUT, .revents = 0};
-        if (::poll(&polled, 1, late ? 0 : look_ms) > 0) return true;
-        if (late) return false;
+        const bool ending = stop_at_ms_ != never_ms;
+        const std::int64_t left =
+            ending ? std::max<std::int64_t>(0, stop_at_ms_ - access_clock_ms()) : -1;
+        std::array<pollfd, 2> polled{
+            {{.fd = out_.get(), .events = POLLOUT, .revents = 0},
+             {.fd = ending ? -1 : wake_.get(), .events = POLLIN, .revents = 0}}};
+        if (::poll(polled.data(), polled.size(), static_cast<int>(left)) < 0) continue;
+        if (polled[0].revents != 0) return true;
+        if (left == 0) return false;
+        eventfd_t woken = 0;
+        (void)::eventfd_read(wake_.get(), &woken);
     }
 }
 

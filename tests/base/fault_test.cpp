@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/fault.h"
 
+#include "base/fd.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <csignal>
-#include <thread>
+#include <future>
 
 #ifdef BERTH_FAULTS
 using namespace berth;
@@ -43,18 +45,20 @@ TEST_CASE("a point that kills does so before anything else happens, once", "[bas
     CHECK_FALSE(std::filesystem::exists(directory.path() / "fault"));
 }
 
-TEST_CASE("a point that holds goes on once the file is gone, and others are not held", "[base]") {
+TEST_CASE("a point that holds does so while the file is locked, and others are not held",
+          "[base]") {
     const TemporaryDirectory directory;
     directory.write("fault", "engine.mount hold");
     fault::watch(directory.path() / "fault");
+    Fd lock(::open((directory.path() / "fault").c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::flock(lock.get(), LOCK_EX) == 0);
     CHECK(fault::at("engine.seed"));
-    std::atomic<bool> passed = false;
-    std::jthread held([&] { passed = fault::at("engine.mount").has_value(); });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    CHECK_FALSE(passed);
+    auto held =
+        std::async(std::launch::async, [] { return fault::at("engine.mount").has_value(); });
+    CHECK(held.wait_for(std::chrono::milliseconds(20)) == std::future_status::timeout);
     std::filesystem::remove(directory.path() / "fault");
-    held.join();
-    CHECK(passed);
+    lock.reset();
+    CHECK(held.get());
     fault::watch("");
 }
 #endif

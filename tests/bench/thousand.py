@@ -9,11 +9,9 @@ Linux gives a bridge 1,023 ports, so that is the most of one host.
 """
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,13 +24,15 @@ LISTS = 50
 INIT = r"""
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
-static void end(int number) { (void)number; _exit(0); }
 int main(void) {
-    signal(SIGRTMIN + 3, end);
+    sigset_t awaited;
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGCHLD);
+    sigaddset(&awaited, SIGRTMIN + 3);
+    sigprocmask(SIG_BLOCK, &awaited, 0);
     for (;;) {
-        while (waitpid(-1, 0, 0) > 0) {}
-        sleep(1);
+        if (sigwaitinfo(&awaited, 0) == SIGRTMIN + 3) return 0;
+        while (waitpid(-1, 0, WNOHANG) > 0) {}
     }
 }
 """
@@ -54,21 +54,9 @@ def used_mib():
     return (int(values["MemTotal"].split()[0]) - int(values["MemAvailable"].split()[0])) / 1024
 
 
-def timed(call):
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1000
-
-
-def report(what, values):
-    values = sorted(values)
-    print(f"{what:40} {len(values):5} {statistics.median(values):9.2f} {values[int(len(values) * 0.99)]:9.2f} {values[-1]:9.2f}",
-          flush=True)
-
-
-def at_a_time(call):
+def at_a_time(times, what, call):
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return list(pool.map(lambda number: timed(lambda: call(f"box{number}")), range(COUNT)))
+        list(pool.map(lambda number: times.measure(what, lambda: call(f"box{number}")), range(COUNT)))
 
 
 def main():
@@ -77,23 +65,24 @@ def main():
         small_images(Path(directory))
         os.environ["BERTH_IMAGE_DIR"] = directory
         from engine import memory_kib  # noqa: PLC0415: reads where the images are
+        from first_path import Times  # noqa: PLC0415
         from support.host import Host  # noqa: PLC0415
         host = Host("--ssh-ports", f"20000-{20000 + COUNT + 10}")
         try:
-            print(f"{'what':40} {'n':>5} {'p50':>9} {'p99':>9} {'max':>9}  ms")
-            before, ours = used_mib(), memory_kib(host)
-            report(f"create, {AT_A_TIME} at a time", at_a_time(lambda name: host.rpc("container_create", {"name": name})))
+            times, before, ours = Times(), used_mib(), memory_kib(host)
+            at_a_time(times, f"create, {AT_A_TIME} at a time", lambda name: host.rpc("container_create", {"name": name}))
             after = {what: memory_kib(host)[what] - ours[what] for what in ours}
             total = host.rpc("container_list", {"limit": 1000})
             assert total["total"] == COUNT, total["total"]
             assert {box["state"] for box in total["containers"]} == {"running"}
-            report(f"list of {COUNT}", [timed(lambda: host.rpc("container_list", {"limit": 1000})) for _ in range(LISTS)])
-            report("exec in one of them", [timed(lambda: host.rpc("container_exec", {"container": f"box{number}", "argv": ["true"]}))
-                                           for number in range(0, COUNT, max(1, COUNT // LISTS))])
+            for number in range(LISTS):
+                name = f"box{number * COUNT // LISTS}"
+                times.measure(f"list of {COUNT}", lambda: host.rpc("container_list", {"limit": 1000}))
+                times.measure("exec in one of them", lambda: host.rpc("container_exec", {"container": name, "argv": ["true"]}))
             print(f"memory of all kinds {(used_mib() - before) / COUNT:.1f} MiB a container; ours in KiB",
                   {what: round(kib / COUNT) for what, kib in after.items()})
-            report(f"delete, {AT_A_TIME} at a time",
-                   at_a_time(lambda name: host.rpc("container_delete", {"name": name, "force": True})))
+            at_a_time(times, f"delete, {AT_A_TIME} at a time", lambda name: host.rpc("container_delete", {"name": name, "force": True}))
+            times.report()
         finally:
             host.close()
 

@@ -94,11 +94,12 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
 void FakeEngine::begin(std::string_view id) {
     const std::lock_guard lock(mutex_);
     if (running_.contains(id)) begun_.emplace(id);
+    begins_.notify_all();
 }
 
-bool FakeEngine::has_begun(std::string_view id) {
-    const std::lock_guard lock(mutex_);
-    return begun_.contains(id);
+bool FakeEngine::has_begun(std::string_view id, std::chrono::seconds wait) {
+    std::unique_lock lock(mutex_);
+    return begins_.wait_for(lock, wait, [&] { return begun_.contains(id); });
 }
 
 Result<> FakeEngine::stop(std::string_view id, int) {

@@ -14,6 +14,8 @@
 #include "tests/support/temporary_directory.h"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,8 +68,8 @@ public:
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
                                   const Fd& connection) override;
 
-    /// Whether begin() was called for the one that runs.
-    [[nodiscard]] bool has_begun(std::string_view id);
+    /// Whether begin() was called for the one that runs, or is within that time.
+    [[nodiscard]] bool has_begun(std::string_view id, std::chrono::seconds wait = {});
     /// The container's init ends without anybody's call.
     void end_by_itself(std::string_view id, engine::Ending how);
     /// Everything that runs is gone, as after a power cut.
@@ -104,6 +106,7 @@ private:
     void ends(std::string_view id);
     TemporaryDirectory files_;
     std::mutex mutex_;
+    std::condition_variable begins_;
     std::set<std::string, std::less<>> begun_;
     std::set<std::string, std::less<>> exists_, running_, frozen_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched

@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -289,7 +290,9 @@ class Looking(RegistryCase):
         client = sentinel.say(hello(b"lab.test"))
         wait_until(lambda: "accepts connections and does not answer" in self.reasons(sentinel)["lab"], "the stopped daemon to be noticed")
         self.assertLessEqual(len(asked) - before, 2)
-        time.sleep(1.1)  # that long a client must have waited to say something of the host
+        client.settimeout(1.1)  # a client that waits less says nothing of the host
+        with self.assertRaises(TimeoutError):
+            client.recv(1)
         client.close()
         wait_until(lambda: "a connection of clients got no byte either" in self.reasons(sentinel)["lab"], "the client's word")
         self.assertEqual(self.reasons(sentinel)["prod"], "")
@@ -298,10 +301,17 @@ class Looking(RegistryCase):
 
     def test_clients_that_are_refused_make_a_host_unhealthy_until_one_is_answered(self):
         port = port_to_keep()
-        sentinel = self.start("--health-interval", "3600")  # the prober has asked nobody, and will not
-        time.sleep(0.2)
+        asked = threading.Event()
+        other = self.backend(Backend, lambda connection: asked.set())
+        sentinel = self.start()
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(other.port, "prod", "prod.test"))
+        sentinel.process.kill()
+        sentinel.process.wait()
+        asked.clear()
+        sentinel = self.start("--health-interval", "3600")
+        self.assertTrue(asked.wait(20), "the prober asks those that it knows, once")
         self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(port))
-        self.assertEqual(self.reasons(sentinel), {"lab": ""})
+        self.assertEqual(self.reasons(sentinel)["lab"], "")
         self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
         self.assertIn("does not accept connections of clients: connect: Connection refused", self.reasons(sentinel)["lab"])
         service = socket.create_server(("127.0.0.1", port))
@@ -311,7 +321,7 @@ class Looking(RegistryCase):
         self.addCleanup(served.close)  # closed with the hello unread it would be a reset
         served.sendall(b"\x16")
         self.assertEqual(client.recv(1), b"\x16")
-        self.assertEqual(self.reasons(sentinel), {"lab": ""})
+        self.assertEqual(self.reasons(sentinel)["lab"], "")
 
     def test_status_is_told_to_people_programs_and_prometheus(self):
         lab = self.backend(tls_backend, self.directory, "lab.test")

@@ -5,8 +5,8 @@
 #include "tests/support/fake_host.h"
 #include "tests/support/privilege.h"
 
+#include <chrono>
 #include <optional>
-#include <thread>
 
 using namespace berth;
 using namespace berth::container;
@@ -21,12 +21,7 @@ CreateWish wish(std::string_view name) {
             .ssh_keys = {}};
 }
 
-bool begins(FakeHost& host, const std::string& id) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!host.engine.has_begun(id) && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return host.engine.has_begun(id);
-}
+constexpr std::chrono::seconds a_while{20};
 
 }  // namespace
 
@@ -38,7 +33,7 @@ TEST_CASE("the init of a container begins once no create is under way", "[contai
     REQUIRE(made);
     CHECK_FALSE(host.engine.has_begun(made->row.id));
     other.reset();
-    CHECK(begins(host, made->row.id));
+    CHECK(host.engine.has_begun(made->row.id, a_while));
 }
 
 TEST_CASE("an init does not wait for good, however many creates there are", "[container]") {
@@ -47,7 +42,7 @@ TEST_CASE("an init does not wait for good, however many creates there are", "[co
     const UnderWay::One other(host.containers->creates_under_way());
     const auto made = host.containers->create(wish("ada"));
     REQUIRE(made);
-    CHECK(begins(host, made->row.id));
+    CHECK(host.engine.has_begun(made->row.id, a_while));
 }
 
 TEST_CASE("a container that is started again begins its init again", "[container]") {
@@ -55,9 +50,9 @@ TEST_CASE("a container that is started again begins its init again", "[container
     FakeHost host;
     const auto made = host.containers->create(wish("ada"));
     REQUIRE(made);
-    REQUIRE(begins(host, made->row.id));
+    REQUIRE(host.engine.has_begun(made->row.id, a_while));
     REQUIRE(host.containers->stop(wish("ada").name, 0, {}));
     CHECK_FALSE(host.engine.has_begun(made->row.id));
     REQUIRE(host.containers->start(wish("ada").name));
-    CHECK(begins(host, made->row.id));
+    CHECK(host.engine.has_begun(made->row.id, a_while));
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """berthd on a machine of its own, and what tests ask of it."""
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -116,11 +117,14 @@ class Host:
     @contextlib.contextmanager
     def held(self, point):
         """Whoever comes by that point (base/fault.h) waits there for as long as this lasts."""
-        self.fault.write_text(f"{point} hold")
-        try:
-            yield
-        finally:
-            self.fault.unlink()
+        with open(self.fault, "w") as wish:
+            fcntl.flock(wish, fcntl.LOCK_EX)
+            wish.write(f"{point} hold")
+            wish.flush()
+            try:
+                yield
+            finally:
+                self.fault.unlink()
 
     def is_dead(self):
         return self.daemon.poll() is not None
