@@ -179,9 +179,9 @@ Result<> Sqlite::start(const std::filesystem::path& path, Migrations migrations)
         if (opened != SQLITE_OK)
             return fail(last_error(writer_.handle));  // which leaves a handle too
         (void)sqlite3_busy_timeout(writer_.handle, busy_timeout_ms);
-        BERTH_TRY(run("PRAGMA journal_mode = WAL"));
-        BERTH_TRY(run("PRAGMA synchronous = FULL"));
-        BERTH_TRY(run("PRAGMA foreign_keys = ON"));
+        BERTH_TRY(set(writer_, "PRAGMA journal_mode = WAL"));
+        BERTH_TRY(set(writer_, "PRAGMA synchronous = FULL"));
+        BERTH_TRY(set(writer_, "PRAGMA foreign_keys = ON"));
         BERTH_TRY(migrate(migrations));
         return open_reader(path);
     }();
@@ -194,8 +194,7 @@ Result<> Sqlite::open_reader(const std::filesystem::path& path) {
     if (sqlite3_open_v2(path.c_str(), &reader_.handle, flags, nullptr) != SQLITE_OK)
         return fail(last_error(reader_.handle));
     (void)sqlite3_busy_timeout(reader_.handle, busy_timeout_ms);
-    BERTH_TRY(step_through(reader_, "PRAGMA query_only = ON", {}));
-    return {};
+    return set(reader_, "PRAGMA query_only = ON");
 }
 
 Result<std::vector<Row>> Sqlite::run(std::string_view sql, const std::vector<Value>& values) {
@@ -215,17 +214,16 @@ Result<> Sqlite::transact(const std::function<Result<>()>& work) {
 
 Result<> Sqlite::transact_soon(const std::function<Result<>()>& work) {
     const std::scoped_lock lock(mutex_);  // nobody else's transaction is without the disk
-    BERTH_TRY(set("PRAGMA synchronous = NORMAL"));
+    BERTH_TRY(set(writer_, "PRAGMA synchronous = NORMAL"));
     auto done = transact(work, true);
-    auto careful_again = set("PRAGMA synchronous = FULL");
+    auto careful_again = set(writer_, "PRAGMA synchronous = FULL");
     if (done && !careful_again) return careful_again;
     return done;
 }
 
-/// A pragma may do its work when it is compiled, so none is kept.
-Result<> Sqlite::set(const char* pragma) {
-    if (sqlite3_exec(writer_.handle, pragma, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-    return fail(last_error(writer_.handle));
+Result<> Sqlite::set(const Connection& connection, const std::string& pragma) {
+    const int done = sqlite3_exec(connection.handle, pragma.c_str(), nullptr, nullptr, nullptr);
+    return done == SQLITE_OK ? Result<>() : fail(last_error(connection.handle));
 }
 
 Result<> Sqlite::rehearse(const std::function<Result<>()>& work) {
@@ -274,8 +272,7 @@ Result<> Sqlite::migrate(Migrations steps) {
             if (sqlite3_exec(writer_.handle, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
                 return fail(last_error(writer_.handle));
             }
-            BERTH_TRY(run(fmt::format("PRAGMA user_version = {}", version + 1)));
-            return {};
+            return set(writer_, fmt::format("PRAGMA user_version = {}", version + 1));
         };
         BERTH_TRY(transact(step));
     }

@@ -71,7 +71,6 @@ protected:
     Result<> start(const std::filesystem::path& path, Migrations migrations);
 
 private:
-    Result<> set(const char* pragma);
     Result<> migrate(Migrations steps);
     Result<> transact(const std::function<Result<>()>& work, bool keep);
     Result<> open_reader(const std::filesystem::path& path);
@@ -87,6 +86,8 @@ private:
     };
     static Result<std::vector<Row>> step_through(Connection& connection, std::string_view sql,
                                                  const std::vector<Value>& values);
+    /// A pragma may do its work when it is compiled, so none is kept.
+    static Result<> set(const Connection& connection, const std::string& pragma);
 
     Connection writer_;
     std::recursive_mutex mutex_;

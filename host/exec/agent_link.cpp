@@ -64,25 +64,10 @@ struct Received {
 
 /// One report, or nothing when the other end is closed or sent anything else.
 std::optional<Received> receive(int reports) {
-    Received received;
-    iovec data{.iov_base = &received.report, .iov_len = sizeof(received.report)};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    ssize_t got = -1;
-    do {
-        got = ::recvmsg(reports, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
-    if (got != static_cast<ssize_t>(sizeof(Report))) return std::nullopt;
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_type == SCM_CREDENTIALS) {
-        ucred credentials{};
-        std::memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
-        received.sender = credentials.pid;
-    }
+    const auto packet = receive_packet(reports, sizeof(Report));
+    if (!packet || packet->bytes.size() != sizeof(Report)) return std::nullopt;
+    Received received{.sender = packet->sender};
+    std::memcpy(&received.report, packet->bytes.data(), sizeof(Report));
     return received;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/guest/guest_service.h"
 
+#include "base/bind_in.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -10,13 +11,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 namespace berth::guest {
@@ -35,15 +33,9 @@ Result<Fd> listen_in(const fs::path& directory) {
     if (!place) return fail(system_error(fmt::format("open '{}'", directory.string()), errno));
     Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!listener) return fail(system_error("make a container's own socket", errno));
-    // By descriptor, because a socket's path has 107 bytes at most.
-    const std::string name = fmt::format("/proc/self/fd/{}/new", place.get());
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, name.c_str(), std::min(name.size(), sizeof(address.sun_path)));
     (void)::unlinkat(place.get(), "new", 0);
-    const auto* any = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: sockaddr's own idiom
-    if (::bind(listener.get(), any, sizeof(address)) != 0 ||
-        ::fchmodat(place.get(), "new", 0666, 0) != 0 || ::listen(listener.get(), backlog) != 0 ||
+    BERTH_TRY(bind_in(place, "new", listener, 0666));
+    if (::listen(listener.get(), backlog) != 0 ||
         ::renameat(place.get(), "new", place.get(), std::string(socket_name).c_str()) != 0)
         return fail(system_error("listen on a container's own socket", errno));
     return listener;
