@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace berth::agent {
@@ -49,12 +50,12 @@ int connect_to_host() {
     return host >= 0 && ::connect(host, any, sizeof(address)) == 0 ? host : -1;
 }
 
-[[noreturn]] void stay_behind() {
+/// `problem` is why there can be no init; 0: it can be executed.
+[[noreturn]] void stay_behind(char problem) {
     (void)::setsid();
     (void)::prctl(PR_SET_NAME, "berth-agent");
     const int host = connect_to_host();
-    const char byte = 1;
-    if (::send(host, &byte, 1, MSG_NOSIGNAL) != 1) ::_exit(1);
+    if (::send(host, &problem, 1, MSG_NOSIGNAL) != 1) ::_exit(1);
     // The container needs these no more, and whoever comes later finds nobody listening.
     (void)::umount2(engine::way_in_directory, MNT_DETACH);
     (void)::rmdir(engine::way_in_directory);
@@ -68,11 +69,12 @@ int connect_to_host() {
 }  // namespace
 
 void begin(char** init) {
+    const int problem = ::access(init[0], X_OK) == 0 ? 0 : errno;
     const int host = connect_to_host();
     const pid_t left = host < 0 ? -1 : ::fork();
     if (left == 0) {
         (void)::close(host);
-        stay_behind();
+        stay_behind(static_cast<char>(problem));
     }
     char word = 0;
     if (left < 0 || ::recv(host, &word, 1, 0) != 1) ::_exit(1);

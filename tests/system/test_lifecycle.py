@@ -217,6 +217,17 @@ class Lifecycle(HostCase):
         for name in ("ada", "cyd"):
             self.assertEqual(self.host.output(name, "ls", "/srv"), "clean\n")
 
+    def test_a_container_without_an_init_says_so_when_it_is_started(self):
+        self.make("ada")
+        self.host.output("ada", "mv", "/sbin/init", "/sbin/away")
+        self.host.rpc("container_stop", {"name": "ada", "timeout_seconds": 0})
+        with self.assertRaises(ToolError) as refused:
+            self.host.rpc("container_start", {"name": "ada"})
+        self.assertEqual(refused.exception.code, "unavailable")
+        self.assertIn("no /sbin/init that can be executed: No such file", refused.exception.message)
+        self.assertIn("snapshot_restore", refused.exception.hint)
+        self.wait_for("ada", "stopped")
+
     def test_an_end_of_berthd_during_a_create_undoes_it_and_comes_in_time(self):
         self.make("ada")
         self.with_flags("--stop-containers-on-exit", "--shutdown-timeout", "5")

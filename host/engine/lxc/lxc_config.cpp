@@ -147,7 +147,7 @@ void add_device_nodes(LxcConfig& config, const Spec& spec, const LxcPaths& paths
 
 /// The helper in the place of init, which it becomes.
 void add_way_in(LxcConfig& config, const LxcPaths& paths) {
-    config.emplace_back("lxc.init.cmd", fmt::format("{} /sbin/init", way_in_program));
+    config.emplace_back("lxc.init.cmd", fmt::format("{} {}", way_in_program, init_program));
     config.emplace_back("lxc.mount.entry",
                         fmt::format("{} {} none bind,ro,nosuid,nodev,noexec,create=dir 0 0",
                                     escaped(paths.way_in), way_in_directory + 1));

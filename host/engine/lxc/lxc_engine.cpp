@@ -200,8 +200,8 @@ Result<> LxcEngine::start(const Spec& spec) {
     const Handle container = open(spec.id);
     if (!container) return fail(ErrorCode::unavailable, "liblxc could not make a container object");
     remember(spec.id, container.get());
-    const auto met = way_in_.meet(spec.id);
-    if (!met) return fail(explained(met.error(), "the container did not start", log));
+    auto met = way_in_.meet(spec.id, BERTH_TRY(watch(spec.id)));
+    if (!met) return fail(std::move(met).error().in("the container did not start"));
     // Or init would count what commands use as its own, and its share of processes would be theirs.
     BERTH_TRY(cgroups_.set_apart(payload_group(options_.cgroup, spec.id), helper_group, *met));
     BERTH_TRY(furnish(spec, container->init_pid(container.get())));

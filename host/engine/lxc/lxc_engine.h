@@ -27,8 +27,7 @@ class Rootfs;
 struct LxcOptions {
     std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
     std::string cgroup = "berth";
-    std::filesystem::path helper =
-        {};  // berth-agent, to begin containers; "": they begin with init
+    std::filesystem::path helper;  // berth-agent, which containers begin with
 };
 
 class LxcEngine final : public ContainerEngine {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/way_in.h"
 
+#include "base/bind_in.h"
 #include "base/files.h"
 #include "base/packets.h"
 #include "host/engine/lxc/way_in_protocol.h"
@@ -9,13 +10,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace berth::engine {
@@ -37,30 +37,23 @@ Result<Fd> listen_in(const fs::path& directory, uid_t owner) {
     Fd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (!place || !listener) return fail(system_error("make a container's way in", errno));
     const std::string name = name_of(way_in_socket);
-    (void)::unlinkat(place.get(), name.c_str(), 0);  // of a start before this one
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    // By descriptor, because a socket's address is short and a state directory's path may not be.
-    const auto path = fmt::format("/proc/self/fd/{}/{}", place.get(), name);
-    path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
-    const auto* any = reinterpret_cast<const sockaddr*>(&address);  // NOLINT: sockaddr's own idiom
-    constexpr int on = 1;                                           // of connections, too
+    BERTH_TRY(bind_in(place, name, listener, 0600));
+    constexpr int on = 1;  // of connections, too
     if (::setsockopt(listener.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0 ||
-        ::bind(listener.get(), any, sizeof(address)) != 0 ||
-        ::fchmodat(place.get(), name.c_str(), 0600, 0) != 0 ||
         ::fchownat(place.get(), name.c_str(), owner, owner, 0) != 0 ||
         ::listen(listener.get(), 2) != 0)
         return fail(system_error("listen at a container's way in", errno));
     return listener;
 }
 
-bool is_readable(const Fd& socket) {
-    pollfd polled{socket.get(), POLLIN, 0};
-    return ::poll(&polled, 1, meet_ms_max) > 0;
+/// False when the container ends before, or takes too long.
+bool becomes_readable(const Fd& socket, const Fd& ended) {
+    std::array<pollfd, 2> polled{{{socket.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}}};
+    return ::poll(polled.data(), polled.size(), meet_ms_max) > 0 && polled[0].revents != 0;
 }
 
-Fd accept_in_time(const Fd& listener) {
-    if (!listener || !is_readable(listener)) return {};
+Fd accept_in_time(const Fd& listener, const Fd& ended) {
+    if (!listener || !becomes_readable(listener, ended)) return {};
     return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
@@ -103,14 +96,20 @@ Fd WayIn::take(std::string_view id, Fd Sockets::* which) {
     return found == sockets_.end() ? Fd() : std::exchange(found->second.*which, Fd());
 }
 
-Result<pid_t> WayIn::meet(std::string_view id) {
+Result<pid_t> WayIn::meet(std::string_view id, const Fd& ended) {
     const Fd listener = take(id, &Sockets::listener);
     // Both are ours, because nothing else has run inside before.
-    Fd init = accept_in_time(listener);
-    Fd left = accept_in_time(listener);
-    const auto said = left && is_readable(left) ? receive_packet(left.get(), 1) : std::nullopt;
+    Fd init = accept_in_time(listener, ended);
+    Fd left = accept_in_time(listener, ended);
+    const auto said =
+        left && becomes_readable(left, ended) ? receive_packet(left.get(), 1) : std::nullopt;
     if (!init || !said || said->sender <= 1)
-        return fail(ErrorCode::unavailable, "the container's first process does not begin");
+        return fail(ErrorCode::unavailable, "its first process does not begin");
+    if (const int problem = static_cast<unsigned char>(said->bytes.front()); problem != 0)
+        return fail(make_error(ErrorCode::unavailable,
+                               fmt::format("it has no {} that can be executed: {}", init_program,
+                                           std::generic_category().message(problem)))
+                        .next("restore a snapshot with snapshot_restore, or create another"));
     const std::lock_guard lock(mutex_);
     auto& sockets = sockets_[std::string(id)];
     (void)::unlink((sockets.place / name_of(way_in_socket)).c_str());  // nobody else is to come

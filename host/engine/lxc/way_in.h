@@ -2,9 +2,8 @@
 // How a container begins: with berth's helper in the place of init. It waits, so that whatever init
 // starts finds the network, the limits and the devices as they are to be, and until it is told to
 // begin; then it becomes init. It leaves a process behind that becomes the first program that the
-// host hands to it. Entering from
-// outside takes 5 to 20 ms and more: liblxc forks twice and joins a dozen control groups, while the
-// container boots on the same processors.
+// host hands to it. Entering from outside takes 5 to 20 ms and more: liblxc forks twice and joins a
+// dozen control groups, while the container boots on the same processors.
 #pragma once
 
 #include "base/fd.h"
@@ -42,8 +41,9 @@ public:
                                                         const std::filesystem::path& directory,
                                                         std::int64_t uid_base);
     /// After the start: returns once the helper waits inside, with the process that it leaves
-    /// behind.
-    [[nodiscard]] Result<pid_t> meet(std::string_view id);
+    /// behind. `ended` is readable when the container has ended (a pidfd). unavailable when it has,
+    /// or has nothing to become.
+    [[nodiscard]] Result<pid_t> meet(std::string_view id, const Fd& ended);
     /// Init may begin now; it does when this program ends. False when the container has ended.
     [[nodiscard]] bool tell_ready(std::string_view id);
     /// Init begins.
