@@ -12,6 +12,7 @@
 #include <cstring>
 #include <memory>
 #include <system_error>
+#include <vector>
 
 namespace berth {
 namespace {
@@ -175,14 +176,12 @@ Result<> write_all(int fd, std::string_view bytes) {
 }
 
 std::string random_hex(std::size_t bytes) {
-    std::string out;
-    for (std::size_t index = 0; index < bytes; ++index) {
-        unsigned char byte = 0;
-        while (::getrandom(&byte, 1, 0) != 1) {
-        }
-        out += fmt::format("{:02x}", byte);
+    std::vector<unsigned char> random(bytes);
+    for (std::size_t filled = 0; filled < bytes;) {
+        const ssize_t got = ::getrandom(random.data() + filled, bytes - filled, 0);
+        if (got > 0) filled += static_cast<std::size_t>(got);
     }
-    return out;
+    return fmt::format("{:02x}", fmt::join(random, ""));
 }
 
 }  // namespace berth

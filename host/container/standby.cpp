@@ -128,7 +128,7 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
 Result<> ContainerService::make_its_own(const store::Container& row, const CreateWish& wish,
                                         const image::Image& image, const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 1, "giving one that waited its name"));
-    BERTH_TRY(publish_keys(row));
+    if (!wish.ssh_keys.empty()) BERTH_TRY(publish_keys(row));  // there is an empty file already
     BERTH_TRY(rooms_.engine.rename(BERTH_TRY(spec_of(row, image)), seeds(row.name)));
     note_use(row);
     BERTH_TRY(open_entries(row));

@@ -17,14 +17,15 @@ Result<> LxcEngine::rename(const Spec& spec, const std::vector<SeedFile>& seeds)
     const Fd init = BERTH_TRY(watch(spec.id));
     int problem = 0;
     // A thread of its own, because one that has joined another host name does not come back.
-    std::jthread([&] {
+    std::jthread naming([&] {
         if (::setns(init.get(), CLONE_NEWUTS) != 0 ||
             ::sethostname(spec.hostname.c_str(), spec.hostname.size()) != 0)
             problem = errno;
-    }).join();
-    if (problem != 0) return fail(system_error("name the container", problem));
+    });
     const Rootfs rootfs(directory(spec.id));
-    for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
+    for (const auto& file : seeds) BERTH_TRY(rootfs.seed_again(file, spec.uid_base));
+    naming.join();
+    if (problem != 0) return fail(system_error("name the container", problem));
     return {};
 }
 

@@ -201,6 +201,24 @@ Result<> Rootfs::seed(const SeedFile& file, std::int64_t uid_base) const {
     return {};
 }
 
+Result<> Rootfs::seed_again(const SeedFile& file, std::int64_t uid_base) const {
+    const fs::path relative(file.path);
+    const Fd directory = BERTH_TRY(walk(path(), relative.parent_path().string(), uid_base, false));
+    const Fd out(directory ? ::openat(directory.get(), relative.filename().c_str(),
+                                      O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+                           : -1);
+    struct stat status{};
+    const bool as_seeded = out && ::fstat(out.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                           status.st_nlink == 1 && status.st_uid == uid_base &&
+                           (status.st_mode & 07777) == file.mode;
+    if (!as_seeded) return seed(file, uid_base);
+    BERTH_TRY(fault::at("engine.seed"));
+    BERTH_TRY(write_all(out.get(), file.content));
+    if (::ftruncate(out.get(), static_cast<off_t>(file.content.size())) != 0)
+        return fail(failed(fmt::format("write '/{}' in the container", file.path)));
+    return {};
+}
+
 Result<> Rootfs::expose(const fs::path& host_directory, std::string_view inside,
                         std::int64_t uid_base) const {
     const Fd target = BERTH_TRY(walk(path(), inside, uid_base));

@@ -30,3 +30,15 @@ TEST_CASE("who waits until none is under way may be told to end", "[under_way]")
     stopping.request_stop();
     CHECK_FALSE(waited.get());
 }
+
+TEST_CASE("who waits until none is under way lets the last one's caller use it first",
+          "[under_way]") {
+    UnderWay creates(1h);
+    {
+        const UnderWay::One one(creates);
+    }
+    CHECK_FALSE(creates.wait_none({}, 10ms));
+    std::stop_source stopping;
+    stopping.request_stop();
+    CHECK_FALSE(creates.wait_none(stopping.get_token(), 60s));
+}

@@ -190,6 +190,32 @@ TEST_CASE("a seed edits a line, and removes a file, only where there is one", "[
     }));
 }
 
+TEST_CASE("a file seeded again is overwritten, and whatever else stands there now goes",
+          "[engine]") {
+    if (!privileged()) return;
+    CHECK(with_mounts([](const fs::path& place) {
+        const Rootfs rootfs(place / "box");
+        EXPECT(rootfs.create(uid_base));
+        EXPECT(rootfs.mount(place / "base", uid_base));
+        const auto file = rootfs.path() / "etc/name", other = rootfs.path() / "etc/other";
+        const auto read = [](const fs::path& path) { return read_file(path).value_or(""); };
+        EXPECT(rootfs.seed({.path = "etc/name", .content = "standby\n"}, uid_base));
+        EXPECT(rootfs.seed_again({.path = "etc/name", .content = "ada\n"}, uid_base));
+        EXPECT(read(file) == "ada\n");
+        fs::create_hard_link(file, other);
+        EXPECT(rootfs.seed_again({.path = "etc/name", .content = "bob\n"}, uid_base));
+        EXPECT(read(file) == "bob\n" && read(other) == "ada\n");
+        fs::remove(file);
+        fs::create_symlink("other", file);
+        EXPECT(rootfs.seed_again({.path = "etc/name", .content = "cid\n"}, uid_base));
+        EXPECT(fs::is_regular_file(fs::symlink_status(file)));
+        EXPECT(read(file) == "cid\n" && read(other) == "ada\n");
+        EXPECT(rootfs.seed_again({.path = "new/name", .content = "x"}, uid_base));
+        EXPECT(read(rootfs.path() / "new/name") == "x");
+        return true;
+    }));
+}
+
 TEST_CASE("a share is read-only, and a symbolic link in its way is refused", "[engine]") {
     if (!privileged()) return;
     CHECK(with_mounts([](const fs::path& place) {
