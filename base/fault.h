@@ -44,8 +44,10 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "engine.stop",           // before a signal
     "engine.stopped",        // ended, with its groups and link there
     "container.delete",      // the row says deleting
-    "engine.destroy",        // before a signal
-    "engine.unmount",        // ended, with its root mounted
+    "engine.kill",           // before a signal
+    "container.retire",      // ended, and its name and ports are its own
+    "engine.destroy",        // deleted for its caller, with all that was made for it there
+    "engine.unmount",        // with its root mounted
     "engine.remove_files",   // with its files there
     "container.remove",      // gone but for the row
     "port.added",            // the row is there, the forward is not

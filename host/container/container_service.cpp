@@ -18,6 +18,7 @@ namespace berth::container {
 namespace {
 
 constexpr auto probe_time_max = std::chrono::seconds(20);
+constexpr auto room_time_max = std::chrono::seconds(10);  // for deleted ones to be removed
 constexpr auto probe_pause = std::chrono::milliseconds(10);
 
 Error no_such(std::string_view name) {
@@ -36,7 +37,8 @@ ContainerService::ContainerService(ServiceOptions options, net::AddressPlan plan
       keys_(rooms.database),
       devices_(rooms.database),
       standby_(rooms.database),
-      boots_(rooms.engine, creates_) {}
+      boots_(rooms.engine, creates_),
+      remains_([this](const auto& row, int attempt) { return try_to_remove(row, attempt); }) {}
 
 std::filesystem::path ContainerService::guest_directory(std::string_view id) const {
     return options_.state_dir / "containers" / id / "guest";
@@ -253,32 +255,6 @@ Result<> ContainerService::prove(const std::string& id, const Waiting& waiting,
     }
 }
 
-/// The row goes last: it holds the name, the uids, the address and the ports, and whatever fails
-/// before, the same call can be made again.
-Result<> ContainerService::take_down(const store::Container& row) {
-    BERTH_TRY(containers_.set_phase(row.id, store::Phase::deleting));
-    BERTH_TRY(fault::at("container.delete"));
-    close_entries(row);
-    rooms_.agents.forget(row.id);
-    BERTH_TRY(rooms_.engine.destroy(row.id));
-    rooms_.network.release(row.ipv4);
-    // Its address may be somebody else's next.
-    if (!BERTH_TRY(ports_.list_of(row.id)).empty()) BERTH_TRY(apply_forwards());
-    BERTH_TRY(fault::at("container.remove"));
-    BERTH_TRY(containers_.remove(row.id));
-    uses_.forget(row.id);
-    wake_failures_.forget(row.id);
-    {
-        const std::lock_guard lock(oom_mutex_);
-        oom_kills_.erase(row.id);
-    }
-    if (store::Standby::is_name(row.name)) return {};  // nobody has heard of it
-    rooms_.warnings.resolve_all(warning::container_entity(row.name));
-    rooms_.layers.collect();
-    rooms_.events.container(row.name, "deleted");
-    return {};
-}
-
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
     const UnderWay::One one(creates_);
@@ -294,18 +270,20 @@ Result<View> ContainerService::create_anew(const CreateWish& wish, const image::
     auto row = row_of(wish, image, host_key.public_key);
     const auto inventory = BERTH_TRY(inventory_for(wish));
     auto reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
-    // What waits for nobody in particular makes room for somebody who is there.
+    // What is deleted already makes room, and then what waits for nobody in particular.
     while (!reserved && reserved.error().code == ErrorCode::quota_exceeded &&
            reserved.error().field.empty()) {
-        const auto evicted = waiting_.take_if([](const Waiter&) { return true; });
-        if (!evicted) break;
-        BERTH_TRY(remove_standby(*evicted));
+        if (!remains_.wait_next(room_time_max, waiting.cancelled)) {
+            const auto evicted = waiting_.take_if([](const Waiter&) { return true; });
+            if (!evicted) break;
+            undo(evicted->row);
+            continue;
+        }
         reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
     }
     BERTH_TRY(std::move(reserved));
     Rollback undo;
-    undo.on_failure(
-        [this, row]() noexcept { (void)take_down(row); });  // what fails here, the reconciler ends
+    undo.on_failure([this, row]() noexcept { this->undo(row); });
     const auto made = make(row, wish, image, host_key.private_key, waiting);
     if (!made) {
         return fail(told(made.error(), waiting, "what was begun has been undone")
@@ -394,6 +372,7 @@ Result<> ContainerService::remove(const ContainerName& name, bool force, const W
                         .next("pass force: true, or stop it first")
                         .call("container_stop", {{"name", row.name}}));
     }
+    remains_.wait_fewer(remains_max, room_time_max, waiting.cancelled);
     return take_down(row);
 }
 

@@ -10,6 +10,7 @@
 #include "host/container/keyed_lock.h"
 #include "host/container/limits.h"
 #include "host/container/oom_log.h"
+#include "host/container/remains.h"
 #include "host/container/shares.h"
 #include "host/container/under_way.h"
 #include "host/container/uses.h"
@@ -304,12 +305,14 @@ public:
     [[nodiscard]] Result<std::vector<Waiter>> found_waiting();
     /// Has one of those wait again, once it has shown that it still works.
     [[nodiscard]] Result<> adopt_standby(const Waiter& one, const std::stop_token& cancelled);
-    [[nodiscard]] Result<> remove_standby(const Waiter& one) { return take_down(one.row); }
+    void remove_standby(const Waiter& one) { undo(one.row); }
     [[nodiscard]] bool still_runs(const Waiter& one) { return rooms_.engine.running(one.row.id); }
     [[nodiscard]] WaitingRoom& waiting_room() { return waiting_; }
     /// The creates that callers wait for now.
     [[nodiscard]] UnderWay& creates_under_way() { return creates_; }
 
+    /// Waits until nothing is left of those that are deleted, but no longer than that.
+    void finish_removals(std::chrono::milliseconds time_max) { remains_.wait_fewer(1, time_max); }
     /// container::stop_all() of all there are; nobody must start any meanwhile.
     void stop_all(std::chrono::seconds time_max);
 
@@ -424,7 +427,13 @@ private:
                                     const Waiting& waiting);
     [[nodiscard]] Result<> prove(const std::string& id, const Waiting& waiting,
                                  const std::function<Result<>()>& attempt);
+    /// Ends it, and gives up all that others may want of it; Remains does the rest.
     [[nodiscard]] Result<> take_down(const store::Container& row);
+    /// The same for what nobody knows of yet; what fails is tried again.
+    void undo(const store::Container& row) noexcept;
+    /// One attempt of Remains, told as a warning when it fails.
+    [[nodiscard]] Result<> try_to_remove(const store::Container& row, int attempt);
+    [[nodiscard]] Result<> remove_remains(const store::Container& row);
     [[nodiscard]] Result<> apply_forwards();
     /// During reconcile(): ends what was left half-way; gives one that runs its keys and SSH entry.
     void end_half_way(const store::Container& row);
@@ -448,6 +457,7 @@ private:
     std::map<std::string, LastOomKill, std::less<>> oom_kills_;  // by id
     KeyedLock locks_;            // one change at a time for each container
     std::mutex forwards_mutex_;  // the table that is written last is the one read last
+    Remains remains_;            // last, so that it ends before what it uses
 };
 
 }  // namespace berth::container

@@ -152,9 +152,12 @@ std::set<std::string> Keeper::names_to_look_at() {
 
 void Keeper::consider(const std::string& name) {
     const auto row = containers_.row(name);
-    if (!row)
+    if (!row) {
+        if (const auto kept = kept_.find(name); kept != kept_.end())
+            kept->second.look_at = clock_.steady() + retry_after;
         return log::warning("a container cannot be looked at",
                             {{"container", name}, {"cause", row.error().message}});
+    }
     if (!*row || (*row)->phase != store::Phase::ready) {
         kept_.erase(name);
         return;

@@ -62,18 +62,22 @@ void ContainerService::end_half_way(const store::Container& row) {
         rooms_.network.release(row.ipv4);
         removed = containers_.remove(row.id);
     }
-    const auto entity = warning::container_entity(row.name);
-    if (removed && store::Standby::is_name(row.name)) return;  // nobody has missed it
-    if (removed) {
-        return warning::tell_repaired(
+    // Of one that waited, or was deleted already, nobody has heard, or hears any more.
+    const bool known = !store::Standby::is_name(row.name) && !store::Containers::is_gone(row.name);
+    const auto entity =
+        known ? warning::container_entity(row.name) : fmt::format("remains/{}", row.id);
+    if (removed && known) {
+        warning::tell_repaired(
             rooms_.warnings, entity,
             fmt::format("container '{}' ({}) was left half-way and was removed", row.name, row.id));
     }
+    if (removed) return;
     // Its row stays, and with it its uids and its address.
     warning::tell_not_repaired(
         rooms_.warnings, Severity::error, entity,
         fmt::format("container '{}' was left half-way and cannot be removed", row.name),
         removed.error());
+    remains_.add(row);
 }
 
 void ContainerService::find_again(const store::Container& row) {

@@ -58,7 +58,7 @@ Result<> ContainerService::fill_standby(const CreateWish& wish, const std::stop_
         return standby_.insert(row.id, as);
     }));
     Rollback undo;
-    undo.on_failure([this, row]() noexcept { (void)take_down(row); });
+    undo.on_failure([this, row]() noexcept { this->undo(row); });
     BERTH_TRY(make(row, wish, image, host_key.private_key, {.cancelled = cancelled}));
     undo.keep();
     rooms_.logins.close(row.id);  // SSH has answered; whoever claims it opens it again
@@ -108,7 +108,7 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
             return fail(std::move(reserved).error());
         }
         Rollback undo;
-        undo.on_failure([this, row]() noexcept { (void)take_down(row); });
+        undo.on_failure([this, row]() noexcept { this->undo(row); });
         const auto made = make_its_own(row, wish, image, waiting);
         if (made) {
             undo.keep();
@@ -121,6 +121,8 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
         }
         log::warning("a container that waited could not be claimed, and goes",
                      {{"id", row.id}, {"cause", made.error().message}});
+        // Where it is not to blame the next would go, too, for nothing.
+        if (rooms_.engine.running(row.id)) return std::nullopt;
     }
     return std::nullopt;
 }

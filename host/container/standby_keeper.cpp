@@ -91,9 +91,7 @@ bool StandbyKeeper::adopt_one(const std::stop_token& stopping) {
     const bool wanted = std::ranges::find(kept_, one.made_as, &Kept::made_as) != kept_.end();
     if (wanted && containers_.still_runs(one) && containers_.adopt_standby(one, stopping))
         return true;
-    if (const auto removed = containers_.remove_standby(one); !removed)
-        log::warning("a container that waited cannot be removed",
-                     {{"id", one.row.id}, {"cause", removed.error().message}});
+    containers_.remove_standby(one);
     return true;
 }
 
@@ -108,7 +106,7 @@ bool StandbyKeeper::drain_one() {
         return too_many == room.end() || too_many->second > 0 || !containers_.still_runs(one);
     });
     if (!gone) return false;
-    if (const auto removed = containers_.remove_standby(*gone); !removed) blame(removed.error());
+    containers_.remove_standby(*gone);
     return true;
 }
 

@@ -16,7 +16,8 @@ namespace berth::container {
 namespace {
 
 constexpr int idle_stop_timeout_seconds = 30;
-constexpr std::size_t stops_at_once_max = 128;  // each waits in a thread of its own
+// Each waits in a thread of its own, so that each is asked at once; a bridge takes no more.
+constexpr std::size_t stops_at_once_max = 1023;
 
 std::string word(engine::Ending ending) {
     switch (ending) {

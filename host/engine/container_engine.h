@@ -219,6 +219,8 @@ public:
     virtual void begin(std::string_view id) = 0;
     /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
     [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;
+    /// Kills everything inside, at once; what else there is of it is for destroy() to remove.
+    [[nodiscard]] virtual Result<> kill(std::string_view id) = 0;
     /// Ends and removes everything there is of that id: processes, mounts, control groups, files.
     /// For an id of which nothing is left it does nothing.
     [[nodiscard]] virtual Result<> destroy(std::string_view id) = 0;

@@ -12,6 +12,7 @@
 namespace berth::store {
 namespace {
 
+constexpr std::string_view gone_prefix = "gone/";
 constexpr std::array<std::string_view, 3> phase_words{"creating", "ready", "deleting"};
 
 std::string word(Phase phase) {
@@ -269,6 +270,27 @@ Result<> Containers::record_end(std::string_view id, const LastEnd& end, bool wa
         id);
 }
 
+std::string Containers::name_of_gone(std::string_view id) {
+    return fmt::format("{}{}", gone_prefix, id);
+}
+
+bool Containers::is_gone(std::string_view name) {
+    return name.starts_with(gone_prefix);
+}
+
+Result<> Containers::retire(std::string_view id) {
+    for (const auto table :
+         {"ports", "ssh_keys", "gpu_leases", "cdi_devices", "snapshots", "standby"}) {
+        BERTH_TRY(database_.run(fmt::format("DELETE FROM {} WHERE container_id = ?", table),
+                                {std::string(id)}));
+    }
+    return changed_one(
+        BERTH_TRY(database_.run(
+            "UPDATE containers SET name = ?, phase = 'deleting' WHERE id = ? RETURNING id",
+            {name_of_gone(id), std::string(id)})),
+        id);
+}
+
 Result<> Containers::remove(std::string_view id) {
     return changed_one(BERTH_TRY(database_.run("DELETE FROM containers WHERE id = ? RETURNING id",
                                                {std::string(id)})),
@@ -288,7 +310,8 @@ Result<std::optional<Container>> Containers::find_by_id(std::string_view id) {
 }
 
 Result<std::vector<Container>> Containers::list() {
-    return select("WHERE id NOT IN (SELECT container_id FROM standby)");
+    return select(fmt::format(
+        "WHERE name NOT LIKE '{}%' AND id NOT IN (SELECT container_id FROM standby)", gone_prefix));
 }
 
 Result<std::vector<Container>> Containers::all() {

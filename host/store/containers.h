@@ -113,13 +113,20 @@ public:
     [[nodiscard]] Result<> set_used_at(std::string_view id, std::int64_t at);
     /// Writes how it ended by itself, and whether it is to run again.
     [[nodiscard]] Result<> record_end(std::string_view id, const LastEnd& end, bool wanted_running);
-    /// Removes the row; its ports and keys go with it.
+    /// "gone/ID": of one whose caller was told that it is deleted, and of which something is left.
+    /// Its row holds its slot, uids and address, and nothing else; nobody is shown it.
+    [[nodiscard]] static std::string name_of_gone(std::string_view id);
+    [[nodiscard]] static bool is_gone(std::string_view name);
+    /// Gives it that name, and gives up its ports, keys, devices and snapshots. Call inside a
+    /// transaction.
+    [[nodiscard]] Result<> retire(std::string_view id);
+    /// Removes the row, and whatever it still holds.
     [[nodiscard]] Result<> remove(std::string_view id);
 
     [[nodiscard]] Result<std::optional<Container>> find_by_name(std::string_view name);
     [[nodiscard]] Result<std::optional<Container>> find_by_id(std::string_view id);
     [[nodiscard]] Result<std::vector<Container>> list();  // by name
-    /// With those that wait to be claimed, of which nobody but us is to know.
+    /// With those that wait to be claimed or are gone, of which nobody but us is to know.
     [[nodiscard]] Result<std::vector<Container>> all();
 
 private:

@@ -226,6 +226,14 @@ bool FakeEngine::frozen(std::string_view id) {
     return frozen_.contains(id);
 }
 
+Result<> FakeEngine::kill(std::string_view id) {
+    tell("kill");
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("kill"));
+    ends(id);
+    return {};
+}
+
 Result<> FakeEngine::destroy(std::string_view id) {
     tell("destroy");
     (void)stop(id, 0);

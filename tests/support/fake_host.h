@@ -34,6 +34,7 @@ public:
     [[nodiscard]] Result<> start(const engine::Spec& spec) override;
     void begin(std::string_view id) override;
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
+    [[nodiscard]] Result<> kill(std::string_view id) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] Result<engine::Copied> copy_changes(const engine::Spec& spec,
                                                       const std::filesystem::path& to,

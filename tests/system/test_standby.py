@@ -39,6 +39,7 @@ class StandbyHost(Host):
 
     def guests(self):
         """The ids of all there are, waiting or not."""
+        self.settle()
         return {path.name for path in (self.state / "containers").iterdir() if (path / "guest").exists()}
 
 

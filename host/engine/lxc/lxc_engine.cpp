@@ -40,6 +40,8 @@ constexpr int end_moment_ms = 100;  // for one of them, before looking again
 constexpr std::size_t id_characters = 10;
 constexpr auto ending_time_max = 2s;  // for liblxc's monitor to take note of an end
 constexpr int ending_moment_ms = 5;
+constexpr auto link_end_time_max = 300ms;  // for the kernel to remove a link with its namespace
+constexpr int link_end_moment_ms = 10;
 
 /// The last thing liblxc complained of, for the message of a failed start.
 std::string last_complaint(const fs::path& log) {
@@ -389,7 +391,7 @@ std::vector<pid_t> LxcEngine::processes(std::string_view id) const {
     return found;
 }
 
-Result<> LxcEngine::end_processes(std::string_view id) const {
+Result<> LxcEngine::kill_processes(std::string_view id) const {
     const auto deadline = std::chrono::steady_clock::now() + end_time_max;
     for (auto left = processes(id); !left.empty(); left = processes(id)) {
         if (std::chrono::steady_clock::now() > deadline)
@@ -397,8 +399,16 @@ Result<> LxcEngine::end_processes(std::string_view id) const {
                         fmt::format("process {} of container {} does not end", left.front(), id));
         kill_and_wait(left);
     }
-    BERTH_TRY(fault::at("engine.stopped"));
+    return fault::at("engine.stopped");
+}
+
+Result<> LxcEngine::end_processes(std::string_view id) const {
+    BERTH_TRY(kill_processes(id));
     remove_groups(id);
+    return remove_links(id);
+}
+
+Result<> LxcEngine::remove_links(std::string_view id) {
     // The kernel removes the pair with its namespace, but in its own time; the name must be free
     // now.
     if (net::link_exists(detour_interface(id))) BERTH_TRY(net::delete_link(detour_interface(id)));
@@ -410,14 +420,24 @@ void LxcEngine::remove_groups(std::string_view id) const {
     cgroups_.remove(monitor_group(options_.cgroup, id));
 }
 
+Result<> LxcEngine::kill(std::string_view id) {
+    BERTH_TRY(fault::at("engine.kill"));
+    let_go_on(id);
+    return kill_processes(id);
+}
+
 Result<> LxcEngine::destroy(std::string_view id) {
     BERTH_TRY(fault::at("engine.destroy"));
     let_go_on(id);
-    if (const Handle container = open(id); container && container->init_pid(container.get()) > 0)
-        (void)container->stop(container.get());
-    BERTH_TRY(end_processes(id));
+    BERTH_TRY(kill_processes(id));
+    remove_groups(id);
     way_in_.forget(id);
     BERTH_TRY(Rootfs(directory(id)).destroy());
+    // To ask for the link's end makes whoever makes another one wait; mostly the kernel is quicker.
+    const auto asked_at = std::chrono::steady_clock::now() + link_end_time_max;
+    while (net::link_exists(host_interface(id)) && std::chrono::steady_clock::now() < asked_at)
+        (void)::poll(nullptr, 0, link_end_moment_ms);
+    BERTH_TRY(remove_links(id));
     {
         const std::lock_guard lock(mutex_);
         if (const auto found = inits_.find(id); found != inits_.end()) inits_.erase(found);

@@ -40,6 +40,7 @@ public:
     [[nodiscard]] Result<> start(const Spec& spec) override;
     void begin(std::string_view id) override { way_in_.begin(id); }
     [[nodiscard]] Result<> stop(std::string_view id, int timeout_seconds) override;
+    [[nodiscard]] Result<> kill(std::string_view id) override;
     [[nodiscard]] Result<> destroy(std::string_view id) override;
     [[nodiscard]] Result<Copied> copy_changes(const Spec& spec, const std::filesystem::path& to,
                                               const CopyBounds& bounds) override;
@@ -103,7 +104,9 @@ private:
     [[nodiscard]] std::filesystem::path directory(std::string_view id) const;
     [[nodiscard]] std::filesystem::path lxc_path() const { return options_.state_dir / "lxc"; }
     [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
+    [[nodiscard]] Result<> kill_processes(std::string_view id) const;
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
+    [[nodiscard]] static Result<> remove_links(std::string_view id);
     void remove_groups(std::string_view id) const;
     void remember(std::string_view id, lxc_container* container);
     void let_go_on(std::string_view id);

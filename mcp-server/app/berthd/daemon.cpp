@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/app/berthd/daemon.h"
 
+#include "base/descriptor_limit.h"
 #include "base/files.h"
 #include "base/http_server.h"
 #include "base/log.h"
@@ -48,7 +49,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto lock_wait_max = 10s;  // for a child of a killed berthd to let go
+constexpr auto lock_wait_max = 10s;                   // for a child of a killed berthd to let go
+constexpr std::chrono::seconds removals_wait_max{5};  // at a stop; the next start does the rest
 constexpr std::size_t callers_max = 512;
 
 fs::path image_dir(const DaemonOptions& options) {
@@ -253,6 +255,7 @@ Result<> serve(const DaemonOptions& wanted) {
                                 options.uid_base);
     const auto forward_ports = BERTH_TRY(net::PortRange::parse(options.forward_ports));
     BERTH_TRY(catch_signals());
+    (void)raise_descriptor_limit();  // some for each container that runs
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     BERTH_TRY(make_directories(options.runtime_dir));
@@ -336,6 +339,7 @@ Result<> serve(const DaemonOptions& wanted) {
     keeper.stop();
     operations.stop();  // while the callers are still there to hear of it
     server->stop();
+    containers.finish_removals(removals_wait_max);
     if (options.stop_containers_on_exit)
         containers.stop_all(std::chrono::seconds(options.shutdown_timeout));
     return {};

@@ -8,6 +8,7 @@
 #include <thread>
 
 using namespace berth;
+using namespace std::chrono_literals;
 using namespace berth::container;
 
 namespace {
@@ -47,6 +48,7 @@ TEST_CASE("a create that is cancelled at any step undoes what was begun and says
     REQUIRE_FALSE(made);
     CHECK(made.error().code == ErrorCode::unavailable);
     CHECK(made.error().message.contains("was cancelled"));
+    host.containers->finish_removals(10s);
     CHECK(host.engine.count() == 0);
     CHECK(host.logins.listening.empty());
     CHECK(host.network.applied.empty());

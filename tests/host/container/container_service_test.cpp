@@ -12,6 +12,7 @@
 #include <thread>
 
 using namespace berth;
+using namespace std::chrono_literals;
 using namespace berth::container;
 
 namespace {
@@ -42,6 +43,7 @@ TEST_CASE("a create that fails at any step leaves nothing, and the name is free 
     host.engine.fail_next(step);
     host.network.refuse = std::string_view(step) == "network";
     REQUIRE_FALSE(host.containers->create(wanted));
+    host.containers->finish_removals(10s);
     CHECK(host.engine.count() == 0);
     CHECK(host.logins.listening.empty());
     CHECK(host.network.applied.empty());
@@ -132,11 +134,45 @@ TEST_CASE("a delete that fails can be repeated", "[container]") {
     if (!privileged()) return;
     FakeHost host;
     REQUIRE(host.containers->create(wish("ada")));
-    host.engine.fail_next("destroy");
+    host.engine.fail_next("kill");
     REQUIRE_FALSE(host.containers->remove(name("ada"), true));
     CHECK(host.containers->get(name("ada")).value().state == State::deleting);
     CHECK(host.containers->remove(name("ada"), true));
     CHECK(host.containers->get(name("ada")).error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("what a deleted container leaves is removed later, and holds nothing but its slot",
+          "[container]") {
+    if (!privileged()) return;
+    FakeHost host;
+    auto with_port = wish("ada");
+    with_port.ports = {{.container_port = 80, .host_port = 30001}};
+    const auto first = host.containers->create(with_port).value().row;
+    host.engine.fail_next("destroy");
+    REQUIRE(host.containers->remove(name("ada"), true));
+    CHECK(host.containers->list().value().empty());
+    CHECK(host.logins.listening.empty());
+    CHECK(host.network.applied.empty());
+    const auto second = host.containers->create(with_port);  // while the first is still there
+    REQUIRE(second);
+    CHECK(second->row.slot != first.slot);
+    host.containers->finish_removals(10s);
+    CHECK(host.engine.count() == 1);
+    CHECK(store::Containers(*host.database).all().value().size() == 1);
+    CHECK(host.warnings->count_new().value() == 0);
+}
+
+TEST_CASE("what a deleted container has left when berthd ends goes with its next start",
+          "[container]") {
+    if (!privileged()) return;
+    FakeHost host;
+    const auto id = host.containers->create(wish("ada")).value().row.id;
+    REQUIRE(host.database->transact([&] { return store::Containers(*host.database).retire(id); }));
+    CHECK(host.containers->list().value().empty());
+    host.restart();
+    CHECK(host.engine.count() == 0);
+    CHECK(store::Containers(*host.database).all().value().empty());
+    CHECK(host.warnings->count_new().value() == 0);
 }
 
 TEST_CASE("a port that nobody named is a free one, until there is none", "[container]") {

@@ -51,7 +51,7 @@ std::vector<Change> changes() {
         {{create}, {"container_stop", ada}, {"container.stop"}},
         {{create},
          {"container_delete", {{"name", "ada"}, {"force", true}}},
-         {"container.delete", "container.remove"},
+         {"container.delete", "container.retire"},
          true},
         {{create},
          {"container_update", {{"name", "ada"}, {"processes", 500}}},
@@ -81,6 +81,7 @@ std::vector<Change> changes() {
 
 /// All that a change may touch.
 Json picture(FakeHost& host) {
+    host.containers->finish_removals(std::chrono::seconds(10));
     Json seen = {{"containers", Json::array()}, {"layers", Json::array()}};
     const auto views = host.containers->list().value();
     for (const auto& view : views) {
@@ -142,6 +143,16 @@ TEST_CASE("a change that fails at any step is undone, and the same call works th
             if (!change.stays_begun) CHECK(picture(host) == before);
             CHECK(host.registry->invoke(change.call.tool, change.call.arguments, {}));
         }
+    }
+    {  // its caller has been answered by then
+        FakeHost host;
+        REQUIRE(host.registry->invoke("container_create", {{"name", "ada"}}, {}));
+        fault::watch(host.directory.path() / "fault");
+        host.directory.write("fault", "container.remove");
+        CHECK(host.registry->invoke("container_delete", {{"name", "ada"}, {"force", true}}, {}));
+        CHECK(picture(host)["engine"] == 0);
+        fault::watch("");
+        reached.insert("container.remove");
     }
     for (const auto point : fault::points) {
         CAPTURE(point);

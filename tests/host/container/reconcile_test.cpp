@@ -6,6 +6,7 @@
 #include "tests/support/privilege.h"
 
 using namespace berth;
+using namespace std::chrono_literals;
 using store::WarningStatus;
 
 namespace {
@@ -45,17 +46,16 @@ TEST_CASE("what a start puts right is told as drift that is over", "[reconcile]"
     CHECK(host.warnings->count_new().value() == 0);
 }
 
-TEST_CASE("a half-made container that cannot be removed is a warning and keeps what it holds",
+TEST_CASE("a half-made container that cannot be removed is a warning until it can be",
           "[reconcile]") {
     if (!privileged()) return;
     FakeHost host;
     has_half_made(host);
     host.engine.fail_next("destroy");
     host.restart();
-    CHECK(status_of(host, warning::reconcile_failed, "container/half") == WarningStatus::fresh);
-    CHECK(store::Containers(*host.database).list().value().size() == 1);
-    host.restart();
+    host.containers->finish_removals(10s);
     CHECK(status_of(host, warning::reconcile_failed, "container/half") == WarningStatus::resolved);
+    CHECK(store::Containers(*host.database).all().value().empty());
     CHECK(host.engine.count() == 0);
 }
 

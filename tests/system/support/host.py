@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -220,8 +221,17 @@ class Host:
             names[:] = [name for name in names if not name.startswith(self.cgroup)]
         return sorted(map(str, found))
 
+    def settle(self):
+        """Waits until nothing is left of containers that are deleted already."""
+        def nothing_is_going():
+            with contextlib.closing(sqlite3.connect(f"file:{self.state}/berth.db?mode=ro", uri=True)) as store:
+                return not store.execute("SELECT 1 FROM containers WHERE name LIKE 'gone/%'").fetchall()
+
+        wait_until(nothing_is_going, "what is left of deleted containers is removed")
+
     def picture(self):
         """Everything a call may change, to be compared before and after."""
+        self.settle()
         containers = self.rpc("container_list", {"limit": 1000})["containers"]
         return {"containers": [self.rpc("container_get", {"name": c["name"], "response_format": "detailed"}) for c in containers],
                 "ports": self.rpc("port_list", {"limit": 1000}), "rules": self.machine.rules(),
