@@ -37,7 +37,9 @@ Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
             put_pipe_away(to);
             return Progress::waiting;
         }
+        const std::uint64_t taken = bytes(flow_);
         if (!take_once(from, to)) return Progress::failed;
+        if (bytes(flow_) != taken) connection.moved = true;
     }
     return Progress::again;
 }

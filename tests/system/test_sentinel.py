@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from support.machine import wait_until
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, SentinelCase, alert, hello, main, read_all, read_some, reset,
@@ -218,6 +219,16 @@ class Bytes(SentinelCase):
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(read_all(primary), (b"", "end"))
         self.assertEqual(read_all(client)[1], "reset")
+
+    def test_a_half_closed_connection_that_moves_goes_on_however_little_it_is(self):
+        _, client, primary = self.pair("--half-closed-timeout", "0.3")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(primary), (b"", "end"))
+        for _ in range(10):
+            primary.sendall(b"x")
+            time.sleep(0.1)
+        primary.close()
+        self.assertEqual(read_all(client), (b"x" * 10, "end"))
 
     def test_a_reset_is_a_reset_on_the_other_side(self):
         _, client, primary = self.pair()

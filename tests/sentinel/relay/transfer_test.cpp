@@ -65,6 +65,7 @@ TEST_CASE("what one side says reaches the other, and then its end", "[relay]") {
     REQUIRE(::send(ends.client.get(), "hello", 5, 0) == 5);
     CHECK(ends.up(transfer) == Progress::waiting);
     CHECK(drain(ends.primary) == "hello");
+    CHECK(ends.connection.moved);
     CHECK_FALSE(ends.connection.primary.shut);
     REQUIRE(::send(ends.client.get(), "bye", 3, 0) == 3);
     REQUIRE(::shutdown(ends.client.get(), SHUT_WR) == 0);
