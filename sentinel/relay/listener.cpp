@@ -2,6 +2,7 @@
 #include "sentinel/relay/listener.h"
 
 #include "base/files.h"
+#include "base/keepalive.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -31,15 +32,11 @@ Result<> set(const Fd& socket, int level, int option, int value, const char* doi
     return fail(system_error(doing, errno));
 }
 
-/// Accepted sockets have these options from the one that listens. Dead peers are found in about
-/// three minutes.
+/// Accepted sockets have these options from the one that listens.
 Result<> prepare(const Fd& socket) {
     BERTH_TRY(set(socket, IPPROTO_TCP, TCP_NODELAY, 1, "set TCP_NODELAY"));
     BERTH_TRY(set(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, silent_seconds, "set TCP_DEFER_ACCEPT"));
-    BERTH_TRY(set(socket, SOL_SOCKET, SO_KEEPALIVE, 1, "set SO_KEEPALIVE"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 90, "set TCP_KEEPIDLE"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 15, "set TCP_KEEPINTVL"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPCNT, 6, "set TCP_KEEPCNT"));
+    BERTH_TRY(keep_alive(socket));
     const int flags = ::fcntl(socket.get(), F_GETFL);
     if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
         return fail(system_error("set O_NONBLOCK", errno));

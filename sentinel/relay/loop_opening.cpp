@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a client's first byte to a connection with its pool, or to the reason why there is none.
 #include "base/files.h"
+#include "base/keepalive.h"
 #include "base/log.h"
 #include "sentinel/relay/loop.h"
 
@@ -38,10 +39,8 @@ ProxyEnds ends_of(const Fd& client, const Greeting& greeting) {
 /// As the listening sockets' options, which accepted ones have.
 void prepare_primary(const Fd& socket) {
     constexpr int on = 1;
-    constexpr int idle_seconds = 90;
     (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+    (void)keep_alive(socket);
 }
 
 }  // namespace

@@ -301,6 +301,14 @@ class Bytes(SentinelCase):
         client.sendall(b"still here")
         self.assertEqual(read_some(primary, 10), b"still here")
 
+    def test_a_dead_end_is_noticed_on_either_side_after_three_minutes(self):
+        sentinel, _, _ = self.pair()
+        found = sentinel.socket_options((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                                        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
+        if not found:
+            self.skipTest("needs to look into the sentinel's sockets (pidfd_getfd)")
+        self.assertEqual(found, [(1, 90, 15, 6)] * 2)
+
     def test_an_idle_connection_holds_two_sockets_and_no_pipe(self):
         sentinel, client, primary = self.pair()
         client.sendall(b"x" * 4096)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real sentinel on loopback, without privileges, and what stands on both sides of it."""
+import ctypes
 import errno
 import os
 import random
@@ -22,6 +23,7 @@ from support.machine import die_with_parent, wait_until
 
 NOBODY = 65534
 PATIENCE = 20.0  # seconds until a test gives up
+PIDFD_GETFD = 438  # pidfd_getfd(2)
 ALERT_DECODE, ALERT_INTERNAL, ALERT_NAME = 50, 80, 112
 
 
@@ -256,6 +258,21 @@ class Sentinel:
                 found.append(os.readlink(entry.path))
             except FileNotFoundError:
                 pass
+        return found
+
+    def socket_options(self, *options):
+        """These options (level, name) of all its TCP connections; nothing where one may not look into another process."""
+        process, found = os.pidfd_open(self.process.pid), []
+        for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+            if not os.readlink(entry.path).startswith("socket:"):
+                continue
+            number = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, process, int(entry.name), 0)
+            if number < 0:
+                break
+            with socket.socket(fileno=number) as one:
+                if one.family != socket.AF_UNIX and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.append(tuple(one.getsockopt(*option) for option in options))
+        os.close(process)
         return found
 
     def sockets(self):
