@@ -102,7 +102,10 @@ private:
     // Where to (loop_opening.cpp).
     void listen_to(Connection& connection, Greeting& greeting);
     void wait_for_more(Connection& connection, Greeting& greeting, std::string_view news);
-    [[nodiscard]] bool take_place(const Connection& connection, HelloLimits::Place& place);
+    [[nodiscard]] bool take_place(const Connection& connection, HelloLimits::Place& place,
+                                  std::size_t bytes);
+    template <class Take>
+    [[nodiscard]] bool take_room(const Connection& connection, const Take& take);
     void decide(Connection& connection, HelloState state, const Greeting& greeting,
                 std::string_view all);
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,

@@ -60,7 +60,10 @@ void Loop::listen_to(Connection& connection, Greeting& greeting) {
         std::string_view all = news;
         if (connection.opening) {
             Opening& opening = *connection.opening;
-            if (!opening.place.grow(news.size())) return end(connection, Count::hello_refused);
+            const bool room = take_room(connection, [&](HelloLimits::Room how) {
+                return opening.place.grow(news.size(), how);
+            });
+            if (!room) return end(connection, Count::hello_refused);
             all = opening.bytes.append(news);
         }
         const HelloState state = greeting.read(all);
@@ -79,7 +82,7 @@ void Loop::listen_to(Connection& connection, Greeting& greeting) {
 /// From here on the connection costs memory, and so it needs a place and has a deadline.
 void Loop::wait_for_more(Connection& connection, Greeting& greeting, std::string_view news) {
     HelloLimits::Place place;
-    if (!take_place(connection, place) || !place.grow(news.size())) {
+    if (!take_place(connection, place, news.size())) {
         return end(connection, Count::hello_refused);
     }
     connection.opening = std::make_unique<Opening>(
@@ -88,16 +91,26 @@ void Loop::wait_for_more(Connection& connection, Greeting& greeting, std::string
     watch(connection, connection.client);
 }
 
-/// When all places are taken, the connection that has waited longest makes room; when those of its
-/// source are, a connection gets none, so that a source can only crowd out itself.
-bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
+bool Loop::take_place(const Connection& connection, HelloLimits::Place& place, std::size_t bytes) {
     const auto from = ask_address(::getpeername, connection.client.socket);
-    auto refused = parts_.limits.enter(from, place);
-    if (refused == HelloLimits::Refused::all_full) {
-        if (Timed* const oldest = hellos_.first(); oldest != nullptr) {
-            end(*static_cast<Connection*>(oldest), Count::hello_refused);
-            refused = parts_.limits.enter(from, place);
-        }
+    using Room = HelloLimits::Room;
+    return take_room(connection, [&](Room how) { return parts_.limits.enter(from, place, how); }) &&
+           take_room(connection, [&](Room how) { return place.grow(bytes, how); });
+}
+
+/// When what all may have is taken, the connection of this loop that has waited longest makes room;
+/// and where that is the one that wants it, or there is none, it has what it wants even so, since a
+/// loop does not reach into another. When what its source may have is, a connection gets none, so
+/// that a source can only crowd out itself.
+template <class Take>
+bool Loop::take_room(const Connection& connection, const Take& take) {
+    using Room = HelloLimits::Room;
+    auto refused = take(Room::if_there_is);
+    while (refused == HelloLimits::Refused::all_full) {
+        auto* const oldest = static_cast<Connection*>(hellos_.first());
+        const bool other = oldest != nullptr && oldest != &connection;
+        if (other) end(*oldest, Count::hello_refused);
+        refused = take(other ? Room::if_there_is : Room::even_so);
     }
     return refused == HelloLimits::Refused::no;
 }

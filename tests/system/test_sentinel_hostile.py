@@ -194,6 +194,72 @@ class Limits(SentinelCase):
             client.sendall(hello()[50:])
             read_some(backend.next(), len(hello()))
 
+    def test_the_oldest_makes_room_also_where_another_loop_has_it(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hellos-max", "1", "--hello-timeout", "60", "--threads", "2")
+        for number in range(12):  # the kernel gives each of them to one of two loops
+            client = sentinel.say(hello()[:50])
+            wait_until(lambda: sentinel.counts()["accepted"] == 2 * number + 1, "it to wait")
+            sentinel.say(hello()[:50], source="127.0.1.1")
+            wait_until(lambda: sentinel.counts()["accepted"] == 2 * number + 2, "another to come")
+            newest = sentinel.clients[-1]
+            newest.sendall(hello()[50:])
+            read_some(backend.next(), len(hello()))
+            client.close()
+
+    @staticmethod
+    def settle(sentinel):
+        """Waits until all that was said is read, which is when the sentinel does nothing any more."""
+        wait_until(lambda: sentinel.counts()["accepted"] == len(sentinel.clients), "all of them to come")
+
+        def is_at_rest():
+            stat = Path(f"/proc/{sentinel.process.pid}/stat")
+            before = stat.read_text().rsplit(") ", 1)[1].split()[11:13]
+            time.sleep(0.2)
+            return stat.read_text().rsplit(") ", 1)[1].split()[11:13] == before
+        wait_until(is_at_rest, "it to have read what they said")
+
+    def fill(self, sentinel, source, count, key_share=64000):
+        """Connections that say nearly all of a hello in the longest form there is, unless they are cut."""
+        most = hello(key_share=key_share, record_bytes=1)[:-6]
+        for _ in range(count):
+            client = sentinel.connect(source)
+            try:
+                client.sendall(most)
+            except OSError:
+                pass
+        return len(most)
+
+    def test_the_bytes_of_one_source_leave_room_for_those_of_others(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hello-timeout", "60")
+        most = self.fill(sentinel, "127.0.0.1", 64 * 1024 * 1024 // 380_000 + 10)
+        self.assertGreater(most, 380_000)
+        self.settle(sentinel)
+        for key_share in (6000, 600):  # what is left between the longest
+            self.fill(sentinel, "127.0.0.1", 20, key_share)
+            self.settle(sentinel)
+        self.assertGreater(sentinel.counts()["hello_refused"], 0)
+        large = hello(key_share=8000)
+        client = sentinel.say(large[:50], source="127.0.1.1")
+        self.settle(sentinel)
+        client.sendall(large[50:-50])
+        self.settle(sentinel)
+        client.sendall(large[-50:])
+        self.assertEqual(read_some(backend.next(), len(large)), large)
+
+    def test_when_bytes_run_out_the_oldest_makes_room(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hello-timeout", "60", "--threads", "1")
+        first = sentinel.say(hello()[:50], source="127.0.1.1")
+        wait_until(lambda: sentinel.counts()["accepted"] == 1, "the first to wait")
+        for source in range(20):
+            self.fill(sentinel, f"127.0.{source + 2}.1", 10)
+        self.assertEqual(read_all(first)[0], b"")
+        client = sentinel.say(hello()[:50], source="127.0.1.1")
+        client.sendall(hello()[50:])
+        self.assertEqual(read_some(backend.next(), len(hello())), hello())
+
     def test_without_descriptors_new_clients_are_turned_away_and_the_others_go_on(self):
         backend = self.backend()
         sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "1", descriptors=40)
