@@ -23,8 +23,10 @@ struct RelayOptions {
     std::size_t hello_bytes_in_all_max = std::size_t{64} * 1024 * 1024;
     /// 8 KiB for each, more than a post-quantum hello with early data has.
     std::size_t hello_bytes_per_source_max = std::size_t{4} * 1024 * 1024;
-    /// Pipes for splice(2), for each loop.
+    /// Pipes for splice(2), for each loop; and in all, what a user without privileges may have
+    /// (pipe(7), pipe-user-pages-soft: 64 MiB).
     std::size_t pipes_max = 64;
+    std::size_t pipes_in_all_max = 256;
     /// Who must send a PROXY header first.
     std::vector<IpNetwork> proxies = {};
 };

@@ -274,6 +274,16 @@ class Bytes(SentinelCase):
         send.join()
         self.assertEqual((data.count(b"y"), len(data), how), (8 * MIB, 8 * MIB, "end"))
 
+    def test_a_receiver_that_does_not_read_gives_its_pipe_back_and_loses_nothing(self):
+        sentinel, client, primary = self.pair("--threads", "1")
+        threading.Thread(target=lambda: (primary.sendall(b"x" * 32 * MIB), primary.close()), daemon=True).start()
+        if sentinel.bytes_in_pipes() is None:
+            self.skipTest("needs to look into the sentinel's pipes")
+        wait_until(sentinel.bytes_in_pipes, "a pipe to be full")
+        wait_until(lambda: sentinel.bytes_in_pipes() == 0, "it to be given back")
+        data, how = read_all(client)
+        self.assertEqual((data.count(b"x"), len(data), how), (32 * MIB, 32 * MIB, "end"))
+
     @staticmethod
     def flood(connection):
         try:

@@ -94,6 +94,45 @@ TEST_CASE("what is not taken is kept, and nothing is read meanwhile", "[relay]")
     CHECK_FALSE(ends.connection.primary.owed());
 }
 
+TEST_CASE("who does not read keeps no pipe, and loses nothing", "[relay]") {
+    Ends slow;
+    Transfer transfer(1);
+    const auto say = [](Ends& ends, char byte) {
+        const std::size_t sent = fill(ends.client, byte, 100'000'000);
+        ends.connection.client.readable = true;
+        return std::string(sent, byte);
+    };
+    const std::size_t before = fill(slow.connection.primary.socket, 'z', 100'000'000);
+    slow.connection.client.full_reads = Transfer::full_reads_before_pipe;
+    const std::string said = say(slow, 'x');
+    REQUIRE(slow.up(transfer) == Progress::waiting);
+    REQUIRE(slow.connection.primary.in_pipe > 0);
+    const auto borrow = [&] {
+        Ends other;
+        (void)fill(other.connection.primary.socket, 'z', 100'000'000);
+        other.connection.client.full_reads = Transfer::full_reads_before_pipe;
+        (void)say(other, 'y');
+        (void)other.up(transfer);
+        const bool lent = static_cast<bool>(other.connection.primary.pipe);
+        transfer.drop(other.connection.primary);
+        return lent;
+    };
+    CHECK_FALSE(borrow());
+    slow.connection.primary.took = Transfer::loan_bytes_min;
+    CHECK(transfer.reclaim(slow.connection));  // it was fast until now
+    CHECK_FALSE(transfer.reclaim(slow.connection));
+    CHECK_FALSE(slow.connection.primary.pipe);
+    CHECK(slow.connection.primary.owed());
+    CHECK(borrow());
+    std::string heard;
+    for (int turn = 0; turn < 1000 && heard.size() < before + said.size(); ++turn) {
+        heard += drain(slow.primary);
+        slow.connection.primary.writable = slow.connection.client.readable = true;
+        (void)slow.up(transfer);
+    }
+    CHECK(heard == std::string(before, 'z') + said);
+}
+
 TEST_CASE("a side that was reset fails its connection", "[relay]") {
     Ends ends;
     Transfer transfer(4);
