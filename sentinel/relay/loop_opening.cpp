@@ -169,6 +169,11 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
     if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    const bool told_of = parts_.reports != nullptr && pool.registration != 0;
+    if (const int problem = told_of ? parts_.reports->known_off(pool.registration) : 0) {
+        connection.registration = 0;  // there is nothing new to tell
+        return primary_down(connection, pool.name, said, problem);
+    }
     const KernelAddress address = where->to_kernel();
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -245,6 +250,9 @@ void Loop::connected(Connection& connection) {
     connection.stage = Stage::relaying;
     connection.leave();
     connection.opening.reset();
+    if (parts_.reports != nullptr && !connection.link) {
+        parts_.reports->accepted(connection.registration);
+    }
     watch(connection, connection.client);
     relay(connection);
 }
