@@ -78,6 +78,20 @@ def reset(connection):
     connection.close()
 
 
+def keep_talking(connection, data=b"x" * (1 << 20), talkers=2):
+    """Says it over and over, until the peer ends; gives the threads that do."""
+    def talk():
+        try:
+            while True:
+                connection.sendall(data)
+        except OSError:
+            pass
+    threads = [threading.Thread(target=talk, daemon=True) for _ in range(talkers)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
 def read_all(connection):
     """Until the peer's end; what came before a reset, and the reset as None behind it."""
     got = bytearray()
