@@ -76,6 +76,7 @@ struct Connection : Timed {
     std::uint64_t registration = 0;  // of the host that it was led to; 0: none
     std::uint32_t index = 0;         // among its loop's
     Stage stage = Stage::hello;
+    bool ssh = false;      // it is no TLS, and so gets no alert
     bool again = false;    // it waits for its next turn
     bool heard = false;    // a byte of the primary's
     bool silence = false;  // its client had none of it when it ended, and that was reported

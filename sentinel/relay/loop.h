@@ -108,6 +108,7 @@ private:
     [[nodiscard]] bool take_room(const Connection& connection, const Take& take);
     void decide(Connection& connection, HelloState state, const Greeting& greeting,
                 std::string_view all);
+    void lead_to_ssh(Connection& connection, const Greeting& greeting, std::string_view all);
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,
               std::string_view all);
     void dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,

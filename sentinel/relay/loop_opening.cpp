@@ -125,6 +125,7 @@ void Loop::decide(Connection& connection, HelloState state, const Greeting& gree
         parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
         return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
     }
+    if (greeting.is_ssh()) return lead_to_ssh(connection, greeting, all);
     switch (state) {
         case HelloState::need_more:
         case HelloState::not_tls:
@@ -151,6 +152,14 @@ void Loop::decide(Connection& connection, HelloState state, const Greeting& gree
         return dial(connection, *pool, greeting, all);
     }
     refuse(connection, Alert::unrecognized_name, named ? Count::unknown_name : Count::no_name);
+}
+
+/// To the one place there is for SSH, whose banner names nobody.
+void Loop::lead_to_ssh(Connection& connection, const Greeting& greeting, std::string_view all) {
+    counters_.add(Count::ssh);
+    connection.ssh = true;
+    if (connection.access) connection.access->protocol = "ssh";
+    dial(connection, Pool{.name = "", .primary = *parts_.options.ssh}, greeting, all);
 }
 
 void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeting,
@@ -273,9 +282,9 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
     }
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
-        log::warning(
-            "a pool's primary does not answer",
-            {{"pool", std::string(pool)}, {"why", system_error("connect", errno_value).message}});
+        log::warning("a pool's primary does not answer",
+                     {{"pool", connection.ssh ? "of --ssh" : std::string(pool)},
+                      {"why", system_error("connect", errno_value).message}});
     }
     if (parts_.away != nullptr) {
         Fd& client = connection.client.socket;
@@ -292,7 +301,7 @@ void Loop::refuse(Connection& connection, Alert alert, Count why) {
     tell(connection, count_names[static_cast<std::size_t>(why)]);
     const Fd& client = connection.client.socket;
     const auto record = alert_record(alert);
-    (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
+    if (!connection.ssh) (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
     (void)::shutdown(client.get(), SHUT_WR);
     // A close with bytes unread would be a reset, which may overtake the alert.
     const auto buffer = transfer_.buffer();

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace berth::sentinel {
@@ -27,6 +28,8 @@ struct RelayOptions {
     /// (pipe(7), pipe-user-pages-soft: 64 MiB).
     std::size_t pipes_max = 64;
     std::size_t pipes_in_all_max = 256;
+    /// Where SSH clients go; none, and they are closed as others that speak no TLS.
+    std::optional<SocketAddress> ssh = std::nullopt;
     /// Who must send a PROXY header first.
     std::vector<IpNetwork> proxies = {};
 };

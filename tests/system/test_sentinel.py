@@ -94,6 +94,36 @@ class Routing(SentinelCase):
         self.assertEqual(certificate_of(sentinel.port, "b.test"), "b.test")
 
 
+class Ssh(SentinelCase):
+    def test_a_banner_however_cut_is_led_to_the_ssh_server_and_tls_to_its_pool(self):
+        pool, server = self.backend(), self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{pool.port} a\n", "--ssh", f"127.0.0.1:{server.port}", "--access-log", "-")
+        banner = b"SSH-2.0-OpenSSH_9.2\r\n"
+        for cut in (1, 3, 4, len(banner)):
+            client = sentinel.say(banner[:cut])
+            time.sleep(0.1)
+            client.sendall(banner[cut:] + b"more")
+            served = server.next()
+            self.assertEqual(read_some(served, len(banner) + 4), banner + b"more")
+            served.sendall(banner)
+            self.assertEqual(read_some(client, len(banner)), banner)
+            client.close()
+            served.close()
+        sentinel.say(hello())
+        self.assertEqual(read_some(pool.next(), len(hello())), hello())
+        counts = sentinel.counts()
+        self.assertEqual((counts["ssh"], counts["routed"], counts["not_tls"]), (4, 1, 0))
+        wait_until(lambda: len(re.findall(r'"protocol":"ssh","outcome":"(?:ended|reset)","address":"127.0.0.1:%d"' % server.port,
+                                          sentinel.log())) == 4, "their lines")
+
+    def test_a_server_that_is_away_is_a_close_and_no_alert(self):
+        server = self.backend()
+        server.close()
+        sentinel = self.start("", "--ssh", f"127.0.0.1:{server.port}")
+        self.assertEqual(sentinel.ask(b"SSH-2.0-OpenSSH_9.2\r\n"), (b"", "end"))
+        self.assertEqual(sentinel.counts()["primary_down"], 1)
+
+
 class Addresses(SentinelCase):
     def test_both_families_are_listened_on_and_dialled(self):
         v4, v6 = self.backend(), self.backend(address="::1", family=socket.AF_INET6)
