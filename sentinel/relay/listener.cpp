@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -134,10 +135,14 @@ Result<std::vector<Listener>> take_inherited_listeners() {
                 ErrorCode::invalid_argument,
                 fmt::format("descriptor {}, of LISTEN_FDS, is no socket that listens", number));
         }
-        Listener listener{.address = BERTH_TRY(address_of(socket)), .shared = true};
         BERTH_TRY(prepare(socket));
-        listener.sockets.push_back(std::move(socket));
-        listeners.push_back(std::move(listener));
+        const auto address = BERTH_TRY(address_of(socket));
+        // Several of one address (ReusePort) are one listener's, so that each loop has its own.
+        auto listener = std::ranges::find(listeners, address, &Listener::address);
+        if (listener == listeners.end()) {
+            listener = listeners.insert(listener, {.address = address, .shared = true});
+        }
+        listener->sockets.push_back(std::move(socket));
     }
     return listeners;
 }

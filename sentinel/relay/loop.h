@@ -36,7 +36,7 @@ struct RelayParts {
 /// Where a loop takes clients from.
 struct Door {
     Fd socket;
-    bool shared = false;  // with other loops
+    bool shared = false;  // with other loops, or the service manager
 };
 
 /// Closes a socket so that its peer sees a reset, as the one on the other side was.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the sentinel does with clients that are slow, many, or mean harm: each case has one outcome."""
+import fcntl
 import os
 import socket
 import time
@@ -324,6 +325,35 @@ class Process(SentinelCase):
             sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", start=hand_over)
             self.assertEqual(sentinel.port, listener.getsockname()[1])
         for _ in range(8):
+            sentinel.say(hello())
+            read_some(backend.next(), len(hello()))
+
+    def test_each_loop_has_its_own_of_several_sockets_of_a_service_manager(self):
+        backend = self.backend()
+        listeners = [socket.socket(), socket.socket()]
+        port = 0
+        for listener in listeners:
+            self.addCleanup(listener.close)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen(64)
+            port = listener.getsockname()[1]
+        numbers = [fcntl.fcntl(listener, fcntl.F_DUPFD, 10) for listener in listeners]  # not where they go
+
+        def hand_over():
+            for at, number in enumerate(numbers):
+                os.dup2(number, 3 + at)
+            os.environ["LISTEN_FDS"], os.environ["LISTEN_PID"] = "2", str(os.getpid())
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "2", start=hand_over)
+        for number, listener in zip(numbers, listeners):
+            os.close(number)
+            listener.close()
+        self.assertEqual(sentinel.log().count("listening address"), 1)
+        descriptors = Path(f"/proc/{sentinel.process.pid}/fd")
+        watched = [sum(line.startswith("tfd:") for line in (descriptors.parent / "fdinfo" / one.name).read_text().splitlines())
+                   for one in descriptors.iterdir() if os.readlink(one) == "anon_inode:[eventpoll]"]
+        self.assertEqual(watched, [2, 2])  # its own, and the event that stops it
+        for _ in range(16):
             sentinel.say(hello())
             read_some(backend.next(), len(hello()))
 
