@@ -18,7 +18,9 @@ struct Access {
     std::string server_name = {};  // "": none, or none that could be a name
     std::string pool = {};         // "": none
     Destination destination = {};
-    std::string_view outcome = {};  // this and the next stay where they are
+    std::string_view protocol =
+        {};  // where it is not TLS; this and the next two stay where they are
+    std::string_view outcome = {};
     std::string_view reason = {};
     std::uint64_t bytes_from_client = 0, bytes_to_client = 0;
     std::int64_t duration_ms = 0;

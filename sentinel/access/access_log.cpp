@@ -41,6 +41,7 @@ std::string access_line(const Access& access) {
     Json line{{"time", to_rfc3339(access.ended_at)}, {"source", access.source.to_string()}};
     if (!access.server_name.empty()) line["sni"] = access.server_name;
     if (!access.pool.empty()) line["pool"] = access.pool;
+    if (!access.protocol.empty()) line["protocol"] = access.protocol;
     line["outcome"] = access.outcome;
     if (!access.reason.empty()) line["reason"] = access.reason;
     if (const auto* const address = std::get_if<SocketAddress>(&access.destination)) {

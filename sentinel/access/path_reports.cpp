@@ -13,7 +13,27 @@ void PathReports::refused(std::uint64_t registration, int problem) noexcept {
     Trouble& trouble = troubles_[registration];
     trouble.refused_at = std::chrono::steady_clock::now();
     trouble.problem = problem;
+    trouble.tried_at = trouble.refused_at;
+    trouble.off = problem != ECONNREFUSED;
     any_ = true;
+}
+
+void PathReports::accepted(std::uint64_t registration) noexcept {
+    if (!any_.load(std::memory_order_relaxed)) return;
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    const auto found = lock ? troubles_.find(registration) : troubles_.end();
+    if (found != troubles_.end()) found->second.off = false;
+}
+
+int PathReports::known_off(std::uint64_t registration, Moment now) noexcept {
+    if (!any_.load(std::memory_order_relaxed)) return 0;
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    const auto found = lock ? troubles_.find(registration) : troubles_.end();
+    if (found == troubles_.end() || !found->second.off) return 0;
+    Trouble& trouble = found->second;
+    if (now - trouble.tried_at < tries_every) return trouble.problem;
+    trouble.tried_at = now;
+    return 0;
 }
 
 void PathReports::silent(std::uint64_t registration) noexcept {

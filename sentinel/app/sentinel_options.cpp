@@ -228,6 +228,15 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
                    "A pool that is told who connects, by PROXY protocol 2; * for all")
         ->type_name("POOL")
         ->allow_extra_args(false);
+    app.add_option_function<std::string>(
+           "--ssh",
+           [&relay](const std::string& text) {
+               const auto address = SocketAddress::parse(text);
+               if (!address) throw CLI::ValidationError("--ssh", address.error().message);
+               relay.ssh = *address;
+           },
+           "Where SSH clients go, which say so first; closed without it")
+        ->type_name("ADDRESS:PORT");
     add_parsed(app, "--proxy-from", relay.proxies,
                "A network of proxies in front, which must send PROXY protocol 2", "NETWORK");
     app.add_option_function<std::vector<std::string>>(

@@ -28,7 +28,8 @@ struct Probe {
     Fd socket;
     SocketAddress to;
     std::string name;
-    bool proxied = false, asked = false;
+    bool direct = false, proxied = false, asked = false;
+    int problem = 0;  // errno of one that could not be connected to
     std::string answer;
     Health health = {};
     bool over = false;
@@ -47,7 +48,8 @@ void begin(Probe& probe) {
     if (!probe.socket)
         return probe.end("cannot be asked: " + system_error("socket", errno).message);
     if (::connect(probe.socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS) {
-        probe.end("does not accept connections: " + system_error("connect", errno).message);
+        probe.problem = errno;
+        probe.end("does not accept connections: " + system_error("connect", probe.problem).message);
     }
 }
 
@@ -56,6 +58,7 @@ void ask(Probe& probe) {
     socklen_t size = sizeof problem;
     (void)::getsockopt(probe.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
     if (problem != 0) {
+        probe.problem = problem;
         return probe.end("does not accept connections: " +
                          system_error("connect", problem).message);
     }
@@ -107,6 +110,7 @@ void run_some(std::span<Probe> probes, milliseconds patience, const std::stop_to
     }
     for (Probe& probe : probes) {
         if (probe.over) continue;
+        if (!probe.asked) probe.problem = ETIMEDOUT;
         const double seconds = std::chrono::duration<double>(patience).count();
         probe.end(fmt::format(
             "{} within {:.1f} s",
@@ -176,6 +180,7 @@ void Prober::look_at_all(const std::stop_token& stop) {
         probe.registration = registration.id;
         probe.to = address != nullptr ? *address : options_.front;
         probe.name = claim.hostname;
+        probe.direct = address != nullptr;
         probe.proxied = address != nullptr && (told.contains("*") || told.contains(claim.pool));
         probes.push_back(std::move(probe));
     }
@@ -190,6 +195,12 @@ void Prober::look_at_all(const std::stop_token& stop) {
         const auto begun = steady_clock::now();
         run_some(some, options_.interval * 4 / 5 / static_cast<int>(rounds), stop);
         for (Probe& probe : some) {
+            // Clients need not wait for a host to learn what is known of it.
+            if (probe.direct && probe.problem != 0) {
+                reports_.refused(probe.registration, probe.problem);
+            } else if (probe.direct && probe.asked) {
+                reports_.accepted(probe.registration);
+            }
             if (probe.health.healthy) reports_.answered(probe.registration, begun);
             found.emplace(probe.registration,
                           Finding{.health = std::move(probe.health), .begun = begun});

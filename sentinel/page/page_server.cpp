@@ -117,23 +117,30 @@ void PageServer::welcome_new() {
         const int socket = guest->socket.get();
         deadlines_.add(*guest, now_ms());
         guest->visit.receive(arrival.said);
-        epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
-                          .data = {.fd = socket}};
-        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) != 0) continue;
-        guests_.emplace(socket, std::move(guest));
+        if (watch(*guest)) guests_.emplace(socket, std::move(guest));
     }
+}
+
+/// False without kernel memory. `again`: what epoll has told already is told once more.
+bool PageServer::watch(const Guest& guest, bool again) const {
+    const int socket = guest.socket.get();
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+                      .data = {.fd = socket}};
+    const int how = again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    return ::epoll_ctl(epoll_.get(), how, socket, &event) == 0;
 }
 
 /// False when nothing more is to be done for it.
 bool PageServer::serve(Guest& guest) {
     std::array<char, 16384> buffer{};
-    while (true) {
+    for (int turn = 0; turn < reads_per_turn; ++turn) {
         const ssize_t got = ::recv(guest.socket.get(), buffer.data(), buffer.size(), 0);
         if (got == 0) return false;
         if (got < 0) return would_block() && send_output(guest);
         // What comes behind the request is read too, since a close before would be a reset.
         guest.visit.receive({buffer.data(), static_cast<std::size_t>(got)});
     }
+    return send_output(guest) && watch(guest, true);
 }
 
 bool PageServer::send_output(Guest& guest) {

@@ -22,6 +22,8 @@ class PageServer final : public Away {
 public:
     static constexpr std::size_t guests_per_pool_max = 64;
     static constexpr std::int64_t visit_ms_max = 10'000;
+    /// Reads in one turn, so that nobody who keeps talking keeps the thread from the others.
+    static constexpr int reads_per_turn = 16;
 
     /// Directories by the names of their pools.
     using Directories = std::map<std::string, std::filesystem::path, std::less<>>;
@@ -50,6 +52,7 @@ private:
     explicit PageServer(Directories directories) : directories_(std::move(directories)) {}
     void run();
     void welcome_new();
+    [[nodiscard]] bool watch(const Guest& guest, bool again = false) const;
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool send_output(Guest& guest);
 

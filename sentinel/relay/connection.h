@@ -42,6 +42,7 @@ struct Side {
     bool shut = false;            // the other's end was passed on to it
     std::uint8_t full_reads = 0;  // from it, one after the other
     std::uint32_t in_pipe = 0;    // bytes for it
+    std::uint32_t took = 0;       // bytes out of the pipe, since its time was last looked at
     Pipe pipe;
     std::unique_ptr<Rest> rest;
 
@@ -57,8 +58,17 @@ struct Opening {
     std::size_t header_bytes = 0;  // ours, in front of what the client said to the pool
 };
 
+struct Connection;
+
+/// Its time is up when a pipe that it has lent is looked at.
+struct Loan : Timed {
+    explicit Loan(Connection& connection) : of(connection) {}
+    Connection& of;
+};
+
 struct Connection : Timed {
     Side client, primary;
+    Loan loan = Loan(*this);
     std::unique_ptr<Opening> opening;
     std::unique_ptr<Access> access;      // where there is a log of them
     std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
@@ -66,6 +76,7 @@ struct Connection : Timed {
     std::uint64_t registration = 0;  // of the host that it was led to; 0: none
     std::uint32_t index = 0;         // among its loop's
     Stage stage = Stage::hello;
+    bool ssh = false;      // it is no TLS, and so gets no alert
     bool again = false;    // it waits for its next turn
     bool heard = false;    // a byte of the primary's
     bool silence = false;  // its client had none of it when it ended, and that was reported

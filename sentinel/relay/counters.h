@@ -14,6 +14,7 @@ enum class Count : std::uint8_t {
     accepted,
     routed,
     routed_by_default,
+    ssh,  // no TLS, and led to where SSH goes
     unknown_name,
     no_name,
     bad_name,
@@ -31,13 +32,14 @@ enum class Count : std::uint8_t {
     ended,
 };
 
-constexpr std::array<std::string_view, 18> count_names = {
-    "accepted",       "routed",        "routed_by_default",
-    "unknown_name",   "no_name",       "bad_name",
-    "malformed",      "not_tls",       "left_early",
-    "hello_timeout",  "hello_refused", "no_descriptor",
-    "primary_down",   "page_shown",    "tunnel",
-    "tunnel_refused", "reset",         "ended"};
+constexpr std::array<std::string_view, 19> count_names = {
+    "accepted",      "routed",         "routed_by_default",
+    "ssh",           "unknown_name",   "no_name",
+    "bad_name",      "malformed",      "not_tls",
+    "left_early",    "hello_timeout",  "hello_refused",
+    "no_descriptor", "primary_down",   "page_shown",
+    "tunnel",        "tunnel_refused", "reset",
+    "ended"};
 
 /// Written by one thread, read by any.
 class Counters {

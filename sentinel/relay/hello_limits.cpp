@@ -9,10 +9,11 @@ constexpr std::size_t source_bytes_v4 = 3;
 constexpr std::size_t source_bytes_v6 = 7;
 
 /// Adds to a counter unless it would pass `most`.
-template <class Counter, class Amount>
-bool add_below(Counter& counter, Amount amount, Amount most) noexcept {
-    if (counter.fetch_add(amount) + amount <= most) return true;
-    counter.fetch_sub(amount);
+template <class Count>
+bool add_below(std::atomic<Count>& counter, std::size_t amount, std::size_t most) noexcept {
+    const auto more = static_cast<Count>(amount);
+    if (counter.fetch_add(more) + amount <= most) return true;
+    counter.fetch_sub(more);
     return false;
 }
 
@@ -20,20 +21,24 @@ bool add_below(Counter& counter, Amount amount, Amount most) noexcept {
 
 HelloLimits::HelloLimits(const RelayOptions& options)
     : waiting_max_(options.hellos_max),
-      per_source_max_(options.hellos_per_source_max),
-      bytes_max_(options.hello_bytes_in_all_max) {}
+      waiting_per_source_max_(options.hellos_per_source_max),
+      bytes_max_(options.hello_bytes_in_all_max),
+      bytes_per_source_max_(options.hello_bytes_per_source_max) {}
 
 std::size_t HelloLimits::source_of(const SocketAddress& from) const noexcept {
     const auto network = from.ip().substr(0, from.is_v6() ? source_bytes_v6 : source_bytes_v4);
     return sip_hash(key_, network) % source_count;
 }
 
-HelloLimits::Refused HelloLimits::enter(const SocketAddress& from, Place& place) noexcept {
+HelloLimits::Refused HelloLimits::enter(const SocketAddress& from, Place& place,
+                                        Room room) noexcept {
     const std::size_t source = source_of(from);
-    const auto per_source = static_cast<std::uint32_t>(per_source_max_);
-    if (!add_below(sources_[source], std::uint32_t{1}, per_source)) return Refused::source_full;
-    if (!add_below(waiting_, std::size_t{1}, waiting_max_)) {
-        --sources_[source];
+    auto& of_source = sources_[source].waiting;
+    if (!add_below(of_source, 1, waiting_per_source_max_)) return Refused::source_full;
+    if (room == Room::even_so) {
+        ++waiting_;
+    } else if (!add_below(waiting_, 1, waiting_max_)) {
+        --of_source;
         return Refused::all_full;
     }
     place.limits_ = this;
@@ -41,16 +46,26 @@ HelloLimits::Refused HelloLimits::enter(const SocketAddress& from, Place& place)
     return Refused::no;
 }
 
-bool HelloLimits::Place::grow(std::size_t bytes) noexcept {
-    if (limits_ == nullptr || !add_below(limits_->bytes_, bytes, limits_->bytes_max_)) return false;
+HelloLimits::Refused HelloLimits::Place::grow(std::size_t bytes, Room room) noexcept {
+    if (limits_ == nullptr) return Refused::source_full;
+    auto& of_source = limits_->sources_[source_].bytes;
+    if (!add_below(of_source, bytes, limits_->bytes_per_source_max_)) return Refused::source_full;
+    if (room == Room::even_so) {
+        limits_->bytes_ += bytes;
+    } else if (!add_below(limits_->bytes_, bytes, limits_->bytes_max_)) {
+        of_source -= static_cast<std::uint32_t>(bytes);
+        return Refused::all_full;
+    }
     bytes_ += bytes;
-    return true;
+    return Refused::no;
 }
 
 HelloLimits::Place::~Place() {
     if (limits_ == nullptr) return;
+    Source& source = limits_->sources_[source_];
     limits_->bytes_ -= bytes_;
-    --limits_->sources_[source_];
+    source.bytes -= static_cast<std::uint32_t>(bytes_);
+    --source.waiting;
     --limits_->waiting_;
 }
 

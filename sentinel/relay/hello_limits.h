@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many connections may be waiting with half a hello, in all and from one source. Shared by all
-// loops without a lock.
+// How many connections may be waiting with half a hello, and with how many bytes, in all and from
+// one source. Shared by all loops without a lock.
 #pragma once
 
 #include "base/socket_address.h"
@@ -20,6 +20,9 @@ public:
     explicit HelloLimits(const RelayOptions& options);
 
     enum class Refused : std::uint8_t { no, source_full, all_full };
+    /// What all together have is for whom there is room, or for one of each loop even so: then a
+    /// loop needs nobody but its own oldest to make room.
+    enum class Room : std::uint8_t { if_there_is, even_so };
 
     /// One connection's place among those that wait, given back when it is destroyed.
     class Place {
@@ -37,8 +40,8 @@ public:
         }
         ~Place();
         [[nodiscard]] explicit operator bool() const noexcept { return limits_ != nullptr; }
-        /// Room for that many more bytes; false, and none, when all together have too many.
-        [[nodiscard]] bool grow(std::size_t bytes) noexcept;
+        /// Takes room for that many more bytes, or says why not.
+        [[nodiscard]] Refused grow(std::size_t bytes, Room room = Room::if_there_is) noexcept;
 
     private:
         friend class HelloLimits;
@@ -48,19 +51,24 @@ public:
     };
 
     /// Takes a place for a connection from there, or says why not.
-    [[nodiscard]] Refused enter(const SocketAddress& from, Place& place) noexcept;
+    [[nodiscard]] Refused enter(const SocketAddress& from, Place& place,
+                                Room room = Room::if_there_is) noexcept;
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
 
 private:
-    /// Sources share a counter when their keyed hashes do: a few in a million, and not by choice.
+    struct Source {
+        std::atomic<std::uint32_t> waiting = 0;
+        std::atomic<std::uint32_t> bytes = 0;
+    };
+    /// Sources share counters when their keyed hashes do: a few in a million, and not by choice.
     static constexpr std::size_t source_count = 65536;
     [[nodiscard]] std::size_t source_of(const SocketAddress& from) const noexcept;
 
-    const std::size_t waiting_max_, per_source_max_, bytes_max_;
+    const std::size_t waiting_max_, waiting_per_source_max_, bytes_max_, bytes_per_source_max_;
     const SipKey key_ = random_sip_key();
     std::atomic<std::size_t> waiting_ = 0;
     std::atomic<std::size_t> bytes_ = 0;
-    std::array<std::atomic<std::uint32_t>, source_count> sources_ = {};
+    std::array<Source, source_count> sources_ = {};
 };
 
 }  // namespace berth::sentinel

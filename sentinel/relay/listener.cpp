@@ -2,6 +2,7 @@
 #include "sentinel/relay/listener.h"
 
 #include "base/files.h"
+#include "base/keepalive.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -31,15 +33,11 @@ Result<> set(const Fd& socket, int level, int option, int value, const char* doi
     return fail(system_error(doing, errno));
 }
 
-/// Accepted sockets have these options from the one that listens. Dead peers are found in about
-/// three minutes.
+/// Accepted sockets have these options from the one that listens.
 Result<> prepare(const Fd& socket) {
     BERTH_TRY(set(socket, IPPROTO_TCP, TCP_NODELAY, 1, "set TCP_NODELAY"));
     BERTH_TRY(set(socket, IPPROTO_TCP, TCP_DEFER_ACCEPT, silent_seconds, "set TCP_DEFER_ACCEPT"));
-    BERTH_TRY(set(socket, SOL_SOCKET, SO_KEEPALIVE, 1, "set SO_KEEPALIVE"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 90, "set TCP_KEEPIDLE"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 15, "set TCP_KEEPINTVL"));
-    BERTH_TRY(set(socket, IPPROTO_TCP, TCP_KEEPCNT, 6, "set TCP_KEEPCNT"));
+    BERTH_TRY(keep_alive(socket));
     const int flags = ::fcntl(socket.get(), F_GETFL);
     if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
         return fail(system_error("set O_NONBLOCK", errno));
@@ -137,10 +135,14 @@ Result<std::vector<Listener>> take_inherited_listeners() {
                 ErrorCode::invalid_argument,
                 fmt::format("descriptor {}, of LISTEN_FDS, is no socket that listens", number));
         }
-        Listener listener{.address = BERTH_TRY(address_of(socket)), .shared = true};
         BERTH_TRY(prepare(socket));
-        listener.sockets.push_back(std::move(socket));
-        listeners.push_back(std::move(listener));
+        const auto address = BERTH_TRY(address_of(socket));
+        // Several of one address (ReusePort) are one listener's, so that each loop has its own.
+        auto listener = std::ranges::find(listeners, address, &Listener::address);
+        if (listener == listeners.end()) {
+            listener = listeners.insert(listener, {.address = address, .shared = true});
+        }
+        listener->sockets.push_back(std::move(socket));
     }
     return listeners;
 }

@@ -15,7 +15,7 @@ namespace berth::sentinel {
 struct Listener {
     SocketAddress address = {};
     std::vector<Fd> sockets = {};
-    bool shared = false;  // the sockets are one, seen by all loops
+    bool shared = false;  // others see them too: other loops, or the service manager
 };
 
 /// Sees to it that each of so many loops has a socket of it. Where there are fewer, they share.
@@ -26,7 +26,7 @@ struct Listener {
 [[nodiscard]] Result<Listener> listen_on(const SocketAddress& address, std::size_t loops);
 
 /// Those that a service manager handed to this process (sd_listen_fds(3)), none when it did not.
-/// What says so is taken out of the environment.
+/// Those of one address are one listener. What says so is taken out of the environment.
 [[nodiscard]] Result<std::vector<Listener>> take_inherited_listeners();
 
 }  // namespace berth::sentinel

@@ -51,7 +51,8 @@ Loop::Loop(const RelayParts& parts, std::vector<Door> doors)
       transfer_(parts.options.pipes_max),
       hellos_(parts.options.hello_timeout.count()),
       connects_(parts.options.connect_timeout.count()),
-      half_closed_(parts.options.half_closed_timeout.count()) {}
+      half_closed_(parts.options.half_closed_timeout.count()),
+      loans_(Transfer::loan_ms) {}
 
 Result<std::unique_ptr<Loop>> Loop::make(const RelayParts& parts, std::vector<Door> doors) {
     std::unique_ptr<Loop> loop(new Loop(parts, std::move(doors)));
@@ -109,8 +110,9 @@ void Loop::run() {
 
 int Loop::wait_ms() {
     if (!again_.empty()) return 0;
-    std::int64_t due = std::min({hellos_.due_ms(never), connects_.due_ms(never),
-                                 half_closed_.due_ms(never), now_ms_ + wait_ms_max});
+    std::int64_t due =
+        std::min({hellos_.due_ms(never), connects_.due_ms(never), half_closed_.due_ms(never),
+                  loans_.due_ms(never), now_ms_ + wait_ms_max});
     if (!doors_open_) due = std::min(due, doors_rest_until_ms_);
     return static_cast<int>(std::max<std::int64_t>(due - now_ms_, 0));
 }
@@ -178,6 +180,10 @@ void Loop::relay(Connection& connection) {
         if (primary.shut) report_silence(connection);
         half_closed_.add(connection, now_ms_);
     }
+    if ((client.in_pipe > 0 || primary.in_pipe > 0) && !connection.loan.is_waiting()) {
+        client.took = primary.took = 0;
+        loans_.add(connection.loan, now_ms_);
+    }
     if ((up == Progress::again || down == Progress::again) && !connection.again) {
         connection.again = true;
         again_.push_back(&connection);
@@ -207,6 +213,12 @@ void Loop::end_late() {
         } else {
             half_closed_.add(*still, now_ms_);
         }
+    }
+    while (Timed* const due = loans_.first_due(now_ms_)) {
+        due->leave();
+        // NOLINTNEXTLINE: there is nothing else in it
+        auto& loan = static_cast<Loan&>(*due);
+        if (transfer_.reclaim(loan.of)) loans_.add(loan, now_ms_);
     }
     if (!doors_open_ && doors_rest_until_ms_ <= now_ms_) {
         doors_rest_until_ms_ = now_ms_ + doors_rest_ms;
@@ -263,6 +275,7 @@ void Loop::tell(Connection& connection, std::string_view outcome) {
 void Loop::remove(Connection& connection) {
     connection.stage = Stage::over;
     connection.leave();
+    connection.loan.leave();
     connection.opening.reset();
     for (Side* side : {&connection.client, &connection.primary}) {
         transfer_.drop(*side);

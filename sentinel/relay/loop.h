@@ -36,7 +36,7 @@ struct RelayParts {
 /// Where a loop takes clients from.
 struct Door {
     Fd socket;
-    bool shared = false;  // with other loops
+    bool shared = false;  // with other loops, or the service manager
 };
 
 /// Closes a socket so that its peer sees a reset, as the one on the other side was.
@@ -102,9 +102,13 @@ private:
     // Where to (loop_opening.cpp).
     void listen_to(Connection& connection, Greeting& greeting);
     void wait_for_more(Connection& connection, Greeting& greeting, std::string_view news);
-    [[nodiscard]] bool take_place(const Connection& connection, HelloLimits::Place& place);
+    [[nodiscard]] bool take_place(const Connection& connection, HelloLimits::Place& place,
+                                  std::size_t bytes);
+    template <class Take>
+    [[nodiscard]] bool take_room(const Connection& connection, const Take& take);
     void decide(Connection& connection, HelloState state, const Greeting& greeting,
                 std::string_view all);
+    void lead_to_ssh(Connection& connection, const Greeting& greeting, std::string_view all);
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,
               std::string_view all);
     void dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
@@ -130,7 +134,7 @@ private:
     RouteReader reader_;
     Counters counters_;
     Transfer transfer_;
-    DeadlineList hellos_, connects_, half_closed_;
+    DeadlineList hellos_, connects_, half_closed_, loans_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> ended_;  // until no event can mean them any more
     std::vector<Connection*> again_;

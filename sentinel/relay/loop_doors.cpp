@@ -122,7 +122,7 @@ void Loop::welcome(Fd client, const KernelAddress& from) {
                       return network.contains(*address);
                   });
     }
-    Greeting greeting(proxied);
+    Greeting greeting(proxied, parts_.options.ssh.has_value());
     listen_to(connection, greeting);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a client's first byte to a connection with its pool, or to the reason why there is none.
 #include "base/files.h"
+#include "base/keepalive.h"
 #include "base/log.h"
 #include "sentinel/relay/loop.h"
 
@@ -38,10 +39,8 @@ ProxyEnds ends_of(const Fd& client, const Greeting& greeting) {
 /// As the listening sockets' options, which accepted ones have.
 void prepare_primary(const Fd& socket) {
     constexpr int on = 1;
-    constexpr int idle_seconds = 90;
     (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+    (void)keep_alive(socket);
 }
 
 }  // namespace
@@ -61,7 +60,10 @@ void Loop::listen_to(Connection& connection, Greeting& greeting) {
         std::string_view all = news;
         if (connection.opening) {
             Opening& opening = *connection.opening;
-            if (!opening.place.grow(news.size())) return end(connection, Count::hello_refused);
+            const bool room = take_room(connection, [&](HelloLimits::Room how) {
+                return opening.place.grow(news.size(), how);
+            });
+            if (!room) return end(connection, Count::hello_refused);
             all = opening.bytes.append(news);
         }
         const HelloState state = greeting.read(all);
@@ -80,7 +82,7 @@ void Loop::listen_to(Connection& connection, Greeting& greeting) {
 /// From here on the connection costs memory, and so it needs a place and has a deadline.
 void Loop::wait_for_more(Connection& connection, Greeting& greeting, std::string_view news) {
     HelloLimits::Place place;
-    if (!take_place(connection, place) || !place.grow(news.size())) {
+    if (!take_place(connection, place, news.size())) {
         return end(connection, Count::hello_refused);
     }
     connection.opening = std::make_unique<Opening>(
@@ -89,16 +91,26 @@ void Loop::wait_for_more(Connection& connection, Greeting& greeting, std::string
     watch(connection, connection.client);
 }
 
-/// When all places are taken, the connection that has waited longest makes room; when those of its
-/// source are, a connection gets none, so that a source can only crowd out itself.
-bool Loop::take_place(const Connection& connection, HelloLimits::Place& place) {
+bool Loop::take_place(const Connection& connection, HelloLimits::Place& place, std::size_t bytes) {
     const auto from = ask_address(::getpeername, connection.client.socket);
-    auto refused = parts_.limits.enter(from, place);
-    if (refused == HelloLimits::Refused::all_full) {
-        if (Timed* const oldest = hellos_.first(); oldest != nullptr) {
-            end(*static_cast<Connection*>(oldest), Count::hello_refused);
-            refused = parts_.limits.enter(from, place);
-        }
+    using Room = HelloLimits::Room;
+    return take_room(connection, [&](Room how) { return parts_.limits.enter(from, place, how); }) &&
+           take_room(connection, [&](Room how) { return place.grow(bytes, how); });
+}
+
+/// When what all may have is taken, the connection of this loop that has waited longest makes room;
+/// and where that is the one that wants it, or there is none, it has what it wants even so, since a
+/// loop does not reach into another. When what its source may have is, a connection gets none, so
+/// that a source can only crowd out itself.
+template <class Take>
+bool Loop::take_room(const Connection& connection, const Take& take) {
+    using Room = HelloLimits::Room;
+    auto refused = take(Room::if_there_is);
+    while (refused == HelloLimits::Refused::all_full) {
+        auto* const oldest = static_cast<Connection*>(hellos_.first());
+        const bool other = oldest != nullptr && oldest != &connection;
+        if (other) end(*oldest, Count::hello_refused);
+        refused = take(other ? Room::if_there_is : Room::even_so);
     }
     return refused == HelloLimits::Refused::no;
 }
@@ -113,6 +125,7 @@ void Loop::decide(Connection& connection, HelloState state, const Greeting& gree
         parts_.tunnels->takes_plain() && all.substr(greeting.header_bytes()).starts_with('{')) {
         return take_tunnel(connection, greeting, all.substr(greeting.header_bytes()));
     }
+    if (greeting.is_ssh()) return lead_to_ssh(connection, greeting, all);
     switch (state) {
         case HelloState::need_more:
         case HelloState::not_tls:
@@ -141,6 +154,14 @@ void Loop::decide(Connection& connection, HelloState state, const Greeting& gree
     refuse(connection, Alert::unrecognized_name, named ? Count::unknown_name : Count::no_name);
 }
 
+/// To the one place there is for SSH, whose banner names nobody.
+void Loop::lead_to_ssh(Connection& connection, const Greeting& greeting, std::string_view all) {
+    counters_.add(Count::ssh);
+    connection.ssh = true;
+    if (connection.access) connection.access->protocol = "ssh";
+    dial(connection, Pool{.name = "", .primary = *parts_.options.ssh}, greeting, all);
+}
+
 void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeting,
                 std::string_view all) {
     connection.leave();  // its hello came in time
@@ -157,6 +178,11 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
     if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    const bool told_of = parts_.reports != nullptr && pool.registration != 0;
+    if (const int problem = told_of ? parts_.reports->known_off(pool.registration) : 0) {
+        connection.registration = 0;  // there is nothing new to tell
+        return primary_down(connection, pool.name, said, problem);
+    }
     const KernelAddress address = where->to_kernel();
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -233,6 +259,9 @@ void Loop::connected(Connection& connection) {
     connection.stage = Stage::relaying;
     connection.leave();
     connection.opening.reset();
+    if (parts_.reports != nullptr && !connection.link) {
+        parts_.reports->accepted(connection.registration);
+    }
     watch(connection, connection.client);
     relay(connection);
 }
@@ -253,9 +282,9 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
     }
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
-        log::warning(
-            "a pool's primary does not answer",
-            {{"pool", std::string(pool)}, {"why", system_error("connect", errno_value).message}});
+        log::warning("a pool's primary does not answer",
+                     {{"pool", connection.ssh ? "of --ssh" : std::string(pool)},
+                      {"why", system_error("connect", errno_value).message}});
     }
     if (parts_.away != nullptr) {
         Fd& client = connection.client.socket;
@@ -272,7 +301,7 @@ void Loop::refuse(Connection& connection, Alert alert, Count why) {
     tell(connection, count_names[static_cast<std::size_t>(why)]);
     const Fd& client = connection.client.socket;
     const auto record = alert_record(alert);
-    (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
+    if (!connection.ssh) (void)::send(client.get(), record.data(), record.size(), MSG_NOSIGNAL);
     (void)::shutdown(client.get(), SHUT_WR);
     // A close with bytes unread would be a reset, which may overtake the alert.
     const auto buffer = transfer_.buffer();

@@ -15,12 +15,17 @@ Pipe PipePool::take() {
         free_.pop_back();
         return pipe;
     }
+    if (takes_left_ > 0) {
+        --takes_left_;
+        return {};
+    }
     std::array<int, 2> ends{};
     if (left_ == 0 || ::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return {};
     Pipe pipe{.output = Fd(ends[0]), .input = Fd(ends[1])};
     (void)::fcntl(pipe.input.get(), F_SETPIPE_SZ, pipe_bytes);  // what came of it is asked next
     if (::fcntl(pipe.input.get(), F_GETPIPE_SZ) < pipe_bytes_min) {
-        left_ = 0;  // the user's budget is spent; copying is better than two pages at a time
+        // The user's budget is spent; copying is better than two pages at a time.
+        takes_left_ = takes_between_tries;
         return {};
     }
     --left_;

@@ -21,6 +21,9 @@ public:
     static constexpr int pipe_bytes = 256 * 1024;
     static constexpr int pipe_bytes_min = 64 * 1024;
 
+    /// After one that was of no use, since the user's budget may be free again.
+    static constexpr std::size_t takes_between_tries = 64;
+
     explicit PipePool(std::size_t pipes_max) : left_(pipes_max) {}
 
     /// An empty pipe; none when all are lent, or no useful one can be made.
@@ -30,7 +33,8 @@ public:
 
 private:
     std::vector<Pipe> free_;
-    std::size_t left_;  // how many may still be made
+    std::size_t left_;            // how many may still be made
+    std::size_t takes_left_ = 0;  // that get none before another is tried to be made
 };
 
 }  // namespace berth::sentinel

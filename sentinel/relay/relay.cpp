@@ -5,11 +5,23 @@
 #include <utility>
 
 namespace berth::sentinel {
+namespace {
+
+RelayOptions for_loops(RelayOptions options, std::size_t loops) {
+    const std::size_t share = std::max<std::size_t>(1, options.pipes_in_all_max / loops);
+    options.pipes_max = std::min(options.pipes_max, share);
+    return options;
+}
+
+}  // namespace
+
+Relay::Relay(const RelayOptions& options, std::size_t loops)
+    : options_(for_loops(options, loops)), limits_(options) {}
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
                                             std::vector<Listener> listeners, std::size_t loops,
                                             const RelayNeighbours& neighbours) {
-    std::unique_ptr<Relay> relay(new Relay(options));
+    std::unique_ptr<Relay> relay(new Relay(options, loops));
     for (Listener& listener : listeners) BERTH_TRY(give_each(listener, loops));
     for (std::size_t loop = 0; loop < loops; ++loop) {
         std::vector<Door> doors;

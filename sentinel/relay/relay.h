@@ -45,7 +45,7 @@ public:
     [[nodiscard]] std::uint64_t count(Count what) const noexcept;
 
 private:
-    explicit Relay(const RelayOptions& options) : options_(options), limits_(options) {}
+    Relay(const RelayOptions& options, std::size_t loops);
 
     const RelayOptions options_;
     HelloLimits limits_;

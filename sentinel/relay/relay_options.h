@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace berth::sentinel {
@@ -21,8 +22,14 @@ struct RelayOptions {
     std::size_t hellos_max = 8192;
     std::size_t hellos_per_source_max = 512;
     std::size_t hello_bytes_in_all_max = std::size_t{64} * 1024 * 1024;
-    /// Pipes for splice(2), for each loop.
+    /// 8 KiB for each, more than a post-quantum hello with early data has.
+    std::size_t hello_bytes_per_source_max = std::size_t{4} * 1024 * 1024;
+    /// Pipes for splice(2), for each loop; and in all, what a user without privileges may have
+    /// (pipe(7), pipe-user-pages-soft: 64 MiB).
     std::size_t pipes_max = 64;
+    std::size_t pipes_in_all_max = 256;
+    /// Where SSH clients go; none, and they are closed as others that speak no TLS.
+    std::optional<SocketAddress> ssh = std::nullopt;
     /// Who must send a PROXY header first.
     std::vector<IpNetwork> proxies = {};
 };

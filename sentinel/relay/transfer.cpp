@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -37,7 +38,9 @@ Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
             put_pipe_away(to);
             return Progress::waiting;
         }
+        const std::uint64_t taken = bytes(flow_);
         if (!take_once(from, to)) return Progress::failed;
+        if (bytes(flow_) != taken) connection.moved = true;
     }
     return Progress::again;
 }
@@ -109,6 +112,7 @@ Transfer::Flushed Transfer::flush(Side& to) {
             return sent < 0 && would_block() ? Flushed::blocked : Flushed::failed;
         }
         to.in_pipe -= static_cast<std::uint32_t>(sent);
+        to.took += static_cast<std::uint32_t>(sent);
     }
     return Flushed::all;
 }
@@ -127,6 +131,27 @@ void Transfer::drop(Side& to) {
     pipes_.give_back(std::exchange(to.pipe, {}), to.in_pipe == 0);
     to.in_pipe = 0;
     to.rest.reset();
+}
+
+bool Transfer::reclaim(Connection& connection) {
+    Side& client = connection.client;
+    Side& primary = connection.primary;
+    for (auto& [from, to] : {std::pair<Side&, Side&>{client, primary}, {primary, client}}) {
+        if (std::exchange(to.took, 0) >= loan_bytes_min || to.in_pipe == 0) continue;
+        empty_pipe(to);
+        from.full_reads = 0;
+    }
+    return client.in_pipe > 0 || primary.in_pipe > 0;
+}
+
+/// Nothing else is kept for a side that has bytes in a pipe.
+void Transfer::empty_pipe(Side& to) {
+    auto rest = std::make_unique<Rest>(Rest{.bytes = std::string(to.in_pipe, '\0')});
+    const ssize_t got = ::read(to.pipe.output.get(), rest->bytes.data(), rest->bytes.size());
+    if (got != static_cast<ssize_t>(to.in_pipe)) return;
+    to.rest = std::move(rest);
+    to.in_pipe = 0;
+    put_pipe_away(to);
 }
 
 void Transfer::put_pipe_away(Side& to) {

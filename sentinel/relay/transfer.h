@@ -40,6 +40,9 @@ public:
     static constexpr std::uint8_t full_reads_before_pipe = 2;
     /// Fewer bytes than that through a pipe are no bulk.
     static constexpr long bulk_bytes_min = 4096;
+    /// Who takes less than one pipe in a second needs none.
+    static constexpr std::int64_t loan_ms = 1000;
+    static constexpr std::uint32_t loan_bytes_min = PipePool::pipe_bytes;
 
     explicit Transfer(std::size_t pipes_max)
         : pipes_(pipes_max), buffer_(std::make_unique<std::array<char, buffer_bytes>>()) {}
@@ -49,6 +52,10 @@ public:
     /// Sends bytes to a side that is owed nothing, and keeps what it does not take; false when it
     /// was reset.
     [[nodiscard]] static bool send_or_keep(Side& to, std::string_view bytes);
+    /// Looks at the pipes of a connection, a second after the last time: from a receiver that has
+    /// taken little meanwhile the pipe is taken, and what is in it kept, so that who does not read
+    /// keeps no pipe from others. Whether one is still lent with bytes in it.
+    [[nodiscard]] bool reclaim(Connection& connection);
     /// Takes away what is on its way to a side.
     void drop(Side& to);
     /// How many bytes it took from sockets to send them on; from any thread.
@@ -70,6 +77,7 @@ private:
     [[nodiscard]] bool read_once(Side& from, Side& to);
     [[nodiscard]] bool splice_once(Side& from, Side& to);
     void put_pipe_away(Side& to);
+    void empty_pipe(Side& to);
 
     PipePool pipes_;
     std::array<std::atomic<std::uint64_t>, 2> bytes_ = {};

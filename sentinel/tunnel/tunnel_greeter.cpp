@@ -20,6 +20,7 @@ namespace berth::sentinel {
 namespace {
 
 constexpr int greeter_wait_ms_max = 60'000;
+constexpr std::int64_t tell_refusals_every_ms = 1'000;
 constexpr std::size_t greeter_buffer_bytes = std::size_t{16} * 1024;
 
 std::int64_t milliseconds_now() {
@@ -189,18 +190,19 @@ bool TunnelGreeter::make_room(Guest& guest) {
     return refused == HelloLimits::Refused::no;
 }
 
-/// False without kernel memory.
-bool TunnelGreeter::watch(const Guest& guest) const {
+/// False without kernel memory. `again`: what epoll has told already is told once more.
+bool TunnelGreeter::watch(const Guest& guest, bool again) const {
     const int socket = guest.socket.get();
     epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
                       .data = {.fd = socket}};
-    return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) == 0;
+    const int how = again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    return ::epoll_ctl(epoll_.get(), how, socket, &event) == 0;
 }
 
 /// False when the greeter has nothing more to do with it.
 bool TunnelGreeter::serve(Guest& guest) {
     std::array<char, greeter_buffer_bytes> buffer{};
-    while (true) {
+    for (int turn = 0; turn < reads_per_turn; ++turn) {
         // What comes behind a refusal is read too, since a close before would be a reset.
         if (guest.refused) {
             guest.heard.clear();
@@ -223,13 +225,14 @@ bool TunnelGreeter::serve(Guest& guest) {
             return false;
         }
     }
+    return send_output(guest) && watch(guest, true);
 }
 
 /// False when it has been taken over.
 bool TunnelGreeter::hear(Guest& guest) {
     const auto refuse = [this, &guest](const Error& why, const std::string& pool = "") {
         conclude(guest, outcome_of(why), pool);
-        log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
+        tell_refusal(guest, why);
         guest.refused = true;
         guest.channel.send(guest.containarium ? containarium_answer(why)
                                               : encode(tunnel::HelloAnswer{.error = why}));
@@ -250,6 +253,14 @@ bool TunnelGreeter::hear(Guest& guest) {
                              (*hello)->value);
     if (heard) conclude(guest, HelloOutcome::opened, (*hello)->value.pool);
     return !heard && watch(guest) && refuse(heard.error(), (*hello)->value.pool);
+}
+
+/// Not each: who is refused may come again at once, and others with it.
+void TunnelGreeter::tell_refusal(const Guest& guest, const Error& why) {
+    const std::int64_t now = milliseconds_now();
+    if (told_ms_ != 0 && now - told_ms_ < tell_refusals_every_ms) return;
+    told_ms_ = now;
+    log::info("a tunnel is refused", {{"from", guest.from.to_string()}, {"why", why.message}});
 }
 
 bool TunnelGreeter::send_output(Guest& guest) {

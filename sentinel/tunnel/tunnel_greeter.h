@@ -48,6 +48,9 @@ public:
     /// would push each other out before any of them is heard.
     static constexpr std::int64_t crowded_out_ms_min = 500;
 
+    /// Reads in one turn, so that nobody who keeps talking keeps the thread from the others.
+    static constexpr int reads_per_turn = 16;
+
     /// Says why a hello is refused, or takes the caller's socket and channel, and answers.
     using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
 
@@ -91,7 +94,8 @@ private:
     [[nodiscard]] bool make_room(Guest& guest);
     void end(Timed& guest, HelloOutcome why);
     void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "");
-    [[nodiscard]] bool watch(const Guest& guest) const;
+    [[nodiscard]] bool watch(const Guest& guest, bool again = false) const;
+    void tell_refusal(const Guest& guest, const Error& why);
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool hear(Guest& guest);
     [[nodiscard]] static bool send_output(Guest& guest);
@@ -108,6 +112,7 @@ private:
     bool stopping_ = false;
     Fd epoll_, wake_;
     std::map<int, std::unique_ptr<Guest>> guests_;  // by descriptor; of the thread alone
+    std::int64_t told_ms_ = 0;                      // when a refusal was last logged
     DeadlineList deadlines_ = DeadlineList(hello_ms_max);
     std::thread thread_;
 };

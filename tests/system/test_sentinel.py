@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from support.machine import wait_until
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, SentinelCase, alert, hello, main, read_all, read_some, reset,
@@ -91,6 +92,36 @@ class Routing(SentinelCase):
         self.assertIn("names=1000004", sentinel.log())
         self.assertEqual(certificate_of(sentinel.port, "app999999.team999.test"), "a.test")
         self.assertEqual(certificate_of(sentinel.port, "b.test"), "b.test")
+
+
+class Ssh(SentinelCase):
+    def test_a_banner_however_cut_is_led_to_the_ssh_server_and_tls_to_its_pool(self):
+        pool, server = self.backend(), self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{pool.port} a\n", "--ssh", f"127.0.0.1:{server.port}", "--access-log", "-")
+        banner = b"SSH-2.0-OpenSSH_9.2\r\n"
+        for cut in (1, 3, 4, len(banner)):
+            client = sentinel.say(banner[:cut])
+            time.sleep(0.1)
+            client.sendall(banner[cut:] + b"more")
+            served = server.next()
+            self.assertEqual(read_some(served, len(banner) + 4), banner + b"more")
+            served.sendall(banner)
+            self.assertEqual(read_some(client, len(banner)), banner)
+            client.close()
+            served.close()
+        sentinel.say(hello())
+        self.assertEqual(read_some(pool.next(), len(hello())), hello())
+        counts = sentinel.counts()
+        self.assertEqual((counts["ssh"], counts["routed"], counts["not_tls"]), (4, 1, 0))
+        wait_until(lambda: len(re.findall(r'"protocol":"ssh","outcome":"(?:ended|reset)","address":"127.0.0.1:%d"' % server.port,
+                                          sentinel.log())) == 4, "their lines")
+
+    def test_a_server_that_is_away_is_a_close_and_no_alert(self):
+        server = self.backend()
+        server.close()
+        sentinel = self.start("", "--ssh", f"127.0.0.1:{server.port}")
+        self.assertEqual(sentinel.ask(b"SSH-2.0-OpenSSH_9.2\r\n"), (b"", "end"))
+        self.assertEqual(sentinel.counts()["primary_down"], 1)
 
 
 class Addresses(SentinelCase):
@@ -219,6 +250,16 @@ class Bytes(SentinelCase):
         self.assertEqual(read_all(primary), (b"", "end"))
         self.assertEqual(read_all(client)[1], "reset")
 
+    def test_a_half_closed_connection_that_moves_goes_on_however_little_it_is(self):
+        _, client, primary = self.pair("--half-closed-timeout", "0.3")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(primary), (b"", "end"))
+        for _ in range(10):
+            primary.sendall(b"x")
+            time.sleep(0.1)
+        primary.close()
+        self.assertEqual(read_all(client), (b"x" * 10, "end"))
+
     def test_a_reset_is_a_reset_on_the_other_side(self):
         _, client, primary = self.pair()
         reset(client)
@@ -263,6 +304,16 @@ class Bytes(SentinelCase):
         send.join()
         self.assertEqual((data.count(b"y"), len(data), how), (8 * MIB, 8 * MIB, "end"))
 
+    def test_a_receiver_that_does_not_read_gives_its_pipe_back_and_loses_nothing(self):
+        sentinel, client, primary = self.pair("--threads", "1")
+        threading.Thread(target=lambda: (primary.sendall(b"x" * 32 * MIB), primary.close()), daemon=True).start()
+        if sentinel.bytes_in_pipes() is None:
+            self.skipTest("needs to look into the sentinel's pipes")
+        wait_until(sentinel.bytes_in_pipes, "a pipe to be full")
+        wait_until(lambda: sentinel.bytes_in_pipes() == 0, "it to be given back")
+        data, how = read_all(client)
+        self.assertEqual((data.count(b"x"), len(data), how), (32 * MIB, 32 * MIB, "end"))
+
     @staticmethod
     def flood(connection):
         try:
@@ -289,6 +340,14 @@ class Bytes(SentinelCase):
             thread.join()
         client.sendall(b"still here")
         self.assertEqual(read_some(primary, 10), b"still here")
+
+    def test_a_dead_end_is_noticed_on_either_side_after_three_minutes(self):
+        sentinel, _, _ = self.pair()
+        found = sentinel.socket_options((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                                        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
+        if not found:
+            self.skipTest("needs to look into the sentinel's sockets (pidfd_getfd)")
+        self.assertEqual(found, [(1, 90, 15, 6)] * 2)
 
     def test_an_idle_connection_holds_two_sockets_and_no_pipe(self):
         sentinel, client, primary = self.pair()

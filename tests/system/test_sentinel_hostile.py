@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What the sentinel does with clients that are slow, many, or mean harm: each case has one outcome."""
+import fcntl
 import os
 import socket
 import time
@@ -194,6 +195,72 @@ class Limits(SentinelCase):
             client.sendall(hello()[50:])
             read_some(backend.next(), len(hello()))
 
+    def test_the_oldest_makes_room_also_where_another_loop_has_it(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hellos-max", "1", "--hello-timeout", "60", "--threads", "2")
+        for number in range(12):  # the kernel gives each of them to one of two loops
+            client = sentinel.say(hello()[:50])
+            wait_until(lambda: sentinel.counts()["accepted"] == 2 * number + 1, "it to wait")
+            sentinel.say(hello()[:50], source="127.0.1.1")
+            wait_until(lambda: sentinel.counts()["accepted"] == 2 * number + 2, "another to come")
+            newest = sentinel.clients[-1]
+            newest.sendall(hello()[50:])
+            read_some(backend.next(), len(hello()))
+            client.close()
+
+    @staticmethod
+    def settle(sentinel):
+        """Waits until all that was said is read, which is when the sentinel does nothing any more."""
+        wait_until(lambda: sentinel.counts()["accepted"] == len(sentinel.clients), "all of them to come")
+
+        def is_at_rest():
+            stat = Path(f"/proc/{sentinel.process.pid}/stat")
+            before = stat.read_text().rsplit(") ", 1)[1].split()[11:13]
+            time.sleep(0.2)
+            return stat.read_text().rsplit(") ", 1)[1].split()[11:13] == before
+        wait_until(is_at_rest, "it to have read what they said")
+
+    def fill(self, sentinel, source, count, key_share=64000):
+        """Connections that say nearly all of a hello in the longest form there is, unless they are cut."""
+        most = hello(key_share=key_share, record_bytes=1)[:-6]
+        for _ in range(count):
+            client = sentinel.connect(source)
+            try:
+                client.sendall(most)
+            except OSError:
+                pass
+        return len(most)
+
+    def test_the_bytes_of_one_source_leave_room_for_those_of_others(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hello-timeout", "60")
+        most = self.fill(sentinel, "127.0.0.1", 64 * 1024 * 1024 // 380_000 + 10)
+        self.assertGreater(most, 380_000)
+        self.settle(sentinel)
+        for key_share in (6000, 600):  # what is left between the longest
+            self.fill(sentinel, "127.0.0.1", 20, key_share)
+            self.settle(sentinel)
+        self.assertGreater(sentinel.counts()["hello_refused"], 0)
+        large = hello(key_share=8000)
+        client = sentinel.say(large[:50], source="127.0.1.1")
+        self.settle(sentinel)
+        client.sendall(large[50:-50])
+        self.settle(sentinel)
+        client.sendall(large[-50:])
+        self.assertEqual(read_some(backend.next(), len(large)), large)
+
+    def test_when_bytes_run_out_the_oldest_makes_room(self):
+        backend = self.backend()
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hello-timeout", "60", "--threads", "1")
+        first = sentinel.say(hello()[:50], source="127.0.1.1")
+        wait_until(lambda: sentinel.counts()["accepted"] == 1, "the first to wait")
+        for source in range(20):
+            self.fill(sentinel, f"127.0.{source + 2}.1", 10)
+        self.assertEqual(read_all(first)[0], b"")
+        client = sentinel.say(hello()[:50], source="127.0.1.1")
+        client.sendall(hello()[50:])
+        self.assertEqual(read_some(backend.next(), len(hello())), hello())
+
     def test_without_descriptors_new_clients_are_turned_away_and_the_others_go_on(self):
         backend = self.backend()
         sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "1", descriptors=40)
@@ -258,6 +325,35 @@ class Process(SentinelCase):
             sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", start=hand_over)
             self.assertEqual(sentinel.port, listener.getsockname()[1])
         for _ in range(8):
+            sentinel.say(hello())
+            read_some(backend.next(), len(hello()))
+
+    def test_each_loop_has_its_own_of_several_sockets_of_a_service_manager(self):
+        backend = self.backend()
+        listeners = [socket.socket(), socket.socket()]
+        port = 0
+        for listener in listeners:
+            self.addCleanup(listener.close)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen(64)
+            port = listener.getsockname()[1]
+        numbers = [fcntl.fcntl(listener, fcntl.F_DUPFD, 10) for listener in listeners]  # not where they go
+
+        def hand_over():
+            for at, number in enumerate(numbers):
+                os.dup2(number, 3 + at)
+            os.environ["LISTEN_FDS"], os.environ["LISTEN_PID"] = "2", str(os.getpid())
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "2", start=hand_over)
+        for number, listener in zip(numbers, listeners):
+            os.close(number)
+            listener.close()
+        self.assertEqual(sentinel.log().count("listening address"), 1)
+        descriptors = Path(f"/proc/{sentinel.process.pid}/fd")
+        watched = [sum(line.startswith("tfd:") for line in (descriptors.parent / "fdinfo" / one.name).read_text().splitlines())
+                   for one in descriptors.iterdir() if os.readlink(one) == "anon_inode:[eventpoll]"]
+        self.assertEqual(watched, [2, 2])  # its own, and the event that stops it
+        for _ in range(16):
             sentinel.say(hello())
             read_some(backend.next(), len(hello()))
 

@@ -4,9 +4,10 @@
 import os
 import signal
 import subprocess
+import time
 
 from support.machine import wait_until
-from support.sentinel import (ALERT_INTERNAL, NOBODY, SentinelCase, alert, hello, main, make_certificate, read_some,
+from support.sentinel import (ALERT_INTERNAL, NOBODY, SentinelCase, alert, hello, keep_talking, main, make_certificate, read_some,
                               tls_backend)
 
 
@@ -50,6 +51,17 @@ class Page(SentinelCase):
         self.assertEqual(sentinel.ask(hello(b"mute.test")), (alert(ALERT_INTERNAL), "end"))
         wait_until(lambda: sentinel.counts()["page_shown"] == 4, "the last page to be counted")
         self.assertEqual(sentinel.counts()["primary_down"], 1)
+
+    def test_a_client_that_goes_on_talking_keeps_nobody_waiting_and_is_cut_at_the_deadline(self):
+        sentinel = self.start(self.text, "--maintenance", f"away={self.page}")
+        begun = time.monotonic()
+        threads = [thread for _ in range(4) for thread in keep_talking(sentinel.say(hello(b"away.test")))]
+        for _ in range(3):
+            self.assertIn("<h1>Back soon</h1>", self.fetch(sentinel, "away.test", self.page / "certificate.pem").stdout)
+        self.assertLess(time.monotonic() - begun, 8)
+        for thread in threads:
+            thread.join(20)
+        self.assertLess(time.monotonic() - begun, 14)
 
     def test_a_pool_that_is_back_is_routed_to(self):
         sentinel = self.start(self.text, "--maintenance", f"away={self.page}")

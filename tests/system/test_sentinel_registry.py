@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts register with the sentinel, and are routed for as long as they may and do."""
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -322,6 +323,54 @@ class Looking(RegistryCase):
         served.sendall(b"\x16")
         self.assertEqual(client.recv(1), b"\x16")
         self.assertEqual(self.reasons(sentinel)["lab"], "")
+
+    def black_hole(self):
+        """A listener whose queue is full, which drops what comes; and what fills it."""
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(full.close)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        return full
+
+    def ask_for_lab(self, sentinel):
+        """How long a client of a host that is off waits for its alert."""
+        begun = time.monotonic()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        return time.monotonic() - begun
+
+    def test_a_host_that_is_off_costs_one_client_its_time_and_is_seen_when_it_is_back(self):
+        full = self.black_hole()
+        sentinel = self.start("--health-interval", "3600", "--connect-timeout", "2")
+        time.sleep(1)  # the prober has looked at nobody, and will not again
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(full.getsockname()[1]))
+        self.assertGreater(self.ask_for_lab(sentinel), 1.9)
+        for _ in range(5):
+            self.assertLess(self.ask_for_lab(sentinel), 1)
+
+        def serve():
+            with contextlib.suppress(OSError):  # until the test is over
+                while True:
+                    connection, _ = full.accept()
+                    connection.send(b"\x16")
+                    self.addCleanup(connection.close)
+        threading.Thread(target=serve, daemon=True).start()
+
+        def is_back():
+            with sentinel.say(hello(b"lab.test")) as client:
+                return client.recv(1) == b"\x16"
+        wait_until(is_back, "one client to find it back")
+        self.assertTrue(is_back() and is_back())
+
+    def test_what_the_prober_knows_saves_clients_the_wait(self):
+        full = self.black_hole()
+        sentinel = self.start("--health-interval", "1", "--connect-timeout", "5")
+        self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(full.getsockname()[1]))
+        wait_until(lambda: "does not accept" in self.reasons(sentinel)["lab"], "the prober to find out")
+        # One of two may be the one who has to try.
+        self.assertLess(min(self.ask_for_lab(sentinel), self.ask_for_lab(sentinel)), 1)
 
     def test_status_is_told_to_people_programs_and_prometheus(self):
         lab = self.backend(tls_backend, self.directory, "lab.test")

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from support.host import HostCase, main
+from support.host import HostCase, main, program
 from support.machine import free_port, wait_until
 
 MIB64 = 64 * 1024 * 1024
@@ -87,6 +87,23 @@ class Ssh(HostCase):
         finally:
             tunnel.terminate()
             tunnel.wait()
+
+    def test_a_login_passes_the_sentinel_at_the_port_of_tls(self):
+        port = free_port()
+        server = re.search(r"Host ada\n(?:.*\n)*? +HostName (\S+)\n(?:.*\n)*? +Port (\d+)", (self.keys / "config").read_text())
+        routes, log = self.keys / "routes", self.keys / "sentinel.log"
+        routes.write_text("")
+        with open(log, "wb") as out:
+            sentinel = self.host.machine.start([program("berth-sentinel"), "--routes", routes, "--listen", f"127.0.0.1:{port}",
+                                                "--ssh", f"{server[1]}:{server[2]}", "--access-log", "-"], stdout=out, stderr=out)
+        try:
+            wait_until(lambda: " ready" in log.read_text(), "the sentinel to listen")
+            done = self.ssh("-o", "HostName=127.0.0.1", "-o", f"Port={port}", "ada", "hostname; exit 7")
+            self.assertEqual((done.stdout, done.returncode), ("ada\n", 7), done.stderr)
+            wait_until(lambda: '"protocol":"ssh","outcome":"ended"' in log.read_text(), "its line")
+        finally:
+            sentinel.terminate()
+            sentinel.wait()
 
     def test_a_terminal_is_a_real_one(self):
         done = self.ssh("-tt", "ada", "tty")

@@ -14,7 +14,7 @@ import time
 
 from support.host import IMAGES, Host, program
 from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_parent, wait_until
-from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, make_certificate,
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, keep_talking, main, make_certificate,
                               port_to_keep, read_all, read_some, reset, tls_backend)
 from support.tunnel import ALL, FRONT, LAB, PROD, TunnelCase
 from test_sentinel_registry import RegistryCase, UnixHttp, answer_of
@@ -272,6 +272,25 @@ class Misbehaving(TunnelCase):
         self.assertEqual(read_all(first)[0], b"")
         second.sendall(said)
         self.assertIn(b"neither a token nor a certificate", read_all(second)[0])
+
+    def test_who_goes_on_talking_behind_a_refusal_keeps_nobody_waiting_and_is_cut_at_the_deadline(self):
+        sentinel = self.front("--compat-containarium")
+        talkers = [sentinel.say(b"{}\n") for _ in range(4)]
+        begun = time.monotonic()
+        threads = [thread for talker in talkers for thread in keep_talking(talker)]
+        for _ in range(5):
+            self.assertIn(b"neither a token nor a certificate", self.say(sentinel, json_hello(host="a", ports=[1])))
+        self.assertLess(time.monotonic() - begun, 8)
+        for thread in threads:
+            thread.join(20)
+        self.assertLess(time.monotonic() - begun, 14)
+
+    def test_refusals_are_logged_once_a_second(self):
+        sentinel = self.front()
+        begun = time.monotonic()
+        for _ in range(20):
+            self.say(sentinel, json_hello(host="a", ports=[1]))
+        self.assertLessEqual(sentinel.log().count("a tunnel is refused"), 1 + time.monotonic() - begun)
 
     def test_who_says_nothing_is_not_waited_for(self):
         sentinel = self.front()

@@ -34,6 +34,28 @@ TEST_CASE("an answer does not end trouble that came behind its question", "[acce
     CHECK(reports.of(1).silent == 0);
 }
 
+TEST_CASE("who is off is waited for by one client a second, until it accepts one", "[access]") {
+    PathReports reports;
+    const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+    const auto later = soon + std::chrono::seconds(1);
+    CHECK(reports.known_off(1) == 0);
+    reports.refused(1, ETIMEDOUT);
+    CHECK(reports.known_off(1, soon) == ETIMEDOUT);
+    CHECK(reports.known_off(2, soon) == 0);
+    CHECK(reports.known_off(1, later) == 0);
+    CHECK(reports.known_off(1, later) == ETIMEDOUT);
+    reports.accepted(1);
+    CHECK(reports.known_off(1, later) == 0);
+    CHECK(reports.known_off(1, later) == 0);
+    CHECK(reports.of(1).problem == ETIMEDOUT);  // it has not answered yet
+}
+
+TEST_CASE("who refuses is asked by every client", "[access]") {
+    PathReports reports;
+    reports.refused(1, ECONNREFUSED);
+    CHECK(reports.known_off(1) == 0);
+}
+
 TEST_CASE("what the sentinel itself has too little of is not the host's trouble", "[access]") {
     PathReports reports;
     reports.refused(1, EADDRNOTAVAIL);

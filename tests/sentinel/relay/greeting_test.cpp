@@ -22,6 +22,25 @@ TEST_CASE("a header and a hello are read together, however they arrive", "[relay
     CHECK(greeting.name().text() == "ada.example");
 }
 
+TEST_CASE("an SSH banner is known by its first bytes, where those are taken", "[relay]") {
+    Greeting greeting(false, true);
+    for (const auto* const part : {"S", "SS", "SSH"}) {
+        REQUIRE(greeting.read(part) == HelloState::need_more);
+    }
+    CHECK(greeting.read("SSH-2.0-x") == HelloState::not_tls);
+    CHECK(greeting.is_ssh());
+    const auto not_ssh = [](bool taken, std::string_view said) {
+        Greeting other(false, taken);
+        return other.read(said) == HelloState::not_tls && !other.is_ssh();
+    };
+    CHECK(not_ssh(true, "SSL"));
+    CHECK(not_ssh(true, "GET / HTTP/1.1"));
+    CHECK(not_ssh(false, "S"));
+    CHECK(not_ssh(false, "SSH-2.0-x"));
+    Greeting tls(false, true);
+    CHECK(tls.read(hello()) == HelloState::named);
+}
+
 TEST_CASE("a header is there exactly where one is due", "[relay]") {
     CHECK(Greeting(true).read(hello()) == HelloState::not_tls);
     CHECK(Greeting(false).read(proxy_header({}, "") + hello()) == HelloState::not_tls);

@@ -15,11 +15,13 @@ SocketAddress from(const char* address) {
     return SocketAddress::parse(address).value();
 }
 
-RelayOptions bounds(std::size_t in_all, std::size_t per_source, std::size_t bytes = 1000) {
+RelayOptions bounds(std::size_t in_all, std::size_t per_source, std::size_t bytes = 1000,
+                    std::size_t bytes_per_source = 100'000) {
     RelayOptions options;
     options.hellos_max = in_all;
     options.hellos_per_source_max = per_source;
     options.hello_bytes_in_all_max = bytes;
+    options.hello_bytes_per_source_max = bytes_per_source;
     return options;
 }
 
@@ -59,10 +61,40 @@ TEST_CASE("the bytes of all that wait are bounded together", "[relay]") {
     HelloLimits::Place one, two;
     REQUIRE(limits->enter(from("192.0.2.1:1"), one) == HelloLimits::Refused::no);
     REQUIRE(limits->enter(from("192.0.2.1:1"), two) == HelloLimits::Refused::no);
-    CHECK(one.grow(600));
-    CHECK_FALSE(two.grow(401));
-    CHECK(two.grow(400));
+    using enum HelloLimits::Refused;
+    CHECK(one.grow(600) == no);
+    CHECK(two.grow(401) == all_full);
+    CHECK(two.grow(400) == no);
     one = {};
-    CHECK(two.grow(600));
-    CHECK_FALSE(HelloLimits::Place().grow(1));
+    CHECK(two.grow(600) == no);
+    CHECK(HelloLimits::Place().grow(1) == source_full);
+}
+
+TEST_CASE("a source has its share of the bytes, and another has what is left", "[relay]") {
+    const auto limits = std::make_unique<HelloLimits>(bounds(10, 10, 1000, 600));
+    using enum HelloLimits::Refused;
+    HelloLimits::Place one, neighbour, other;
+    REQUIRE(limits->enter(from("192.0.2.1:1"), one) == no);
+    REQUIRE(limits->enter(from("192.0.2.2:1"), neighbour) == no);
+    REQUIRE(limits->enter(from("198.51.100.1:1"), other) == no);
+    CHECK(one.grow(500) == no);
+    CHECK(neighbour.grow(101) == source_full);
+    CHECK(neighbour.grow(101, HelloLimits::Room::even_so) == source_full);
+    CHECK(other.grow(500) == no);
+    one = {};
+    CHECK(neighbour.grow(500) == no);
+}
+
+TEST_CASE("one may have more than there is where all others are another loop's", "[relay]") {
+    const auto limits = std::make_unique<HelloLimits>(bounds(1, 10, 1000));
+    using enum HelloLimits::Refused;
+    HelloLimits::Place one, two;
+    REQUIRE(limits->enter(from("192.0.2.1:1"), one) == no);
+    REQUIRE(one.grow(1000) == no);
+    CHECK(limits->enter(from("198.51.100.1:1"), two) == all_full);
+    REQUIRE(limits->enter(from("198.51.100.1:1"), two, HelloLimits::Room::even_so) == no);
+    CHECK(two.grow(10) == all_full);
+    CHECK(two.grow(10, HelloLimits::Room::even_so) == no);
+    two = {};
+    CHECK(limits->waiting() == 1);
 }

@@ -65,6 +65,7 @@ TEST_CASE("what one side says reaches the other, and then its end", "[relay]") {
     REQUIRE(::send(ends.client.get(), "hello", 5, 0) == 5);
     CHECK(ends.up(transfer) == Progress::waiting);
     CHECK(drain(ends.primary) == "hello");
+    CHECK(ends.connection.moved);
     CHECK_FALSE(ends.connection.primary.shut);
     REQUIRE(::send(ends.client.get(), "bye", 3, 0) == 3);
     REQUIRE(::shutdown(ends.client.get(), SHUT_WR) == 0);
@@ -91,6 +92,45 @@ TEST_CASE("what is not taken is kept, and nothing is read meanwhile", "[relay]")
     CHECK(ends.up(transfer) == Progress::waiting);
     CHECK(drain(ends.primary) == "morestill");
     CHECK_FALSE(ends.connection.primary.owed());
+}
+
+TEST_CASE("who does not read keeps no pipe, and loses nothing", "[relay]") {
+    Ends slow;
+    Transfer transfer(1);
+    const auto say = [](Ends& ends, char byte) {
+        const std::size_t sent = fill(ends.client, byte, 100'000'000);
+        ends.connection.client.readable = true;
+        return std::string(sent, byte);
+    };
+    const std::size_t before = fill(slow.connection.primary.socket, 'z', 100'000'000);
+    slow.connection.client.full_reads = Transfer::full_reads_before_pipe;
+    const std::string said = say(slow, 'x');
+    REQUIRE(slow.up(transfer) == Progress::waiting);
+    REQUIRE(slow.connection.primary.in_pipe > 0);
+    const auto borrow = [&] {
+        Ends other;
+        (void)fill(other.connection.primary.socket, 'z', 100'000'000);
+        other.connection.client.full_reads = Transfer::full_reads_before_pipe;
+        (void)say(other, 'y');
+        (void)other.up(transfer);
+        const bool lent = static_cast<bool>(other.connection.primary.pipe);
+        transfer.drop(other.connection.primary);
+        return lent;
+    };
+    CHECK_FALSE(borrow());
+    slow.connection.primary.took = Transfer::loan_bytes_min;
+    CHECK(transfer.reclaim(slow.connection));  // it was fast until now
+    CHECK_FALSE(transfer.reclaim(slow.connection));
+    CHECK_FALSE(slow.connection.primary.pipe);
+    CHECK(slow.connection.primary.owed());
+    CHECK(borrow());
+    std::string heard;
+    for (int turn = 0; turn < 1000 && heard.size() < before + said.size(); ++turn) {
+        heard += drain(slow.primary);
+        slow.connection.primary.writable = slow.connection.client.readable = true;
+        (void)slow.up(transfer);
+    }
+    CHECK(heard == std::string(before, 'z') + said);
 }
 
 TEST_CASE("a side that was reset fails its connection", "[relay]") {

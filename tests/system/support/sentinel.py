@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real sentinel on loopback, without privileges, and what stands on both sides of it."""
+import ctypes
 import errno
+import fcntl
 import os
 import random
 import re
@@ -13,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import unittest
 from pathlib import Path
@@ -22,6 +25,7 @@ from support.machine import die_with_parent, wait_until
 
 NOBODY = 65534
 PATIENCE = 20.0  # seconds until a test gives up
+PIDFD_GETFD = 438  # pidfd_getfd(2)
 ALERT_DECODE, ALERT_INTERNAL, ALERT_NAME = 50, 80, 112
 
 
@@ -72,6 +76,20 @@ def reset(connection):
     """Ends a connection by RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+def keep_talking(connection, data=b"x" * (1 << 20), talkers=2):
+    """Says it over and over, until the peer ends; gives the threads that do."""
+    def talk():
+        try:
+            while True:
+                connection.sendall(data)
+        except OSError:
+            pass
+    threads = [threading.Thread(target=talk, daemon=True) for _ in range(talkers)]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def read_all(connection):
@@ -257,6 +275,37 @@ class Sentinel:
             except FileNotFoundError:
                 pass
         return found
+
+    def socket_options(self, *options):
+        """These options (level, name) of all its TCP connections; nothing where one may not look into another process."""
+        process, found = os.pidfd_open(self.process.pid), []
+        for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+            if not os.readlink(entry.path).startswith("socket:"):
+                continue
+            number = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, process, int(entry.name), 0)
+            if number < 0:
+                break
+            with socket.socket(fileno=number) as one:
+                if one.family != socket.AF_UNIX and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.append(tuple(one.getsockopt(*option) for option in options))
+        os.close(process)
+        return found
+
+    def bytes_in_pipes(self):
+        """None where one may not look into another process."""
+        count = 0
+        for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+            try:
+                if not os.readlink(entry.path).startswith("pipe:"):
+                    continue
+                pipe = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK)
+            except PermissionError:
+                return None
+            except FileNotFoundError:
+                continue
+            count += struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+            os.close(pipe)
+        return count // 2  # both ends of each were asked
 
     def sockets(self):
         return sum(name.startswith("socket:") for name in self.descriptors())
