@@ -17,13 +17,21 @@
 namespace berth::sentinel {
 namespace {
 
+// Who has no token must not keep out those who beat: it has a place for seconds, and makes room.
+// One with a token keeps its place between requests; a request without one ends the connection.
 constexpr std::size_t callers_max = 256;
+constexpr std::size_t strangers_per_source_max = 64;
+constexpr std::chrono::milliseconds first_request_max{5'000};
+constexpr std::chrono::milliseconds receive_max{10'000};
 constexpr std::chrono::milliseconds leases_look_max{1'000};
 constexpr std::chrono::milliseconds leases_look_min{10};
 
 HttpServerOptions server_options() {
     return {.connections_max = callers_max,
+            .strangers_per_source_max = strangers_per_source_max,
             .body_bytes_max = claim_body_bytes_max,
+            .first_request_max = first_request_max,
+            .receive_max = receive_max,
             .error_body = ControlApi::error_body};
 }
 

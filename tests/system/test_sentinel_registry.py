@@ -16,7 +16,7 @@ from pathlib import Path
 
 from support.machine import die_with_parent, wait_until
 from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, SentinelCase, alert, hello, main, make_certificate,
-                              port_to_keep, tls_backend)
+                              port_to_keep, read_all, tls_backend)
 
 PROD, LAB, ALL = "prod-token-1", "lab-token-1", "all-token-1"
 
@@ -169,6 +169,54 @@ class Registering(RegistryCase):
         sentinel = self.start("--compat-containarium")
         status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(backend.port, aliases=["a.test"], ip="127.0.0.1", backend_id="lab.test"))
         self.assertEqual((status, list(told)), (201, ["pool", "hostname", "aliases", "ip", "port", "backend_id", "registered_at", "last_heartbeat"]))
+
+
+class Crowding(RegistryCase):
+    def beat_from(self, sentinel, source):
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port(sentinel), timeout=3, source_address=(source, 0))
+        return self.exchange(connection, "PUT", "/sentinel/primaries/lab", None, LAB)[0]
+
+    def silent(self, sentinel, source, count):
+        held = []
+        for _ in range(count):
+            held.append(socket.create_connection(("127.0.0.1", self.control_port(sentinel)), 5, source_address=(source, 0)))
+            self.addCleanup(held[-1].close)
+        return held
+
+    def test_who_says_nothing_keeps_no_host_from_beating(self):
+        sentinel = self.start()
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(1), LAB)[0], 201)
+        kept = http.client.HTTPConnection("127.0.0.1", self.control_port(sentinel), timeout=20)
+        self.addCleanup(kept.close)
+
+        def beat_kept():
+            kept.request("PUT", "/sentinel/primaries/lab", headers={"Authorization": f"Bearer {LAB}"})
+            answer = kept.getresponse()
+            answer.read()
+            return answer.status
+        self.assertEqual(beat_kept(), 200)
+        own = kept.sock
+        begun = time.monotonic()
+        from_one = self.silent(sentinel, "127.0.0.2", 400)
+        self.assertEqual(self.beat_from(sentinel, "127.0.0.3"), 200)
+        other = self.silent(sentinel, "127.0.0.3", 1)[0]
+        for number in range(4, 12):
+            self.silent(sentinel, f"127.0.0.{number}", 100)
+        self.assertEqual(self.beat_from(sentinel, "127.0.0.3"), 200)
+        self.assertEqual((beat_kept(), kept.sock is own), (200, True))
+        self.assertLess(time.monotonic() - begun, 3)
+        for one in (from_one[0], from_one[-1], other):
+            one.settimeout(9)
+            self.assertEqual(read_all(one)[0], b"")
+
+    def test_a_request_without_a_token_is_the_connections_last(self):
+        sentinel = self.start()
+        connection = socket.create_connection(("127.0.0.1", self.control_port(sentinel)), 5)
+        with connection:
+            connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            got, how = read_all(connection)
+        self.assertTrue(got.startswith(b"HTTP/1.1 401"), got)
+        self.assertEqual(how, "end")
 
 
 class Surviving(RegistryCase):
