@@ -253,6 +253,10 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
     add_count(app, "--hellos-max", relay.hellos_max, "Clients without a whole hello, in all");
     add_count(app, "--hellos-per-source-max", relay.hellos_per_source_max,
               "The same from one IPv4 /24 or IPv6 /56");
+    app.add_option("--connections-per-destination-max", options.connections_per_destination_max,
+                   "Connections to one pool's address at a time (default: those that take half of "
+                   "the descriptors)")
+        ->check(CLI::Range(1, 1'000'000));
     app.add_option("--access-log", options.access_log,
                    "Appends a line of JSON for each connection that is over; - for standard "
                    "output. Opened again at SIGHUP")

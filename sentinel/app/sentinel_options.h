@@ -43,6 +43,7 @@ struct SentinelOptions {
     std::chrono::milliseconds health_interval{5'000};
     std::chrono::milliseconds drain_timeout{30'000};
     PoolSettings pools;
+    std::size_t connections_per_destination_max = 0;  // 0: as descriptors allow
     RelayOptions relay;
     PageServer::Directories pages;
     std::filesystem::path access_log;  // "-": standard output; "": none

@@ -28,8 +28,19 @@ Result<std::unique_ptr<Members>> Members::open(store::Sqlite& database, RouteTab
     return members;
 }
 
+/// Visitors would be led back to us, who would lead them there again.
+Result<> Members::check_destination(const Destination& destination) const {
+    const auto* const address = std::get_if<SocketAddress>(&destination);
+    if (address == nullptr || !settings_.own.lead_back(*address)) return {};
+    return fail(make_error(ErrorCode::invalid_argument,
+                           fmt::format("{} is the sentinel itself", address->to_string()))
+                    .at("/ip")
+                    .next("give the address and port of your primary"));
+}
+
 Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
     const auto names = BERTH_TRY(normalise(claim));
+    BERTH_TRY(check_destination(claim.destination));
     const std::scoped_lock lock(mutex_);
     if (frozen_) {
         return fail(make_error(ErrorCode::busy, "the sentinel is being replaced by another process")

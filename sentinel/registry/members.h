@@ -103,6 +103,8 @@ private:
                                  const std::vector<std::string>& dropped);
     void forget(const Registration& registration);
 
+    [[nodiscard]] Result<> check_destination(const Destination& destination) const;
+
     // Names (members_names.cpp).
     [[nodiscard]] Result<> check_names(const Claim& claim, const std::vector<ClaimedName>& names);
     [[nodiscard]] std::string holder(const Claim& claim, const std::string& key) const;

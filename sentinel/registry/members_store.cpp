@@ -57,6 +57,11 @@ Result<> Members::load_registrations() {
             continue;
         }
         one.claim.destination = *address;
+        if (const auto checked = check_destination(*address); !checked) {
+            log::error("a registration is not taken up",
+                       {{"pool", one.claim.pool}, {"why", checked.error().message}});
+            continue;
+        }
         const Key place{one.claim.pool, one.claim.host};
         for (const auto& [key, pointer] : *names) {
             const auto owned = owned_.find(key);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "sentinel/access/access.h"
 #include "sentinel/relay/deadline_list.h"
+#include "sentinel/relay/destination_limits.h"
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/relay/pipe_pool.h"
@@ -65,6 +66,7 @@ struct Connection : Timed {
     std::int64_t begun_ms = 0;
     std::uint64_t registration = 0;  // of the host that it was led to; 0: none
     std::uint32_t index = 0;         // among its loop's
+    DestinationLimits::Slot destination = DestinationLimits::none;
     Stage stage = Stage::hello;
     bool again = false;    // it waits for its next turn
     bool heard = false;    // a byte of the primary's

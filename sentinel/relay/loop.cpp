@@ -264,6 +264,7 @@ void Loop::remove(Connection& connection) {
     connection.stage = Stage::over;
     connection.leave();
     connection.opening.reset();
+    parts_.destinations.leave(std::exchange(connection.destination, DestinationLimits::none));
     for (Side* side : {&connection.client, &connection.primary}) {
         transfer_.drop(*side);
         side->socket.reset();

@@ -26,6 +26,7 @@ namespace berth::sentinel {
 struct RelayParts {
     RouteTable& routes;
     HelloLimits& limits;
+    DestinationLimits& destinations;
     const RelayOptions& options;
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
     Tunnels* tunnels = nullptr;   // none, and hosts behind tunnels are away

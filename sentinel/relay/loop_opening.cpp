@@ -157,6 +157,10 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
     if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    connection.destination = parts_.destinations.enter(*where);
+    if (connection.destination == DestinationLimits::none) {
+        return refuse(connection, Alert::internal_error, Count::destination_full);
+    }
     const KernelAddress address = where->to_kernel();
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

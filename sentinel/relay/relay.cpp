@@ -21,6 +21,7 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
         }
         relay->loops_.push_back(BERTH_TRY(Loop::make({.routes = routes,
                                                       .limits = relay->limits_,
+                                                      .destinations = relay->destinations_,
                                                       .options = relay->options_,
                                                       .away = neighbours.away,
                                                       .tunnels = neighbours.tunnels,

@@ -45,10 +45,14 @@ public:
     [[nodiscard]] std::uint64_t count(Count what) const noexcept;
 
 private:
-    explicit Relay(const RelayOptions& options) : options_(options), limits_(options) {}
+    explicit Relay(const RelayOptions& options)
+        : options_(options),
+          limits_(options),
+          destinations_(options.connections_per_destination_max) {}
 
     const RelayOptions options_;
     HelloLimits limits_;
+    DestinationLimits destinations_;
     std::vector<std::unique_ptr<Loop>> loops_;
     std::vector<std::thread> threads_;
 };

@@ -21,6 +21,8 @@ struct RelayOptions {
     std::size_t hellos_max = 8192;
     std::size_t hellos_per_source_max = 512;
     std::size_t hello_bytes_in_all_max = std::size_t{64} * 1024 * 1024;
+    /// Connections to one address and port at a time.
+    std::size_t connections_per_destination_max = 100'000;
     /// Pipes for splice(2), for each loop.
     std::size_t pipes_max = 64;
     /// Who must send a PROXY header first.

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from support.machine import die_with_parent, wait_until
-from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, SentinelCase, alert, hello, main, make_certificate,
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, Sentinel, SentinelCase, alert, hello, main, make_certificate,
                               port_to_keep, read_all, tls_backend)
 
 PROD, LAB, ALL = "prod-token-1", "lab-token-1", "all-token-1"
@@ -163,6 +163,46 @@ class Registering(RegistryCase):
         self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", '{"x":"' + "y" * 300_000 + '"}')[0], 413)
         self.assertEqual(self.ask(sentinel, "PATCH", "/sentinel/primaries/lab")[0], 405)
         self.assertEqual(self.ask(sentinel, "GET", "/sentinel/primaries")[1], {"primaries": []})
+
+    def test_what_leads_back_to_the_sentinel_is_refused_however_it_is_said(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start("--health-interval", "0.2")
+        port = sentinel.port
+        status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(port, ip="127.0.0.1"), LAB)
+        self.assertEqual((status, told["field"]), (400, "/ip"), told)
+        sentinel.reload(f"loop.test 127.0.0.1:{port} loop\nlab.test 127.0.0.1:{lab.port} lab\n")
+        self.assertIn("a route leads back to the sentinel itself", sentinel.log())
+        self.assertEqual(sentinel.ask(hello(b"loop.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        (self.directory / "next").mkdir()
+        wildcard = Sentinel(self.directory / "next", "", "--state-dir", self.state, "--control", "127.0.0.1:0", "--tunnel-token-file", self.tokens,
+                            "--listen", "0.0.0.0:0", "--drain-timeout", "0.1")
+        self.addCleanup(wildcard.close)
+        other = int(re.findall(r"listening address=0.0.0.0:(\d+)", wildcard.log())[0])
+        self.assertEqual(self.ask(wildcard, "POST", "/sentinel/primaries", self.primary(other, ip="127.0.0.1"), LAB)[0], 400)
+
+    def test_a_way_back_that_cannot_be_seen_takes_no_more_than_its_share(self):
+        """As a router does that leads the public address back in."""
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        places = []
+        seen = []
+
+        def back(connection):
+            seen.append(connection)
+            with socket.create_connection(("127.0.0.1", places[0]), 20) as onward:
+                onward.sendall(connection.recv(65536))
+                connection.sendall(read_all(onward)[0])
+        router = self.backend(Backend, back)
+        sentinel = self.start("--connections-per-destination-max", "20",
+                              routes=f"loop.test 127.0.0.1:{router.port} loop\nlab.test 127.0.0.1:{lab.port} lab\n")
+        places.append(sentinel.port)
+        self.assertEqual(sentinel.ask(hello(b"loop.test"))[0], alert(ALERT_INTERNAL))
+        self.assertEqual(len(seen), 20)
+        self.assertEqual(sentinel.counts()["destination_full"], 1)
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        wait_until(lambda: sentinel.sockets() < 20, "the connections to end")
+        self.assertEqual(sentinel.ask(hello(b"loop.test"))[0], alert(ALERT_INTERNAL))
+        self.assertEqual(len(seen), 40)
 
     def test_an_old_client_gets_the_fields_that_it_knows(self):
         backend = self.backend()
