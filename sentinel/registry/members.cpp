@@ -46,7 +46,7 @@ Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
         return fail(make_error(ErrorCode::busy, "the sentinel is being replaced by another process")
                         .next("register again in a second"));
     }
-    const Key place{claim.pool, claim.host};
+    const Key place = key_of(claim);
     const auto before = members_.find(place);
     if (before == members_.end() && members_.size() >= registrations_max) {
         return fail(ErrorCode::quota_exceeded,
@@ -88,10 +88,10 @@ Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
     by_id_.erase(old);
     by_id_.emplace(registration.id, place);
     for (const auto& key : dropped) free_name(key);
-    names_of_pool_[place.first] += added.size();
+    names_of_pool_[place.pool] += added.size();
     for (const auto& [key, pointer] : names) {
         Owned& owned = owned_[key];
-        owned.pool = place.first;
+        owned.pool = place.pool;
         owned.registration = registration.id;
         // All that can be wrong with it has been checked.
         if (const auto routed = route(key, owned); !routed) {
@@ -136,8 +136,8 @@ void Members::release_identity(const std::string& identity) {
 }
 
 std::map<Members::Key, Registration>::iterator Members::by_ttl(std::string_view pool) {
-    auto member = members_.lower_bound(Key{std::string(pool), ""});
-    for (; member != members_.end() && member->first.first == pool; ++member) {
+    auto member = members_.lower_bound(Key{.pool = std::string(pool), .host = ""});
+    for (; member != members_.end() && member->first.pool == pool; ++member) {
         if (member->second.claim.lease == Lease::ttl) return member;
     }
     return members_.end();

@@ -12,6 +12,7 @@
 #include "tools-schema/contract/result.h"
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,7 +21,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace berth::sentinel {
@@ -48,7 +48,8 @@ public:
                                                                const Clock& clock,
                                                                PoolSettings settings);
 
-    /// Registers, routes its names, and takes the place of what this host of this pool had; names
+    /// Registers, routes its names, and takes the place of what this host of this pool had by
+    /// a lease of the same kind; names
     /// that it had and does not claim again are free. Durable when it returns. invalid_argument
     /// names the field as a JSON Pointer; already_exists for a name that another pool owns, another
     /// host of the pool has, or a static route leads elsewhere, which is a warning too; busy for a
@@ -90,7 +91,15 @@ private:
         std::uint64_t registration = 0;  // that routes it; 0: none
         bool hidden = false;             // behind a static route
     };
-    using Key = std::pair<std::string, std::string>;  // pool, host
+    /// Two hosts may call themselves alike, one by HTTP and one by its tunnel: they are two.
+    struct Key {
+        std::string pool, host;
+        Lease lease = Lease::ttl;
+        auto operator<=>(const Key&) const = default;
+    };
+    [[nodiscard]] static Key key_of(const Claim& claim) {
+        return {.pool = claim.pool, .host = claim.host, .lease = claim.lease};
+    }
 
     Members(store::Sqlite& database, RouteTable& table, Warnings& warnings, const Clock& clock,
             PoolSettings settings);

@@ -48,7 +48,7 @@ std::string Members::holder(const Claim& claim, const std::string& key) const {
             return fmt::format("pool \"{}\" owns it", found->second.pool);
         }
         const Registration* const other = registration_of(found->second.registration);
-        if (other == nullptr || other->claim.host == claim.host) return "";
+        if (other == nullptr || key_of(other->claim) == key_of(claim)) return "";
         return fmt::format("host \"{}\" of the pool has it", other->claim.host);
     }
     if (is_static(key)) return "a static route has it";

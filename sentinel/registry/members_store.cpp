@@ -62,11 +62,11 @@ Result<> Members::load_registrations() {
                        {{"pool", one.claim.pool}, {"why", checked.error().message}});
             continue;
         }
-        const Key place{one.claim.pool, one.claim.host};
+        const Key place = key_of(one.claim);
         for (const auto& [key, pointer] : *names) {
             const auto owned = owned_.find(key);
             // Another pool has it since: an administrator's word came after.
-            if (owned == owned_.end() || owned->second.pool != place.first) continue;
+            if (owned == owned_.end() || owned->second.pool != place.pool) continue;
             owned->second.registration = one.id;
         }
         by_id_.emplace(one.id, place);
@@ -79,9 +79,7 @@ Result<> Members::store(const Registration& registration, const std::vector<std:
                         const std::vector<std::string>& dropped) {
     const Claim& claim = registration.claim;
     const auto* const address = std::get_if<SocketAddress>(&claim.destination);
-    const auto before = members_.find({claim.pool, claim.host});
-    const bool had_row = before != members_.end() && before->second.claim.lease == Lease::ttl;
-    if (claim.lease == Lease::session && !had_row && added.empty() && dropped.empty()) return {};
+    if (claim.lease == Lease::session && added.empty() && dropped.empty()) return {};
     return database_.transact([&]() -> Result<> {
         for (const auto& key : dropped) {
             BERTH_TRY(database_.run("DELETE FROM names WHERE key = ?", {key}));
@@ -90,11 +88,7 @@ Result<> Members::store(const Registration& registration, const std::vector<std:
             BERTH_TRY(
                 database_.run("INSERT INTO names (key, pool) VALUES (?, ?)", {key, claim.pool}));
         }
-        if (claim.lease != Lease::ttl || address == nullptr) {
-            BERTH_TRY(database_.run("DELETE FROM registrations WHERE pool = ? AND host = ?",
-                                    {claim.pool, claim.host}));
-            return {};
-        }
+        if (claim.lease != Lease::ttl || address == nullptr) return {};
         BERTH_TRY(database_.run(
             "INSERT OR REPLACE INTO registrations (pool, host, hostname, aliases, base_domains, "
             "address, generation, identity, backend_id, registered_ms) "

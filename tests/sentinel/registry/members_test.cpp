@@ -66,6 +66,28 @@ TEST_CASE("a session lease has no time, and ends with its session alone", "[regi
     }
 }
 
+TEST_CASE("a tunnel and a primary that are called alike are two hosts", "[registry]") {
+    Desk desk;
+    REQUIRE(desk.members->claim(claim("lab", "lab.example")));
+    Claim tunnelled = claim("lab", "other.example");
+    tunnelled.destination = TunnelPort{.session = 7, .port = 443};
+    tunnelled.lease = Lease::session;
+    const auto session = desk.members->claim(tunnelled);
+    REQUIRE(session);
+    CHECK(desk.members->list().size() == 2);
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1001");
+    // Neither takes the other's names, and neither's coming or going is the other's.
+    tunnelled.hostname = "lab.example";
+    CHECK(desk.members->claim(tunnelled).error().code == ErrorCode::already_exists);
+    REQUIRE(desk.members->claim(claim("lab", "lab.example", "127.0.0.1:1002")));
+    CHECK(desk.where("other.example") == "lab at tunnel 7 port 443");
+    REQUIRE(desk.members->beat("lab"));
+    CHECK(desk.members->release(session->id));
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
+    desk.restart();
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
+}
+
 TEST_CASE("what beat before a restart is routed before it beats again", "[registry]") {
     Desk desk;
     Claim wanted = claim("lab", "lab.example");
