@@ -124,6 +124,7 @@ private:
     [[nodiscard]] Pool destination_of(const Owned& owned) const;
     [[nodiscard]] Result<> route(const std::string& key, Owned& owned);
     void free_name(const std::string& key);
+    [[nodiscard]] Pool default_choice() const;
     void choose_default();
 
     void end(std::map<Key, Registration>::iterator member);

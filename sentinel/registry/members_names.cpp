@@ -120,21 +120,25 @@ void Members::free_name(const std::string& key) {
     warnings_.resolve(conflict, entity_of(key));
 }
 
-/// Where names without a route go, when no static route says so: to a host of the default pool, or,
-/// while there is none, to nobody.
-void Members::choose_default() {
-    if (settings_.default_pool.empty() || static_default_) return;
-    Pool chosen = away(settings_.default_pool);
+/// Where names without a route go, when no static route says so: to a host of the default pool that
+/// takes visitors, by ttl rather than by a session, or, while there is none, to nobody.
+Pool Members::default_choice() const {
+    const Registration* chosen = nullptr;
     for (const auto& [place, registration] : members_) {
-        const auto& claim = registration.claim;
-        if (claim.pool != settings_.default_pool ||
-            std::holds_alternative<Nowhere>(claim.destination)) {
-            continue;
-        }
-        chosen = pool_of(registration);
+        const Claim& claim = registration.claim;
+        // A peer without a hostname is there for other hosts, and has no port for visitors.
+        const bool takes_visitors =
+            !claim.hostname.empty() && !std::holds_alternative<Nowhere>(claim.destination);
+        if (claim.pool != settings_.default_pool || !takes_visitors) continue;
+        if (chosen == nullptr || claim.lease == Lease::ttl) chosen = &registration;
         if (claim.lease == Lease::ttl) break;
     }
-    if (const auto put = table_.put_default(chosen); !put) {
+    return chosen == nullptr ? away(settings_.default_pool) : pool_of(*chosen);
+}
+
+void Members::choose_default() {
+    if (settings_.default_pool.empty() || static_default_) return;
+    if (const auto put = table_.put_default(default_choice()); !put) {
         log::error("the default pool stays as it was", {{"why", put.error().message}});
     }
 }
@@ -185,9 +189,21 @@ Result<> Members::replace_static(RouteList list) {
     }
     const bool has_default =
         std::ranges::find(list.pools, settings_.default_pool, &Pool::name) != list.pools.end();
-    if (!has_default) list.default_pool.clear();
     std::map<std::uint64_t, std::uint32_t> registered;  // indices of list.pools
     std::map<std::string, std::uint32_t> gone;
+    list.default_pool = settings_.default_pool;
+    if (!has_default && !list.default_pool.empty()) {
+        // In the same swap as the routes, so that no visitor finds a table without it. It is the
+        // first of its name.
+        Pool chosen = default_choice();
+        const auto next = static_cast<std::uint32_t>(list.pools.size());
+        if (std::holds_alternative<Nowhere>(chosen.primary)) {
+            gone.emplace(chosen.name, next);
+        } else {
+            registered.emplace(chosen.registration, next);
+        }
+        list.pools.push_back(std::move(chosen));
+    }
     for (const auto& [key, owned] : owned_) {
         if (hidden.contains(key)) continue;
         const bool is_away = registration_of(owned.registration) == nullptr;
@@ -218,7 +234,6 @@ Result<> Members::replace_static(RouteList list) {
         }
         owned.hidden = now;
     }
-    choose_default();
     return {};
 }
 

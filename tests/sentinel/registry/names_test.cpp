@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 
 #include <algorithm>
+#include <atomic>
 
 using namespace berth;
 using namespace berth::sentinel;
@@ -128,4 +129,49 @@ TEST_CASE("the default pool may be a registered one, and never takes an owned na
     CHECK(desk.where("any.example") == "prod at nowhere");
     REQUIRE(put_static(desk, "s.example 127.0.0.1:9 prod\n"));
     CHECK(desk.where("any.example") == "prod at 127.0.0.1:9");
+    REQUIRE(put_static(desk, ""));
+    CHECK(desk.where("any.example") == "prod at nowhere");
+}
+
+TEST_CASE("a peer without a hostname gets none of the default pool's visitors", "[registry]") {
+    Desk desk({.default_pool = "prod"});
+    Claim peer{.pool = "prod",
+               .host = "a-peer",
+               .destination = TunnelPort{.session = 5, .port = 0},
+               .lease = Lease::session};
+    REQUIRE(desk.members->claim(peer));
+    CHECK(desk.where("any.example") == "prod at nowhere");
+    Claim host = peer;
+    host.host = "host";
+    host.hostname = "prod.example";
+    host.destination = TunnelPort{.session = 6, .port = 443};
+    REQUIRE(desk.members->claim(host));
+    peer.host = "later-peer";
+    peer.destination = TunnelPort{.session = 7, .port = 0};
+    REQUIRE(desk.members->claim(peer));
+    CHECK(desk.where("any.example") == "prod at tunnel 6 port 443");
+    REQUIRE(desk.members->claim(claim("prod", "www.example")));
+    CHECK(desk.where("any.example") == "prod at 127.0.0.1:1001");
+}
+
+TEST_CASE("no visitor finds a table without a default while static routes change", "[registry]") {
+    Desk desk({.default_pool = "prod"});
+    REQUIRE(desk.members->claim(claim("prod", "prod.example")));
+    std::atomic<bool> over = false;
+    std::atomic<std::size_t> looks = 0, missing = 0;
+    std::thread visitor([&] {
+        RouteReader reader(*desk.table);
+        while (!over) {
+            const RouteReader::Look look(reader);
+            if (look.default_pool() == nullptr) ++missing;
+            ++looks;
+        }
+    });
+    for (int turn = 0; turn < 200 || looks < 1000; ++turn) {
+        CHECK(put_static(desk, turn % 2 == 0 ? "s.example 127.0.0.1:9 file\n" : ""));
+    }
+    over = true;
+    visitor.join();
+    CHECK(missing == 0);
+    CHECK(desk.where("any.example") == "prod at 127.0.0.1:1001");
 }
