@@ -59,39 +59,29 @@ Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
                                    claim.generation, claim.host, before->second.claim.generation))
                 .at("/generation"));
     }
-    BERTH_TRY(check_names(claim, names));
+    const Changes changes = changes_by(place, names);
+    BERTH_TRY(check_names(claim, names, changes));
     Registration registration{.id = next_id_++,
                               .claim = std::move(claim),
                               .registered_at = clock_.wall(),
                               .last_beat = clock_.wall(),
                               .last_beat_steady = clock_.steady()};
     std::uint64_t old = 0;
-    std::vector<std::string> added, dropped;
-    for (const auto& [key, pointer] : names) {
-        if (!owned_.contains(key)) added.push_back(key);
-    }
     if (before != members_.end()) {
         old = before->second.id;
         registration.registered_at = before->second.registered_at;
-        for (const auto& key : keys_of(before->second.claim)) {
-            const auto owned = owned_.find(key);
-            const auto is_it = [&](const ClaimedName& name) { return name.key == key; };
-            if (owned != owned_.end() && owned->second.registration == old &&
-                std::ranges::none_of(names, is_it)) {
-                dropped.push_back(key);
-            }
-        }
     }
-    BERTH_TRY(store(registration, added, dropped));
+    BERTH_TRY(store(registration, changes));
     if (before_routing) before_routing(registration);
     members_.insert_or_assign(place, registration);
     by_id_.erase(old);
     by_id_.emplace(registration.id, place);
-    for (const auto& key : dropped) free_name(key);
-    names_of_pool_[place.pool] += added.size();
+    for (const auto& key : changes.dropped) free_name(key);
+    names_of_pool_[place.pool] += changes.added.size();
     for (const auto& [key, pointer] : names) {
-        Owned& owned = owned_[key];
-        owned.pool = place.pool;
+        const auto name = owned_.try_emplace(key, Owned{.pool = place.pool}).first;
+        note_claimant(name, &place);
+        Owned& owned = name->second;
         owned.registration = registration.id;
         // All that can be wrong with it has been checked.
         if (const auto routed = route(key, owned); !routed) {

@@ -49,8 +49,8 @@ public:
                                                                PoolSettings settings);
 
     /// Registers, routes its names, and takes the place of what this host of this pool had by
-    /// a lease of the same kind; names
-    /// that it had and does not claim again are free. Durable when it returns. invalid_argument
+    /// a lease of the same kind; names that it claimed last and does not claim again are free, also
+    /// when it was away meanwhile. Durable when it returns. invalid_argument
     /// names the field as a JSON Pointer; already_exists for a name that another pool owns, another
     /// host of the pool has, or a static route leads elsewhere, which is a warning too; busy for a
     /// generation that is over. Then nothing is changed.
@@ -88,6 +88,8 @@ public:
 private:
     struct Owned {
         std::string pool;
+        std::string host = {};  // of the pool, that claimed it last; "": none
+        Lease lease = Lease::ttl;
         std::uint64_t registration = 0;  // that routes it; 0: none
         bool hidden = false;             // behind a static route
     };
@@ -100,6 +102,12 @@ private:
     [[nodiscard]] static Key key_of(const Claim& claim) {
         return {.pool = claim.pool, .host = claim.host, .lease = claim.lease};
     }
+    /// What a claim does to the names of its pool.
+    struct Changes {
+        std::vector<std::string> added;    // that nobody owned
+        std::vector<std::string> taken;    // that another host of the pool claimed last
+        std::vector<std::string> dropped;  // that this host claimed last, and does not any more
+    };
 
     Members(store::Sqlite& database, RouteTable& table, Warnings& warnings, const Clock& clock,
             PoolSettings settings);
@@ -107,15 +115,16 @@ private:
     // Rows (members_store.cpp).
     [[nodiscard]] Result<> load();
     [[nodiscard]] Result<> load_registrations();
-    [[nodiscard]] Result<> store(const Registration& registration,
-                                 const std::vector<std::string>& added,
-                                 const std::vector<std::string>& dropped);
+    [[nodiscard]] Result<> store(const Registration& registration, const Changes& changes);
     void forget(const Registration& registration);
 
     [[nodiscard]] Result<> check_destination(const Destination& destination) const;
 
     // Names (members_names.cpp).
-    [[nodiscard]] Result<> check_names(const Claim& claim, const std::vector<ClaimedName>& names);
+    [[nodiscard]] Result<> check_names(const Claim& claim, const std::vector<ClaimedName>& names,
+                                       const Changes& changes);
+    [[nodiscard]] Changes changes_by(const Key& place, const std::vector<ClaimedName>& names) const;
+    void note_claimant(std::map<std::string, Owned, std::less<>>::iterator name, const Key* host);
     [[nodiscard]] std::string holder(const Claim& claim, const std::string& key) const;
     [[nodiscard]] bool is_static(const std::string& key) const;
     [[nodiscard]] Pool pool_of(const Registration& registration) const;
@@ -139,6 +148,8 @@ private:
     std::map<Key, Registration> members_;
     std::map<std::uint64_t, Key> by_id_;
     std::map<std::string, Owned, std::less<>> owned_;  // by RoutePattern::key()
+    /// Names by who claimed them last, whether that host is there or not: keys of owned_.
+    std::map<Key, std::vector<std::string_view>> claimed_;
     std::map<std::string, std::size_t, std::less<>> names_of_pool_;
     bool static_default_ = false;  // a static route names the default pool
     std::uint64_t next_id_ = 1;

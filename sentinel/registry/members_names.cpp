@@ -62,9 +62,48 @@ std::string Members::holder(const Claim& claim, const std::string& key) const {
     return "";
 }
 
-Result<> Members::check_names(const Claim& claim, const std::vector<ClaimedName>& names) {
+Members::Changes Members::changes_by(const Key& place,
+                                     const std::vector<ClaimedName>& names) const {
+    Changes changes;
+    std::set<std::string_view> wanted;
+    for (const auto& [key, pointer] : names) {
+        wanted.insert(key);
+        const auto found = owned_.find(key);
+        if (found == owned_.end()) {
+            changes.added.push_back(key);
+        } else if (found->second.host != place.host || found->second.lease != place.lease) {
+            changes.taken.push_back(key);
+        }
+    }
+    const auto before = claimed_.find(place);
+    if (before == claimed_.end()) return changes;
+    for (const auto& key : before->second) {
+        if (!wanted.contains(key)) changes.dropped.emplace_back(key);
+    }
+    return changes;
+}
+
+/// nullptr: nobody of its pool, before it is another's or nobody's at all.
+void Members::note_claimant(std::map<std::string, Owned, std::less<>>::iterator name,
+                            const Key* host) {
+    auto& [key, owned] = *name;
+    if (host != nullptr && owned.host == host->host && owned.lease == host->lease) return;
+    if (!owned.host.empty()) {
+        const auto before =
+            claimed_.find(Key{.pool = owned.pool, .host = owned.host, .lease = owned.lease});
+        std::erase(before->second, std::string_view(key));
+        if (before->second.empty()) claimed_.erase(before);
+    }
+    owned.host = host == nullptr ? "" : host->host;
+    owned.lease = host == nullptr ? Lease::ttl : host->lease;
+    if (host != nullptr) claimed_[*host].emplace_back(key);
+}
+
+Result<> Members::check_names(const Claim& claim, const std::vector<ClaimedName>& names,
+                              const Changes& changes) {
     const auto count = names_of_pool_.find(claim.pool);
-    if (count != names_of_pool_.end() && count->second + names.size() > names_per_pool_max) {
+    if (count != names_of_pool_.end() &&
+        count->second + changes.added.size() > names_per_pool_max + changes.dropped.size()) {
         return fail(make_error(ErrorCode::quota_exceeded,
                                fmt::format("a pool has at most {} names", names_per_pool_max))
                         .at("/aliases"));
@@ -115,6 +154,7 @@ void Members::free_name(const std::string& key) {
     const auto found = owned_.find(key);
     if (found == owned_.end()) return;
     if (!found->second.hidden) (void)table_.remove(pattern(key));
+    note_claimant(found, nullptr);
     --names_of_pool_[found->second.pool];
     owned_.erase(found);
     warnings_.resolve(conflict, entity_of(key));
@@ -169,10 +209,12 @@ Result<> Members::transfer(std::string_view name, const std::string& pool) {
     }
     BERTH_TRY(
         database_.run("INSERT INTO names (key, pool) VALUES (?, ?) "
-                      "ON CONFLICT (key) DO UPDATE SET pool = excluded.pool",
+                      "ON CONFLICT (key) DO UPDATE SET pool = excluded.pool, host = ''",
                       {key, pool}));
     warnings_.resolve(conflict, entity_of(key));
-    Owned& owned = owned_[key];
+    const auto entry = owned_.try_emplace(key).first;
+    Owned& owned = entry->second;
+    note_claimant(entry, nullptr);
     if (!owned.pool.empty()) --names_of_pool_[owned.pool];
     ++names_of_pool_[pool];
     if (owned.pool != pool) owned.registration = 0;

@@ -24,10 +24,13 @@ system_clock::time_point from_ms(std::int64_t ms) {
 }  // namespace
 
 Result<> Members::load() {
-    for (const auto& row : BERTH_TRY(database_.read("SELECT key, pool FROM names"))) {
-        const std::string key = store::text(row[0]);
-        owned_[key].pool = store::text(row[1]);
-        ++names_of_pool_[store::text(row[1])];
+    for (const auto& row : BERTH_TRY(database_.read("SELECT key, pool, host, lease FROM names"))) {
+        const Key place{.pool = store::text(row[1]),
+                        .host = store::text(row[2]),
+                        .lease = store::integer(row[3]) == 0 ? Lease::ttl : Lease::session};
+        const auto name = owned_.try_emplace(store::text(row[0]), Owned{.pool = place.pool}).first;
+        if (!place.host.empty()) note_claimant(name, &place);
+        ++names_of_pool_[place.pool];
     }
     BERTH_TRY(load_registrations());
     return {};
@@ -68,6 +71,7 @@ Result<> Members::load_registrations() {
             // Another pool has it since: an administrator's word came after.
             if (owned == owned_.end() || owned->second.pool != place.pool) continue;
             owned->second.registration = one.id;
+            note_claimant(owned, &place);
         }
         by_id_.emplace(one.id, place);
         members_.emplace(place, std::move(one));
@@ -75,18 +79,26 @@ Result<> Members::load_registrations() {
     return replace_static({});
 }
 
-Result<> Members::store(const Registration& registration, const std::vector<std::string>& added,
-                        const std::vector<std::string>& dropped) {
+Result<> Members::store(const Registration& registration, const Changes& changes) {
     const Claim& claim = registration.claim;
     const auto* const address = std::get_if<SocketAddress>(&claim.destination);
-    if (claim.lease == Lease::session && added.empty() && dropped.empty()) return {};
+    const auto& [added, taken, dropped] = changes;
+    if (claim.lease == Lease::session && added.empty() && taken.empty() && dropped.empty()) {
+        return {};
+    }
+    const std::int64_t lease = claim.lease == Lease::ttl ? 0 : 1;
     return database_.transact([&]() -> Result<> {
         for (const auto& key : dropped) {
             BERTH_TRY(database_.run("DELETE FROM names WHERE key = ?", {key}));
         }
         for (const auto& key : added) {
             BERTH_TRY(
-                database_.run("INSERT INTO names (key, pool) VALUES (?, ?)", {key, claim.pool}));
+                database_.run("INSERT INTO names (key, pool, host, lease) VALUES (?, ?, ?, ?)",
+                              {key, claim.pool, claim.host, lease}));
+        }
+        for (const auto& key : taken) {
+            BERTH_TRY(database_.run("UPDATE names SET host = ?, lease = ? WHERE key = ?",
+                                    {claim.host, lease, key}));
         }
         if (claim.lease != Lease::ttl || address == nullptr) return {};
         BERTH_TRY(database_.run(

@@ -90,6 +90,59 @@ TEST_CASE("two hosts of a pool do not take names from each other while both live
     CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
 }
 
+TEST_CASE("what a host claimed last and leaves out is free, though it was away meanwhile",
+          "[registry]") {
+    Desk desk;
+    const bool restarted = GENERATE(false, true);
+    CAPTURE(restarted);
+    Claim host = claim("lab", "lab.example");
+    host.host = "one";
+    host.destination = TunnelPort{.session = 5, .port = 443};
+    host.lease = Lease::session;
+    host.aliases = {"old.example", "shared.example"};
+    const auto first = desk.members->claim(host);
+    REQUIRE(first);
+    CHECK(desk.members->release(first->id));
+    Claim other = host;
+    other.host = "two";
+    other.hostname = "shared.example";
+    other.aliases = {};
+    REQUIRE(desk.members->claim(other));
+    if (restarted) desk.restart();
+    host.aliases = {};
+    REQUIRE(desk.members->claim(host));
+    CHECK(desk.where("lab.example") == "lab at tunnel 5 port 443");
+    CHECK(desk.where("old.example").empty());
+    // Another host of the pool has claimed this one since.
+    CHECK(desk.members->owners().at("shared.example") == "lab");
+    CHECK(desk.members->owners().size() == 2);
+    CHECK(desk.members->claim(claim("prod", "old.example")));
+    desk.restart();
+    CHECK(desk.members->owners().size() == 3);
+}
+
+TEST_CASE("a pool that has all the names it may have registers again", "[registry]") {
+    Desk desk;
+    Claim wanted = claim("lab", "");
+    wanted.lease = Lease::session;
+    for (std::size_t host = 0; host < names_per_pool_max / names_per_claim_max; ++host) {
+        wanted.host = "host" + std::to_string(host);
+        wanted.hostname = wanted.host + ".example";
+        wanted.destination = TunnelPort{.session = host + 1, .port = 443};
+        wanted.aliases.clear();
+        for (std::size_t at = 1; at < names_per_claim_max; ++at) {
+            wanted.aliases.push_back("a" + std::to_string(at) + "." + wanted.hostname);
+        }
+        REQUIRE(desk.members->claim(wanted));
+    }
+    CHECK(desk.members->claim(wanted));
+    Claim more = claim("lab", "more.example");
+    CHECK(desk.members->claim(more).error().code == ErrorCode::quota_exceeded);
+    wanted.aliases.pop_back();
+    REQUIRE(desk.members->claim(wanted));
+    CHECK(desk.members->claim(more));
+}
+
 TEST_CASE("static routes and registrations stand together", "[registry]") {
     Desk desk;
     REQUIRE(put_static(desk, "static.example 127.0.0.1:1 file\n*.file.example 127.0.0.1:1 file\n"));
