@@ -240,16 +240,23 @@ void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
     if (ending == Ending::told) sentinel.relay->drain(true);
     if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
-    constexpr std::chrono::milliseconds look_every{20};
+    constexpr std::chrono::milliseconds look_every{20}, revoked_every{500};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
     log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
+    auto revoked_due = std::chrono::steady_clock::now();
     while (!sentinel.relay->is_over() && std::chrono::steady_clock::now() < deadline) {
+        // By the successor, which is the one to be told.
+        if (sentinel.control && std::chrono::steady_clock::now() >= revoked_due) {
+            revoked_due += revoked_every;
+            sentinel.control->catch_up();
+        }
         pollfd polled{.fd = signals.get(), .events = POLLIN, .revents = 0};
         if (::poll(&polled, 1, static_cast<int>(look_every.count())) <= 0) continue;
         signalfd_siginfo signal{};
         if (::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
         const int number = static_cast<int>(signal.ssi_signo);
         if (number == SIGTERM || number == SIGINT) break;
+        if (number == SIGHUP) reload(sentinel);
         if (number == SIGUSR1) tell_counts(*sentinel.relay);
     }
 }

@@ -53,8 +53,8 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const SentinelOptions& 
             plane->members_->release_identity(identity);
         }
     }
-    plane->policy_->on_revoked([&members = *plane->members_](const std::string& identity) {
-        members.release_identity(identity);
+    plane->policy_->on_revoked([&one = *plane](const std::string& identity) {
+        if (!one.retired_) one.members_->release_identity(identity);
     });
     if (!options.control_certificate.empty()) {
         plane->tls_ = BERTH_TRY(ControlTls::load(options.control_certificate, options.control_key));
@@ -164,7 +164,14 @@ Result<> ControlPlane::resume() {
     return listen(std::exchange(paused_, {}));
 }
 
+void ControlPlane::catch_up() {
+    if (const auto done = policy_->catch_up(); !done) {
+        log::error("what was revoked is not known", {{"why", done.error().message}});
+    }
+}
+
 void ControlPlane::retire() {
+    retired_ = true;
     control_.reset();
     admin_.reset();
     paused_.clear();

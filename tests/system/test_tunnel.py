@@ -374,6 +374,11 @@ class Looking(TunnelCase):
 
 
 class Surviving(TunnelCase):
+    def administer(self, method, path, body=None):
+        status, told = RegistryCase.exchange(UnixHttp(self.state / "admin.sock"), method, path, body, None)
+        self.assertLess(status, 300, told)
+        return told
+
     def test_a_tunnel_moves_to_the_process_that_takes_over_and_its_streams_end_where_they_are(self):
         backend = self.backend(Recorder)
         old = self.front("--drain-timeout", "20")
@@ -399,6 +404,32 @@ class Surviving(TunnelCase):
         service.close()
         self.assertEqual(old.process.wait(20), 0, log.read_text())
         other.close()
+
+    def test_a_token_that_is_revoked_is_cut_in_the_process_that_drains_too(self):
+        backend = self.backend(Recorder)
+        old = self.front("--drain-timeout", "30")
+        made = self.administer("POST", "/sentinel/tokens", {"id": "ci", "pools": ["lab"]})["token"]
+        kept = self.backend(Recorder)
+        tunnels = [self.tunnel(old, backend.port, token=made), self.tunnel(old, kept.port, pool="prod", hostname="prod.test", token=PROD)]
+        for tunnel, service in zip(tunnels, (backend, kept)):
+            probe = service.next()
+            probe.sendall(b"\x16")
+            tunnel.joined()
+            probe.close()
+        visitor, service = self.visit(old, backend)
+        other, other_service = self.visit(old, kept, b"prod.test")
+        old.log_path.rename(self.directory / "old.log")
+        self.front(start=lambda: None)
+        begun = time.monotonic()
+        self.administer("DELETE", "/sentinel/tokens/ci")
+        visitor.settimeout(10)
+        self.assertEqual(read_all(visitor), AWAY)
+        self.assertLess(time.monotonic() - begun, 1.5)
+        other_service.sendall(b"still here")
+        self.assertEqual(read_some(other, 10), b"still here")
+        for one in (visitor, service, other, other_service):
+            one.close()
+        self.assertEqual(old.process.wait(20), 0)
 
     def test_tunnels_are_back_within_two_seconds_of_a_killed_sentinel(self):
         backend = self.backend(Backend, named(b"lab"))
