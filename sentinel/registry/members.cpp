@@ -83,6 +83,7 @@ Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
         note_claimant(name, &place);
         Owned& owned = name->second;
         owned.registration = registration.id;
+        owned.expected = false;
         // All that can be wrong with it has been checked.
         if (const auto routed = route(key, owned); !routed) {
             log::error("a name is not routed", {{"name", key}, {"why", routed.error().message}});

@@ -92,6 +92,7 @@ private:
         Lease lease = Lease::ttl;
         std::uint64_t registration = 0;  // that routes it; 0: none
         bool hidden = false;             // behind a static route
+        bool expected = false;           // nothing since the start from the tunnel it came through
     };
     /// Two hosts may call themselves alike, one by HTTP and one by its tunnel: they are two.
     struct Key {
@@ -128,7 +129,7 @@ private:
     [[nodiscard]] std::string holder(const Claim& claim, const std::string& key) const;
     [[nodiscard]] bool is_static(const std::string& key) const;
     [[nodiscard]] Pool pool_of(const Registration& registration) const;
-    [[nodiscard]] Pool away(const std::string& pool) const;
+    [[nodiscard]] Pool away(const std::string& pool, bool expected = false) const;
     [[nodiscard]] const Registration* registration_of(std::uint64_t id) const;
     [[nodiscard]] Pool destination_of(const Owned& owned) const;
     [[nodiscard]] Result<> route(const std::string& key, Owned& owned);

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace berth::sentinel {
 namespace {
 
 constexpr std::uint64_t away_registration = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t expected_registration = away_registration - 1;
 constexpr const char* conflict = "hostname_conflict";
 
 std::string entity_of(const std::string& key) {
@@ -131,8 +133,10 @@ Pool Members::pool_of(const Registration& registration) const {
             .registration = registration.id};
 }
 
-Pool Members::away(const std::string& pool) const {
-    return {.name = pool, .primary = Nowhere{}, .registration = away_registration};
+Pool Members::away(const std::string& pool, bool expected) const {
+    return {.name = pool,
+            .primary = Nowhere{.expected = expected},
+            .registration = expected ? expected_registration : away_registration};
 }
 
 const Registration* Members::registration_of(std::uint64_t id) const {
@@ -142,7 +146,7 @@ const Registration* Members::registration_of(std::uint64_t id) const {
 
 Pool Members::destination_of(const Owned& owned) const {
     const Registration* const registration = registration_of(owned.registration);
-    return registration == nullptr ? away(owned.pool) : pool_of(*registration);
+    return registration == nullptr ? away(owned.pool, owned.expected) : pool_of(*registration);
 }
 
 Result<> Members::route(const std::string& key, Owned& owned) {
@@ -218,6 +222,7 @@ Result<> Members::transfer(std::string_view name, const std::string& pool) {
     if (!owned.pool.empty()) --names_of_pool_[owned.pool];
     ++names_of_pool_[pool];
     if (owned.pool != pool) owned.registration = 0;
+    owned.expected = false;
     owned.pool = pool;
     return route(key, owned);
 }
@@ -231,8 +236,8 @@ Result<> Members::replace_static(RouteList list) {
     }
     const bool has_default =
         std::ranges::find(list.pools, settings_.default_pool, &Pool::name) != list.pools.end();
-    std::map<std::uint64_t, std::uint32_t> registered;  // indices of list.pools
-    std::map<std::string, std::uint32_t> gone;
+    std::map<std::uint64_t, std::uint32_t> registered;           // indices of list.pools
+    std::map<std::pair<std::string, bool>, std::uint32_t> gone;  // by pool and `expected`
     list.default_pool = settings_.default_pool;
     if (!has_default && !list.default_pool.empty()) {
         // In the same swap as the routes, so that no visitor finds a table without it. It is the
@@ -240,7 +245,7 @@ Result<> Members::replace_static(RouteList list) {
         Pool chosen = default_choice();
         const auto next = static_cast<std::uint32_t>(list.pools.size());
         if (std::holds_alternative<Nowhere>(chosen.primary)) {
-            gone.emplace(chosen.name, next);
+            gone.emplace(std::pair(chosen.name, false), next);
         } else {
             registered.emplace(chosen.registration, next);
         }
@@ -251,7 +256,7 @@ Result<> Members::replace_static(RouteList list) {
         const bool is_away = registration_of(owned.registration) == nullptr;
         const auto next = static_cast<std::uint32_t>(list.pools.size());
         const auto [index, is_new] = is_away ? [&] {
-            const auto [at, made] = gone.emplace(owned.pool, next);
+            const auto [at, made] = gone.emplace(std::pair(owned.pool, owned.expected), next);
             return std::pair(at->second, made);
         }()
                                              : [&] {

@@ -30,6 +30,7 @@ Result<> Members::load() {
                         .lease = store::integer(row[3]) == 0 ? Lease::ttl : Lease::session};
         const auto name = owned_.try_emplace(store::text(row[0]), Owned{.pool = place.pool}).first;
         if (!place.host.empty()) note_claimant(name, &place);
+        name->second.expected = place.lease == Lease::session;
         ++names_of_pool_[place.pool];
     }
     BERTH_TRY(load_registrations());

@@ -20,6 +20,7 @@ namespace berth::sentinel {
 
 enum class Stage : std::uint8_t {
     hello,       // the client's first bytes are read
+    waiting,     // for the tunnel of its host, after a start
     connecting,  // to the pool's primary
     relaying,
     over,  // its sockets are closed; what still refers to it does nothing

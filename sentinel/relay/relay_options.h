@@ -14,6 +14,8 @@ struct RelayOptions {
     /// From the connection on, whatever arrives meanwhile.
     std::chrono::milliseconds hello_timeout = std::chrono::seconds(5);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+    /// From the start: how long clients of a host wait whose tunnel is to come back.
+    std::chrono::milliseconds tunnels_back = std::chrono::seconds(3);
     /// How long one direction may stand still when the other one has ended.
     std::chrono::milliseconds half_closed_timeout = std::chrono::minutes(5);
     /// Connections whose hello is not whole yet: in all, from one source (an IPv4 /24 or an IPv6

@@ -405,6 +405,51 @@ class Surviving(TunnelCase):
         self.assertEqual(old.process.wait(20), 0, log.read_text())
         other.close()
 
+    def test_visitors_wait_for_a_tunnel_that_is_to_come_back_and_for_no_other(self):
+        backend = self.backend(Backend, named(b"lab"))
+        port = port_to_keep()
+        sentinel = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
+        self.tunnel(port, backend.port).joined()
+        gone = self.tunnel(port, backend.port, pool="prod", hostname="prod.test", token=PROD).joined()
+        gone.process.kill()
+        wait_until(lambda: sentinel.ask(hello(b"prod.test")) == AWAY, "the killed host to be away")
+        sentinel.process.kill()
+        sentinel.process.wait()
+        again = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
+        begun = time.monotonic()
+        early = [again.say(hello(b"lab.test")) for _ in range(50)]
+        self.assertEqual({read_all(client) for client in early}, {(b"\x16lab", "end")})
+        self.assertEqual(again.ask(hello(b"prod.test")), AWAY)  # when the time is up
+        self.assertLess(time.monotonic() - begun, 4)
+        begun = time.monotonic()
+        self.assertEqual(again.ask(hello(b"prod.test")), AWAY)
+        self.assertLess(time.monotonic() - begun, 1)
+
+    def test_new_visitors_notice_nothing_of_a_takeover(self):
+        backend = self.backend(Backend, named(b"lab"))
+        old = self.front()
+        tunnel = self.tunnel(old, backend.port).joined()
+        answers, over = [], threading.Event()
+
+        def visit():
+            while not over.is_set():
+                with socket.create_connection(("127.0.0.1", old.port), 20) as client:
+                    client.sendall(hello(b"lab.test"))
+                    answers.append(read_all(client))
+        visitors = [threading.Thread(target=visit) for _ in range(4)]
+        for visitor in visitors:
+            visitor.start()
+        wait_until(lambda: len(answers) > 50, "some visits")
+        old.log_path.rename(self.directory / "old.log")
+        self.front("--drain-timeout", "20", start=lambda: None)
+        tunnel.joined(2)
+        before = len(answers)
+        wait_until(lambda: len(answers) > before + 50, "visits to the next process")
+        over.set()
+        for visitor in visitors:
+            visitor.join()
+        self.assertEqual(set(answers), {(b"\x16lab", "end")})
+
     def test_a_token_that_is_revoked_is_cut_in_the_process_that_drains_too(self):
         backend = self.backend(Recorder)
         old = self.front("--drain-timeout", "30")

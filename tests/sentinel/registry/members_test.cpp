@@ -63,6 +63,16 @@ TEST_CASE("a session lease has no time, and ends with its session alone", "[regi
         CHECK(desk.members->list().empty());
         CHECK(desk.where("lab.example") == "lab at nowhere");
         CHECK_FALSE(desk.members->claim(claim("prod", "lab.example")));
+        // It is expected until it has come, and not when it has gone again.
+        const auto expected = [&] {
+            RouteReader reader(*desk.table);
+            const RouteReader::Look look(reader);
+            return std::get<Nowhere>(look.find("lab.example")->primary).expected;
+        };
+        CHECK(expected());
+        const auto back = desk.members->claim(tunnelled).value();
+        CHECK(desk.members->release(back.id));
+        CHECK_FALSE(expected());
     }
 }
 
