@@ -163,12 +163,12 @@ Result<Registration> Members::beat(std::string_view pool) {
 milliseconds Members::expire() {
     const std::scoped_lock lock(mutex_);
     const auto now = clock_.steady();
-    auto next_due = now + registration_ttl;
+    std::chrono::steady_clock::time_point next_due = now + settings_.registration_ttl;
     for (auto member = members_.begin(); member != members_.end();) {
         const auto next = std::next(member);
         const Registration& one = member->second;
         if (one.claim.lease == Lease::ttl) {
-            const auto due = one.last_beat_steady + registration_ttl;
+            const auto due = one.last_beat_steady + settings_.registration_ttl;
             if (due <= now) {
                 log::warning("a pool's primary has not beaten in time",
                              {{"pool", one.claim.pool}, {"host", one.claim.host}});

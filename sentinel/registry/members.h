@@ -25,7 +25,6 @@
 
 namespace berth::sentinel {
 
-constexpr std::chrono::seconds registration_ttl{90};
 constexpr std::size_t registrations_max = 100'000;
 constexpr std::size_t names_per_pool_max = 100'000;
 
@@ -65,7 +64,7 @@ public:
     [[nodiscard]] Result<> leave(std::string_view pool);
     /// A sign of life of what a pool registered by ttl; not_found, and then it registers again.
     [[nodiscard]] Result<Registration> beat(std::string_view pool);
-    /// Ends what has not beaten for registration_ttl. How long until the next is due.
+    /// Ends what has not beaten for PoolSettings::registration_ttl. How long until the next is due.
     std::chrono::milliseconds expire();
 
     /// Until it thaws, who registers is told to come again at once: another process is taking over

@@ -5,6 +5,7 @@
 #include "sentinel/route/own_addresses.h"
 #include "sentinel/route/route_table.h"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -22,6 +23,8 @@ struct PoolSettings {
     std::string default_pool = {};
     std::set<std::string, std::less<>> proxy_protocol = {};  // names of pools, or "*" for all
     OwnAddresses own = {};
+    /// How long a primary that does not beat stays registered.
+    std::chrono::milliseconds registration_ttl = std::chrono::seconds(90);
 };
 
 /// Reads routes. A pool without a name is called by its address. invalid_argument names the first

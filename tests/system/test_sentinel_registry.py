@@ -298,6 +298,27 @@ class Surviving(RegistryCase):
                 self.assertNotIn(LAB.encode(), file.read_bytes())
 
 
+class Expiring(RegistryCase):
+    def test_a_primary_that_does_not_beat_is_away_in_time_and_one_that_does_stays(self):
+        lab, prod = self.backend(tls_backend, self.directory, "lab.test"), self.backend(tls_backend, self.directory, "prod.test")
+        sentinel = self.start("--registration-ttl", "1.5", "--default-pool", "prod")
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(prod.port, "prod", "prod.test"), PROD)[0], 201)
+        begun = time.monotonic()
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port), LAB)[0], 201)
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        gone = None
+        while time.monotonic() - begun < 4.5:
+            self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/prod", token=PROD)[0], 200)
+            if gone is None and self.ask(sentinel, "GET", "/sentinel/primaries?pool=lab")[1] == {"primaries": []}:
+                gone = time.monotonic() - begun
+            time.sleep(0.25)
+        self.assertGreaterEqual(gone, 1.5)
+        self.assertLess(gone, 3)
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(answer_of(sentinel, "prod.test"), "prod.test")
+        self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/lab", token=LAB)[0], 404)
+
+
 class Administering(RegistryCase):
     def test_a_token_is_made_shown_once_survives_a_kill_and_is_revoked_within_a_second(self):
         lab = self.backend(tls_backend, self.directory, "lab.test")
