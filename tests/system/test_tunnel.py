@@ -70,6 +70,25 @@ class Reaching(TunnelCase):
         tunnel.joined()
         connection.close()
 
+    def test_an_answer_that_did_not_come_through_the_tunnel_is_no_proof(self):
+        lab, other = self.backend(Backend, named(b"lab")), self.backend(Backend, named(b"other"))
+        sentinel = self.front()
+        self.tunnel(sentinel, lab.port).joined().close()
+        sentinel.reload(f"lab.test 127.0.0.1:{other.port} other\n")
+        tunnel = self.tunnel(sentinel, lab.port)
+        wait_until(lambda: tunnel.states(), "news")
+        self.assertEqual(tunnel.states(), ["unheard"])
+        self.assertIn("not through this tunnel", tunnel.news()[0]["error"]["message"])
+        sentinel.reload("")
+        tunnel.joined()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+
+    def test_without_a_hostname_a_tunnel_is_open_and_not_joined(self):
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, 1, pool="lab", hostname=None)
+        wait_until(lambda: tunnel.states(), "news")
+        self.assertEqual(tunnel.states(), ["open"])
+
     def test_a_half_closed_request_comes_back_whole(self):
         backend = self.backend(Backend, echo)
         sentinel = self.front()
