@@ -177,6 +177,9 @@ TEST_CASE("a claim that makes no sense names the field", "[registry]") {
     SECTION("a base domain") {
         wanted.base_domains = {"*.example"}, field = "/base_domains/0";
     }
+    SECTION("a base domain of one label, which would be everybody's") {
+        wanted.base_domains = {"apps.example", "Com."}, field = "/base_domains/1";
+    }
     SECTION("aliases of nothing") {
         wanted.hostname = "", wanted.aliases = {"a.example"}, field = "/hostname";
     }
