@@ -282,6 +282,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
              .client_authority = options.tunnel_client_ca,
              .containarium = options.compat_containarium,
              .hellos = options.tunnel_hellos,
+             .sessions_per_pool_max = options.tunnels_per_pool_max,
              .access = sentinel.access.get(),
              .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));

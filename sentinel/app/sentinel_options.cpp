@@ -146,6 +146,8 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
               "Hosts that have not said their tunnel's hello, in all");
     add_count(app, "--tunnel-hellos-per-source-max", options.tunnel_hellos.from_a_source,
               "The same from one IPv4 /24 or IPv6 /56");
+    add_count(app, "--tunnels-per-pool-max", options.tunnels_per_pool_max,
+              "Tunnels of one pool at a time, of the 10,000 there may be in all");
     add_token_options(app, options);
     app.add_flag(
         "--compat-containarium", options.compat_containarium,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts that cannot be connected to are reached through tunnels that they open."""
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -154,6 +155,23 @@ class Owning(TunnelCase):
         self.assertIn("certificate is not trusted", error["message"])
         for flags in (["--forward", "x"], ["--forward", "443=127.0.0.1:1"], ["--visitors-port", "1"], ["--nothing"]):
             self.assertEqual(self.tunnel(sentinel, 1, *flags).refused()[0], 2, flags)
+
+    def test_a_pool_takes_its_share_of_the_tunnels_and_no_more(self):
+        backend = self.backend(Backend, named(b"one"))
+        sentinel = self.front("--tunnels-per-pool-max", "2")
+        first = self.tunnel(sentinel, backend.port, "--id", "a", hostname="a.test").joined()
+        self.tunnel(sentinel, backend.port, "--id", "b", hostname="b.test").joined()
+        more = self.tunnel(sentinel, backend.port, "--id", "c", hostname="c.test")
+        wait_until(lambda: more.states(), "news")
+        self.assertEqual(more.states()[0], "failed")
+        self.assertIn('pool "lab" has 2 tunnels already', more.news()[0]["error"]["message"])
+        # A hello that the registry refuses gives its place back.
+        for _ in range(3):
+            self.assertEqual(self.tunnel(sentinel, backend.port, pool="prod", hostname="a.test", token=PROD).refused()[0], 4)
+        self.tunnel(sentinel, backend.port, pool="prod", hostname="prod.test", token=PROD).joined()
+        first.close()
+        more.joined()
+        self.assertEqual(sentinel.ask(hello(b"c.test")), (b"\x16one", "end"))
 
     def test_a_certificate_stands_instead_of_a_token(self):
         make_certificate(self.directory, "host.test")
@@ -390,6 +408,30 @@ class Looking(TunnelCase):
         self.assertIn("<td>hellos: denied</td><td>1</td>", ask("/"))
         client.close()
         service.close()
+
+
+class Listing(TunnelCase):
+    def test_peers_are_listed_in_three_forms_to_those_who_may(self):
+        sentinel = self.front("--control", "127.0.0.1:0", "--health-interval", "3600")
+        for pool, host, token in (("", "alone", ALL), ("lab", "one", LAB), ("prod", "two", PROD)):
+            tunnel = self.tunnel(sentinel, 1, "--id", host, pool=pool, hostname=None, token=token)
+            wait_until(lambda: tunnel.states() == ["open"], "the tunnel")
+
+        def listed(query, token=ALL):
+            connection = http.client.HTTPConnection("127.0.0.1", RegistryCase.control_port(sentinel), timeout=20)
+            status, told = RegistryCase.exchange(connection, "GET", f"/sentinel/peers{query}", None, token)
+            return told["peers"] if status == 200 else status
+
+        def peers(query, token=ALL):
+            return [one["id"] for one in listed(query, token)]
+        self.assertEqual(peers(""), ["tunnel-alone", "tunnel-one", "tunnel-two"])
+        self.assertEqual(peers("?pool="), ["tunnel-alone"])
+        self.assertEqual(peers("?pool=lab"), ["tunnel-one"])
+        self.assertEqual(peers("?pool=none"), [])
+        self.assertEqual((peers("", LAB), peers("?pool=lab", LAB)), (["tunnel-one"], ["tunnel-one"]))
+        self.assertEqual((listed("?pool=", LAB), listed("?pool=prod", LAB)), (403, 403))
+        self.assertEqual([(one["pool"], one["host"], one["ports"]) for one in listed("?pool=prod")], [("prod", "two", [443])])
+        self.assertNotIn("pool", listed("?pool=")[0])
 
 
 class Surviving(TunnelCase):
