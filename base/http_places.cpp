@@ -7,6 +7,8 @@ namespace berth::http {
 namespace {
 
 constexpr std::size_t network_bytes_v6 = 8;  // what one machine may choose its address from
+/// Connections that were told to go: threads still, for a moment, and so with a bound.
+constexpr std::size_t leaving_max = 256;
 
 }  // namespace
 
@@ -35,8 +37,7 @@ Places::Admission Places::enter(int socket, std::string source) {
     const bool crowded = oldest_of_source != nullptr && of_source >= strangers_per_source_max_;
     const bool full = open_.size() - evicted_ >= in_all_max_;
     Admission admission{.admitted = !full && !crowded};
-    // Those who were told to go are threads still, so that they too have a bound.
-    if (!admission.admitted && evicted_ < in_all_max_) {
+    if (!admission.admitted && evicted_ < leaving_max) {
         if (auto* const victim = crowded ? oldest_of_source : oldest; victim != nullptr) {
             victim->second.evicted = true;
             ++evicted_;
