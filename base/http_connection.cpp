@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace berth::http {
 namespace {
@@ -39,7 +40,8 @@ bool Connection::await_request() {
     muted_ = false;
     file_.reset();
     bytes_left_ = head_bytes_max;
-    deadline_ = std::chrono::steady_clock::now() + options_.idle_max;
+    deadline_ = std::chrono::steady_clock::now() +
+                (std::exchange(first_, false) ? options_.first_request_max : options_.idle_max);
     if (begin_ == end_ && !fill()) return false;
     deadline_ = std::chrono::steady_clock::now() + options_.receive_max;
     return true;

@@ -87,6 +87,7 @@ private:
     SteadyTime deadline_;
     std::shared_ptr<const int> file_;
     std::string unsent_;
+    bool first_ = true;  // no request was waited for yet
     bool muted_ = false;
     std::atomic<bool> closing_ = false;
 };

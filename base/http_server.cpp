@@ -6,6 +6,7 @@
 #include "base/http_connection.h"
 #include "base/http_exchange.h"
 #include "base/http_listener.h"
+#include "base/http_places.h"
 #include "base/http_socket.h"
 #include "base/http_watcher.h"
 #include "base/log.h"
@@ -21,8 +22,8 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
-#include <set>
 #include <system_error>
 #include <thread>
 
@@ -36,8 +37,10 @@ using std::chrono::milliseconds;
 
 /// Told to clients; nothing counts it.
 constexpr std::size_t keep_alive_requests_max = 100'000;
-/// How long the accepting thread waits for the request of a connection that gets a 503.
-constexpr milliseconds refusal_max{50};
+/// How long a connection that got a 503 stays open, and how many such do: closed with its request
+/// unread, it would be reset before it has read the answer.
+constexpr milliseconds refusal_max{1'000};
+constexpr std::size_t refusals_max = 64;
 /// How long it pauses when the process is out of descriptors.
 constexpr milliseconds out_of_descriptors_pause{10};
 
@@ -117,7 +120,8 @@ public:
         : listener_(std::move(listener)),
           wake_(::eventfd(0, EFD_CLOEXEC)),
           handler_(std::move(handler)),
-          options_(std::move(options)) {
+          options_(std::move(options)),
+          open_(options_.connections_max, options_.strangers_per_source_max) {
         const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
                                       const httplib::ContentReader& reader) {
             answer(request, response, &reader);
@@ -164,7 +168,7 @@ public:
             lock.lock();
         }
         // Ends idle ones, and tells those who watch theirs.
-        for (const int socket : open_) (void)::shutdown(socket, SHUT_RD);
+        open_.each([](int socket) { (void)::shutdown(socket, SHUT_RD); });
         all_closed_.wait(lock, [this] { return open_.empty(); });
     }
 
@@ -172,27 +176,37 @@ private:
     void accept_all() {
         while (!stopping_.stop_requested()) {
             std::array<pollfd, 2> polled{{{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-            (void)::poll(polled.data(), polled.size(), -1);
+            const int wait = refused_.empty()
+                                 ? -1
+                                 : static_cast<int>(std::max<std::int64_t>(
+                                       http::until(refused_.front().until).count(), 0));
+            (void)::poll(polled.data(), polled.size(), wait);
+            while (!refused_.empty() && http::until(refused_.front().until).count() <= 0) {
+                end_refused();
+            }
             if (polled[0].revents == 0) continue;
-            Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            KernelAddress peer;
+            Fd socket(::accept4(listener_.get(), peer.get(), &peer.size, SOCK_CLOEXEC));
             if (socket) {
-                admit(std::move(socket));
+                admit(std::move(socket), http::Places::source_of(peer));
             } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
                 log::error("no descriptor for a new connection");
                 (void)wait_for(wake_.get(), POLLIN, out_of_descriptors_pause);
             }
         }
+        while (!refused_.empty()) end_refused();
     }
 
-    void admit(Fd socket) {
+    void admit(Fd socket, std::string source) {
         const int number = socket.get();
-        bool full = false;
         {
             const std::scoped_lock lock(mutex_);
-            full = open_.size() >= options_.connections_max;
-            if (!full) open_.insert(number);
+            const auto admission = open_.enter(number, std::move(source));
+            if (admission.evicted != http::Places::nobody) {
+                (void)::shutdown(admission.evicted, SHUT_RDWR);
+            }
+            if (!admission.admitted) return refuse(std::move(socket));
         }
-        if (full) return refuse(number);
         try {
             std::thread([this, socket = std::move(socket)] { serve(socket.get()); }).detach();
         } catch (const std::system_error& problem) {
@@ -201,18 +215,26 @@ private:
         }
     }
 
-    /// Answers in the accepting thread, so it waits for the request only briefly.
-    void refuse(int socket) {
+    /// In the accepting thread, which waits for nobody.
+    void refuse(Fd socket) {
         const std::string body = error_body(503, "too many connections");
         const std::string answer = fmt::format(
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
             "Content-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
             body.size(), body);
+        (void)::send(socket.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)::shutdown(socket.get(), SHUT_WR);
+        if (refused_.size() == refusals_max) end_refused();
+        refused_.push_back(
+            {.socket = std::move(socket), .until = std::chrono::steady_clock::now() + refusal_max});
+    }
+
+    void end_refused() {
         std::array<char, 4096> ignored{};
-        if (!wait_for(socket, POLLIN, refusal_max)) return;
+        const int socket = refused_.front().socket.get();
         while (::recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT) > 0) {
         }
-        (void)::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        refused_.pop_front();
     }
 
     void serve(int socket) {
@@ -225,7 +247,10 @@ private:
             const bool answered = process_request(connection, false, peer_wants_to_close, tame);
             close = !connection.flush() || !answered || peer_wants_to_close || connection.closing();
         }
-        if (connection.closing()) connection.drain();
+        if (connection.closing()) {
+            set_known(socket, false);
+            connection.drain();
+        }
         serving = nullptr;
         forget(socket);
     }
@@ -235,8 +260,13 @@ private:
     void forget(int socket) {
         (void)::shutdown(socket, SHUT_RDWR);
         const std::scoped_lock lock(mutex_);
-        open_.erase(socket);
+        open_.leave(socket);
         all_closed_.notify_all();
+    }
+
+    void set_known(int socket, bool is_known) {
+        const std::scoped_lock lock(mutex_);
+        open_.known(socket, is_known);
     }
 
     void answer(const httplib::Request& from, httplib::Response& to,
@@ -255,6 +285,7 @@ private:
             response =
                 json_response(refusal->status, error_body(refusal->status, refusal->message));
         } else {
+            set_known(serving->descriptor(), true);
             auto handled = handle(request);
             if (exchange.finish(handled.has_value())) {
                 to.status = 200;  // nobody sees it
@@ -262,6 +293,11 @@ private:
             }
             response = handled ? *std::move(handled)
                                : json_response(500, error_body(500, "internal error"));
+        }
+        if (const auto said = response.headers.find("connection");
+            said != response.headers.end() && said->second == "close") {
+            response.headers.erase(said);
+            serving->close_after_answer();
         }
         to.status = response.status;
         to.body = std::move(response.body);
@@ -309,7 +345,12 @@ private:
     std::thread accepting_;
     std::mutex mutex_;
     std::condition_variable all_closed_;
-    std::set<int> open_;  // sockets with a thread
+    http::Places open_;  // sockets with a thread
+    struct Refused {
+        Fd socket;
+        http::SteadyTime until;
+    };
+    std::deque<Refused> refused_;  // of the accepting thread
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const TcpEndpoint& endpoint, Handler handler,

@@ -32,11 +32,17 @@ public:
 };
 
 struct HttpServerOptions {
-    std::size_t connections_max = 512;  // each costs a thread; one more is answered with 503
-    std::size_t body_bytes_max = 16 * 1024 * 1024;  // more is answered with 413
-    std::chrono::milliseconds idle_max{60'000};     // between two requests of a connection
-    std::chrono::milliseconds receive_max{60'000};  // for one request to arrive in full
-    std::chrono::milliseconds send_max{60'000};     // for the peer to take some bytes
+    /// Each costs a thread. One more takes the place of the one that has waited longest without a
+    /// whole request; when there is none such, it is answered with 503.
+    std::size_t connections_max = 512;
+    /// Of one IPv4 address or IPv6 /64, connections without a whole request: one more takes the
+    /// place of the oldest of them.
+    std::size_t strangers_per_source_max = 512;
+    std::size_t body_bytes_max = 16 * 1024 * 1024;        // more is answered with 413
+    std::chrono::milliseconds first_request_max{10'000};  // until the first byte of the first one
+    std::chrono::milliseconds idle_max{60'000};           // between two requests of a connection
+    std::chrono::milliseconds receive_max{60'000};        // for one request to arrive in full
+    std::chrono::milliseconds send_max{60'000};           // for the peer to take some bytes
     /// Makes the JSON body of an answer that no handler gave: a bad request, 413, 500, 503.
     std::function<std::string(int status, std::string_view message)> error_body = {};
     /// Empty: the bytes are the socket's. Null for a connection that is to be closed.
@@ -45,7 +51,8 @@ struct HttpServerOptions {
 
 class HttpServer {
 public:
-    /// Called on the connection's thread, so concurrently. What it throws becomes a 500.
+    /// Called on the connection's thread, so concurrently. What it throws becomes a 500. The header
+    /// "connection: close" in what it returns ends the connection.
     using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
     /// Serves from the moment it returns. Fails as listen_on() does.

@@ -57,11 +57,12 @@ std::unexpected<Error> wrong(const std::string& what) {
 
 Json told_as_json(const tunnel::DialerNews& news, const tunnel::Hello& hello) {
     using Kind = tunnel::DialerNews::Kind;
-    constexpr std::array<std::string_view, 4> states = {"joined", "unheard", "lost", "failed"};
+    constexpr std::array<std::string_view, 5> states = {"joined", "unheard", "lost", "failed",
+                                                        "open"};
     Json out{{"state", states[static_cast<std::size_t>(news.kind)]}};
     if (!hello.pool.empty()) out["pool"] = hello.pool;
     out["host"] = hello.host;
-    if (news.kind == Kind::joined && !hello.hostname.empty()) out["hostname"] = hello.hostname;
+    if (news.kind == Kind::joined) out["hostname"] = hello.hostname;
     if (news.why) {
         out["error"] = jsonrpc::error_object(*news.why);
         out["again_in_ms"] = news.wait.count();
@@ -103,8 +104,9 @@ Result<> run_tunnel_command(const TunnelCommand& command, const std::stop_token&
     const auto dialer =
         BERTH_TRY(tunnel::Dialer::start(command.dialer, [&](const tunnel::DialerNews& news) {
             const std::scoped_lock lock(mutex);
-            joined = joined || news.kind == tunnel::DialerNews::Kind::joined;
-            if (!joined && news.kind == tunnel::DialerNews::Kind::failed && is_final(*news.why)) {
+            using Kind = tunnel::DialerNews::Kind;
+            joined = joined || news.kind == Kind::joined || news.kind == Kind::open;
+            if (!joined && news.kind == Kind::failed && is_final(*news.why)) {
                 refused = news.why;
                 changed.notify_all();
             } else if (!refused) {

@@ -100,11 +100,21 @@ Result<std::vector<Listener>> copies_of(const std::vector<Listener>& listeners) 
     return copies;
 }
 
+OwnAddresses own_addresses(const std::vector<Listener>& listeners) {
+    std::vector<SocketAddress> all;
+    for (const auto& listener : listeners) all.push_back(listener.address);
+    return OwnAddresses(std::move(all));
+}
+
 Result<> load_routes(Sentinel& sentinel) {
     const SentinelOptions& options = sentinel.options;
     if (options.routes.empty()) return {};
     {
         const auto file = BERTH_TRY(RoutesFile::load(options.routes, options.pools));
+        for (const auto& pool : file.led_back()) {
+            log::warning("a route leads back to the sentinel itself, and so nowhere",
+                         {{"address", pool}});
+        }
         for (const auto& name : options.pools.proxy_protocol) {
             const auto is_it = [&](const Pool& pool) { return name == "*" || pool.name == name; };
             if (!sentinel.control && std::ranges::none_of(file.list().pools, is_it)) {
@@ -230,23 +240,31 @@ void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
     if (ending == Ending::told) sentinel.relay->drain(true);
     if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
-    constexpr std::chrono::milliseconds look_every{20};
+    constexpr std::chrono::milliseconds look_every{20}, revoked_every{500};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
     log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
+    auto revoked_due = std::chrono::steady_clock::now();
     while (!sentinel.relay->is_over() && std::chrono::steady_clock::now() < deadline) {
+        // By the successor, which is the one to be told.
+        if (sentinel.control && std::chrono::steady_clock::now() >= revoked_due) {
+            revoked_due += revoked_every;
+            sentinel.control->catch_up();
+        }
         pollfd polled{.fd = signals.get(), .events = POLLIN, .revents = 0};
         if (::poll(&polled, 1, static_cast<int>(look_every.count())) <= 0) continue;
         signalfd_siginfo signal{};
         if (::read(signals.get(), &signal, sizeof signal) != sizeof signal) continue;
         const int number = static_cast<int>(signal.ssi_signo);
         if (number == SIGTERM || number == SIGINT) break;
+        if (number == SIGHUP) reload(sentinel);
         if (number == SIGUSR1) tell_counts(*sentinel.relay);
     }
 }
 
 Result<> start(Sentinel& sentinel, Inheritance inherited) {
+    auto listeners = BERTH_TRY(open_listeners(sentinel.options, std::move(inherited.listeners)));
+    sentinel.options.pools.own = own_addresses(listeners);
     const SentinelOptions& options = sentinel.options;
-    auto listeners = BERTH_TRY(open_listeners(options, std::move(inherited.listeners)));
     if (!options.state_dir.empty()) {
         sentinel.control = BERTH_TRY(ControlPlane::open(options, sentinel.routes));
     }
@@ -264,6 +282,7 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
              .client_authority = options.tunnel_client_ca,
              .containarium = options.compat_containarium,
              .hellos = options.tunnel_hellos,
+             .sessions_per_pool_max = options.tunnels_per_pool_max,
              .access = sentinel.access.get(),
              .threads = options.threads},
             sentinel.control->members(), sentinel.control->policy()));
@@ -302,7 +321,8 @@ Result<> run(const SentinelOptions& options) {
             "--tunnel-token-file");
     }
     const Fd signals = BERTH_TRY(take_signals());
-    log::info("descriptors", {{"max", std::to_string(raise_descriptor_limit())}});
+    const std::uint64_t descriptors = raise_descriptor_limit();
+    log::info("descriptors", {{"max", std::to_string(descriptors)}});
     Inheritance inherited;
     if (!options.state_dir.empty()) {
         BERTH_TRY(make_directories(options.state_dir, 0700));
@@ -311,6 +331,10 @@ Result<> run(const SentinelOptions& options) {
         }
     }
     Sentinel sentinel{.options = options};
+    // Two for each connection: no destination gets more than half of them.
+    sentinel.options.relay.connections_per_destination_max =
+        options.connections_per_destination_max != 0 ? options.connections_per_destination_max
+                                                     : std::max<std::uint64_t>(descriptors / 4, 1);
     BERTH_TRY(start(sentinel, std::move(inherited)));
     log::info("ready");
     const Ending ending = attend(sentinel, signals);

@@ -17,13 +17,21 @@
 namespace berth::sentinel {
 namespace {
 
+// Who has no token must not keep out those who beat: it has a place for seconds, and makes room.
+// One with a token keeps its place between requests; a request without one ends the connection.
 constexpr std::size_t callers_max = 256;
+constexpr std::size_t strangers_per_source_max = 64;
+constexpr std::chrono::milliseconds first_request_max{5'000};
+constexpr std::chrono::milliseconds receive_max{10'000};
 constexpr std::chrono::milliseconds leases_look_max{1'000};
 constexpr std::chrono::milliseconds leases_look_min{10};
 
 HttpServerOptions server_options() {
     return {.connections_max = callers_max,
+            .strangers_per_source_max = strangers_per_source_max,
             .body_bytes_max = claim_body_bytes_max,
+            .first_request_max = first_request_max,
+            .receive_max = receive_max,
             .error_body = ControlApi::error_body};
 }
 
@@ -45,8 +53,8 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const SentinelOptions& 
             plane->members_->release_identity(identity);
         }
     }
-    plane->policy_->on_revoked([&members = *plane->members_](const std::string& identity) {
-        members.release_identity(identity);
+    plane->policy_->on_revoked([&one = *plane](const std::string& identity) {
+        if (!one.retired_) one.members_->release_identity(identity);
     });
     if (!options.control_certificate.empty()) {
         plane->tls_ = BERTH_TRY(ControlTls::load(options.control_certificate, options.control_key));
@@ -156,7 +164,14 @@ Result<> ControlPlane::resume() {
     return listen(std::exchange(paused_, {}));
 }
 
+void ControlPlane::catch_up() {
+    if (const auto done = policy_->catch_up(); !done) {
+        log::error("what was revoked is not known", {{"why", done.error().message}});
+    }
+}
+
 void ControlPlane::retire() {
+    retired_ = true;
     control_.reset();
     admin_.reset();
     paused_.clear();

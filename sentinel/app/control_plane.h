@@ -50,8 +50,10 @@ public:
     /// Nobody is answered, and nothing is changed, until resume(): a successor reads the state.
     void pause();
     [[nodiscard]] Result<> resume();
-    /// A successor answers from now on.
+    /// A successor answers from now on, and what is registered is its own.
     void retire();
+    /// Ends sessions of what a successor has revoked.
+    void catch_up();
 
     /// Reads files of tokens and certificates again; on an error they stay as they were.
     [[nodiscard]] Result<> reload();
@@ -83,6 +85,7 @@ private:
     std::unique_ptr<ControlApi> api_;
     ToolRegistry tools_;
     std::unique_ptr<HttpServer> control_, admin_;
+    std::atomic<bool> retired_ = false;
     std::map<std::string, Fd> paused_;  // sockets of servers that are to be resumed
     std::mutex mutex_;
     std::condition_variable_any wake_;

@@ -15,7 +15,9 @@ namespace berth::sentinel {
 namespace {
 
 constexpr std::size_t threads_max = 256;
-constexpr double seconds_max = 3600;
+constexpr double seconds_min = 0.001, seconds_max = 3600;
+/// Less than a few beats a second is not told from a network that stutters.
+constexpr double registration_ttl_min = 1;
 
 /// One loop for each core that this process may use.
 std::size_t cores() {
@@ -45,14 +47,14 @@ void add_parsed(CLI::App& app, const std::string& flag, std::vector<T>& into,
 }
 
 void add_seconds(CLI::App& app, const std::string& flag, std::chrono::milliseconds& into,
-                 const std::string& help) {
+                 const std::string& help, double least = seconds_min) {
     app.add_option_function<double>(
            flag,
            [&into](double seconds) {
                into = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
            },
            help)
-        ->check(CLI::Range(0.001, seconds_max))
+        ->check(CLI::Range(least, seconds_max))
         ->default_str(std::to_string(into.count() / 1000))
         ->type_name("SECONDS");
 }
@@ -144,11 +146,18 @@ void add_control_options(CLI::App& app, SentinelOptions& options) {
               "Hosts that have not said their tunnel's hello, in all");
     add_count(app, "--tunnel-hellos-per-source-max", options.tunnel_hellos.from_a_source,
               "The same from one IPv4 /24 or IPv6 /56");
+    add_count(app, "--tunnels-per-pool-max", options.tunnels_per_pool_max,
+              "Tunnels of one pool at a time, of the 10,000 there may be in all");
     add_token_options(app, options);
     app.add_flag(
         "--compat-containarium", options.compat_containarium,
         "Hosts of Containarium 0.16 and 0.17: their JSON, and their tunnels, which are not "
         "encrypted");
+    add_seconds(
+        app, "--registration-ttl", options.pools.registration_ttl,
+        "How long a primary that registered over HTTP may not beat: for tests, and for pools "
+        "that come and go",
+        registration_ttl_min);
     add_seconds(app, "--health-interval", options.health_interval,
                 "How often each registered host is asked whether it answers");
     add_seconds(app, "--drain-timeout", options.drain_timeout,
@@ -262,6 +271,10 @@ std::expected<SentinelOptions, int> read_sentinel_options(int argc, char** argv)
     add_count(app, "--hellos-max", relay.hellos_max, "Clients without a whole hello, in all");
     add_count(app, "--hellos-per-source-max", relay.hellos_per_source_max,
               "The same from one IPv4 /24 or IPv6 /56");
+    app.add_option("--connections-per-destination-max", options.connections_per_destination_max,
+                   "Connections to one pool's address at a time (default: those that take half of "
+                   "the descriptors)")
+        ->check(CLI::Range(1, 1'000'000));
     app.add_option("--access-log", options.access_log,
                    "Appends a line of JSON for each connection that is over; - for standard "
                    "output. Opened again at SIGHUP")

@@ -7,6 +7,7 @@
 #include "sentinel/registry/token_policy.h"
 #include "sentinel/relay/relay_options.h"
 #include "sentinel/route/routes_file.h"
+#include "sentinel/tunnel/tunnel_door.h"
 #include "sentinel/tunnel/tunnel_greeter.h"
 
 #include <chrono>
@@ -35,6 +36,7 @@ struct SentinelOptions {
     std::filesystem::path tunnel_certificate, tunnel_key;  // "": no tunnels
     std::filesystem::path tunnel_client_ca;                // "": no authority
     GreeterLimits tunnel_hellos;
+    std::size_t tunnels_per_pool_max = TunnelDoorOptions{}.sessions_per_pool_max;
     std::vector<TokenRule> tokens;
     std::vector<std::filesystem::path> token_files;
     std::vector<CertificateRule> certificates;
@@ -43,6 +45,7 @@ struct SentinelOptions {
     std::chrono::milliseconds health_interval{5'000};
     std::chrono::milliseconds drain_timeout{30'000};
     PoolSettings pools;
+    std::size_t connections_per_destination_max = 0;  // 0: as descriptors allow
     RelayOptions relay;
     PageServer::Directories pages;
     std::filesystem::path access_log;  // "-": standard output; "": none

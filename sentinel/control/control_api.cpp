@@ -18,6 +18,7 @@ constexpr std::string_view peers_path = "/sentinel/peers";
 
 HttpResponse unauthenticated(const Error& error) {
     auto response = json_response(401, to_text(Json{{"error", error.message}, {"code", "denied"}}));
+    response.headers.emplace("connection", "close");  // strangers keep no place
     // A browser asks a person for the second one; the token is the password.
     response.headers.emplace("www-authenticate", "Bearer realm=\"berth-sentinel\"");
     response.headers.emplace("www-authenticate", "Basic realm=\"berth-sentinel\"");

@@ -26,6 +26,14 @@ Result<> take(std::string& name, bool below, std::string pointer, std::vector<Cl
     const auto parsed = ServerName::parse(name);
     if (!parsed) return wrong(std::move(pointer), fmt::format("\"{}\" is no name of a host", name));
     name = parsed->text();
+    if (below && !name.contains('.')) {
+        return fail(
+            make_error(
+                ErrorCode::invalid_argument,
+                fmt::format("\"{}\" has one label, and names below it are other people's", name))
+                .at(pointer)
+                .next("give a base domain of two labels or more, as apps.example.com"));
+    }
     std::string key = below ? "." + name : name;
     const bool known =
         std::ranges::any_of(into, [&](const ClaimedName& one) { return one.key == key; });

@@ -27,7 +27,8 @@ struct Claim {
     std::string host = {};      // its id within the pool
     std::string hostname = {};  // "": none, and then no other names either
     std::vector<std::string> aliases = {};
-    std::vector<std::string> base_domains = {};  // all names below them, and not they themselves
+    std::vector<std::string> base_domains =
+        {};  // of two labels or more: all names below them, and not they
     Destination destination = {};
     std::vector<std::uint16_t> ports = {};  // that can be reached, for whoever asks
     Lease lease = Lease::ttl;

@@ -28,14 +28,25 @@ Result<std::unique_ptr<Members>> Members::open(store::Sqlite& database, RouteTab
     return members;
 }
 
+/// Visitors would be led back to us, who would lead them there again.
+Result<> Members::check_destination(const Destination& destination) const {
+    const auto* const address = std::get_if<SocketAddress>(&destination);
+    if (address == nullptr || !settings_.own.lead_back(*address)) return {};
+    return fail(make_error(ErrorCode::invalid_argument,
+                           fmt::format("{} is the sentinel itself", address->to_string()))
+                    .at("/ip")
+                    .next("give the address and port of your primary"));
+}
+
 Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
     const auto names = BERTH_TRY(normalise(claim));
+    BERTH_TRY(check_destination(claim.destination));
     const std::scoped_lock lock(mutex_);
     if (frozen_) {
         return fail(make_error(ErrorCode::busy, "the sentinel is being replaced by another process")
                         .next("register again in a second"));
     }
-    const Key place{claim.pool, claim.host};
+    const Key place = key_of(claim);
     const auto before = members_.find(place);
     if (before == members_.end() && members_.size() >= registrations_max) {
         return fail(ErrorCode::quota_exceeded,
@@ -48,40 +59,31 @@ Result<Registration> Members::claim(Claim claim, const Before& before_routing) {
                                    claim.generation, claim.host, before->second.claim.generation))
                 .at("/generation"));
     }
-    BERTH_TRY(check_names(claim, names));
+    const Changes changes = changes_by(place, names);
+    BERTH_TRY(check_names(claim, names, changes));
     Registration registration{.id = next_id_++,
                               .claim = std::move(claim),
                               .registered_at = clock_.wall(),
                               .last_beat = clock_.wall(),
                               .last_beat_steady = clock_.steady()};
     std::uint64_t old = 0;
-    std::vector<std::string> added, dropped;
-    for (const auto& [key, pointer] : names) {
-        if (!owned_.contains(key)) added.push_back(key);
-    }
     if (before != members_.end()) {
         old = before->second.id;
         registration.registered_at = before->second.registered_at;
-        for (const auto& key : keys_of(before->second.claim)) {
-            const auto owned = owned_.find(key);
-            const auto is_it = [&](const ClaimedName& name) { return name.key == key; };
-            if (owned != owned_.end() && owned->second.registration == old &&
-                std::ranges::none_of(names, is_it)) {
-                dropped.push_back(key);
-            }
-        }
     }
-    BERTH_TRY(store(registration, added, dropped));
+    BERTH_TRY(store(registration, changes));
     if (before_routing) before_routing(registration);
     members_.insert_or_assign(place, registration);
     by_id_.erase(old);
     by_id_.emplace(registration.id, place);
-    for (const auto& key : dropped) free_name(key);
-    names_of_pool_[place.first] += added.size();
+    for (const auto& key : changes.dropped) free_name(key);
+    names_of_pool_[place.pool] += changes.added.size();
     for (const auto& [key, pointer] : names) {
-        Owned& owned = owned_[key];
-        owned.pool = place.first;
+        const auto name = owned_.try_emplace(key, Owned{.pool = place.pool}).first;
+        note_claimant(name, &place);
+        Owned& owned = name->second;
         owned.registration = registration.id;
+        owned.expected = false;
         // All that can be wrong with it has been checked.
         if (const auto routed = route(key, owned); !routed) {
             log::error("a name is not routed", {{"name", key}, {"why", routed.error().message}});
@@ -125,8 +127,8 @@ void Members::release_identity(const std::string& identity) {
 }
 
 std::map<Members::Key, Registration>::iterator Members::by_ttl(std::string_view pool) {
-    auto member = members_.lower_bound(Key{std::string(pool), ""});
-    for (; member != members_.end() && member->first.first == pool; ++member) {
+    auto member = members_.lower_bound(Key{.pool = std::string(pool), .host = ""});
+    for (; member != members_.end() && member->first.pool == pool; ++member) {
         if (member->second.claim.lease == Lease::ttl) return member;
     }
     return members_.end();
@@ -161,12 +163,12 @@ Result<Registration> Members::beat(std::string_view pool) {
 milliseconds Members::expire() {
     const std::scoped_lock lock(mutex_);
     const auto now = clock_.steady();
-    auto next_due = now + registration_ttl;
+    std::chrono::steady_clock::time_point next_due = now + settings_.registration_ttl;
     for (auto member = members_.begin(); member != members_.end();) {
         const auto next = std::next(member);
         const Registration& one = member->second;
         if (one.claim.lease == Lease::ttl) {
-            const auto due = one.last_beat_steady + registration_ttl;
+            const auto due = one.last_beat_steady + settings_.registration_ttl;
             if (due <= now) {
                 log::warning("a pool's primary has not beaten in time",
                              {{"pool", one.claim.pool}, {"host", one.claim.host}});

@@ -12,6 +12,7 @@
 #include "tools-schema/contract/result.h"
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,12 +21,10 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace berth::sentinel {
 
-constexpr std::chrono::seconds registration_ttl{90};
 constexpr std::size_t registrations_max = 100'000;
 constexpr std::size_t names_per_pool_max = 100'000;
 
@@ -48,8 +47,9 @@ public:
                                                                const Clock& clock,
                                                                PoolSettings settings);
 
-    /// Registers, routes its names, and takes the place of what this host of this pool had; names
-    /// that it had and does not claim again are free. Durable when it returns. invalid_argument
+    /// Registers, routes its names, and takes the place of what this host of this pool had by
+    /// a lease of the same kind; names that it claimed last and does not claim again are free, also
+    /// when it was away meanwhile. Durable when it returns. invalid_argument
     /// names the field as a JSON Pointer; already_exists for a name that another pool owns, another
     /// host of the pool has, or a static route leads elsewhere, which is a warning too; busy for a
     /// generation that is over. Then nothing is changed.
@@ -64,7 +64,7 @@ public:
     [[nodiscard]] Result<> leave(std::string_view pool);
     /// A sign of life of what a pool registered by ttl; not_found, and then it registers again.
     [[nodiscard]] Result<Registration> beat(std::string_view pool);
-    /// Ends what has not beaten for registration_ttl. How long until the next is due.
+    /// Ends what has not beaten for PoolSettings::registration_ttl. How long until the next is due.
     std::chrono::milliseconds expire();
 
     /// Until it thaws, who registers is told to come again at once: another process is taking over
@@ -87,10 +87,27 @@ public:
 private:
     struct Owned {
         std::string pool;
+        std::string host = {};  // of the pool, that claimed it last; "": none
+        Lease lease = Lease::ttl;
         std::uint64_t registration = 0;  // that routes it; 0: none
         bool hidden = false;             // behind a static route
+        bool expected = false;           // nothing since the start from the tunnel it came through
     };
-    using Key = std::pair<std::string, std::string>;  // pool, host
+    /// Two hosts may call themselves alike, one by HTTP and one by its tunnel: they are two.
+    struct Key {
+        std::string pool, host;
+        Lease lease = Lease::ttl;
+        auto operator<=>(const Key&) const = default;
+    };
+    [[nodiscard]] static Key key_of(const Claim& claim) {
+        return {.pool = claim.pool, .host = claim.host, .lease = claim.lease};
+    }
+    /// What a claim does to the names of its pool.
+    struct Changes {
+        std::vector<std::string> added;    // that nobody owned
+        std::vector<std::string> taken;    // that another host of the pool claimed last
+        std::vector<std::string> dropped;  // that this host claimed last, and does not any more
+    };
 
     Members(store::Sqlite& database, RouteTable& table, Warnings& warnings, const Clock& clock,
             PoolSettings settings);
@@ -98,21 +115,25 @@ private:
     // Rows (members_store.cpp).
     [[nodiscard]] Result<> load();
     [[nodiscard]] Result<> load_registrations();
-    [[nodiscard]] Result<> store(const Registration& registration,
-                                 const std::vector<std::string>& added,
-                                 const std::vector<std::string>& dropped);
+    [[nodiscard]] Result<> store(const Registration& registration, const Changes& changes);
     void forget(const Registration& registration);
 
+    [[nodiscard]] Result<> check_destination(const Destination& destination) const;
+
     // Names (members_names.cpp).
-    [[nodiscard]] Result<> check_names(const Claim& claim, const std::vector<ClaimedName>& names);
+    [[nodiscard]] Result<> check_names(const Claim& claim, const std::vector<ClaimedName>& names,
+                                       const Changes& changes);
+    [[nodiscard]] Changes changes_by(const Key& place, const std::vector<ClaimedName>& names) const;
+    void note_claimant(std::map<std::string, Owned, std::less<>>::iterator name, const Key* host);
     [[nodiscard]] std::string holder(const Claim& claim, const std::string& key) const;
     [[nodiscard]] bool is_static(const std::string& key) const;
     [[nodiscard]] Pool pool_of(const Registration& registration) const;
-    [[nodiscard]] Pool away(const std::string& pool) const;
+    [[nodiscard]] Pool away(const std::string& pool, bool expected = false) const;
     [[nodiscard]] const Registration* registration_of(std::uint64_t id) const;
     [[nodiscard]] Pool destination_of(const Owned& owned) const;
     [[nodiscard]] Result<> route(const std::string& key, Owned& owned);
     void free_name(const std::string& key);
+    [[nodiscard]] Pool default_choice() const;
     void choose_default();
 
     void end(std::map<Key, Registration>::iterator member);
@@ -127,6 +148,8 @@ private:
     std::map<Key, Registration> members_;
     std::map<std::uint64_t, Key> by_id_;
     std::map<std::string, Owned, std::less<>> owned_;  // by RoutePattern::key()
+    /// Names by who claimed them last, whether that host is there or not: keys of owned_.
+    std::map<Key, std::vector<std::string_view>> claimed_;
     std::map<std::string, std::size_t, std::less<>> names_of_pool_;
     bool static_default_ = false;  // a static route names the default pool
     std::uint64_t next_id_ = 1;

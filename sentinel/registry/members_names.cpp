@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace berth::sentinel {
 namespace {
 
 constexpr std::uint64_t away_registration = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t expected_registration = away_registration - 1;
 constexpr const char* conflict = "hostname_conflict";
 
 std::string entity_of(const std::string& key) {
@@ -48,7 +50,7 @@ std::string Members::holder(const Claim& claim, const std::string& key) const {
             return fmt::format("pool \"{}\" owns it", found->second.pool);
         }
         const Registration* const other = registration_of(found->second.registration);
-        if (other == nullptr || other->claim.host == claim.host) return "";
+        if (other == nullptr || key_of(other->claim) == key_of(claim)) return "";
         return fmt::format("host \"{}\" of the pool has it", other->claim.host);
     }
     if (is_static(key)) return "a static route has it";
@@ -62,9 +64,48 @@ std::string Members::holder(const Claim& claim, const std::string& key) const {
     return "";
 }
 
-Result<> Members::check_names(const Claim& claim, const std::vector<ClaimedName>& names) {
+Members::Changes Members::changes_by(const Key& place,
+                                     const std::vector<ClaimedName>& names) const {
+    Changes changes;
+    std::set<std::string_view> wanted;
+    for (const auto& [key, pointer] : names) {
+        wanted.insert(key);
+        const auto found = owned_.find(key);
+        if (found == owned_.end()) {
+            changes.added.push_back(key);
+        } else if (found->second.host != place.host || found->second.lease != place.lease) {
+            changes.taken.push_back(key);
+        }
+    }
+    const auto before = claimed_.find(place);
+    if (before == claimed_.end()) return changes;
+    for (const auto& key : before->second) {
+        if (!wanted.contains(key)) changes.dropped.emplace_back(key);
+    }
+    return changes;
+}
+
+/// nullptr: nobody of its pool, before it is another's or nobody's at all.
+void Members::note_claimant(std::map<std::string, Owned, std::less<>>::iterator name,
+                            const Key* host) {
+    auto& [key, owned] = *name;
+    if (host != nullptr && owned.host == host->host && owned.lease == host->lease) return;
+    if (!owned.host.empty()) {
+        const auto before =
+            claimed_.find(Key{.pool = owned.pool, .host = owned.host, .lease = owned.lease});
+        std::erase(before->second, std::string_view(key));
+        if (before->second.empty()) claimed_.erase(before);
+    }
+    owned.host = host == nullptr ? "" : host->host;
+    owned.lease = host == nullptr ? Lease::ttl : host->lease;
+    if (host != nullptr) claimed_[*host].emplace_back(key);
+}
+
+Result<> Members::check_names(const Claim& claim, const std::vector<ClaimedName>& names,
+                              const Changes& changes) {
     const auto count = names_of_pool_.find(claim.pool);
-    if (count != names_of_pool_.end() && count->second + names.size() > names_per_pool_max) {
+    if (count != names_of_pool_.end() &&
+        count->second + changes.added.size() > names_per_pool_max + changes.dropped.size()) {
         return fail(make_error(ErrorCode::quota_exceeded,
                                fmt::format("a pool has at most {} names", names_per_pool_max))
                         .at("/aliases"));
@@ -92,8 +133,10 @@ Pool Members::pool_of(const Registration& registration) const {
             .registration = registration.id};
 }
 
-Pool Members::away(const std::string& pool) const {
-    return {.name = pool, .primary = Nowhere{}, .registration = away_registration};
+Pool Members::away(const std::string& pool, bool expected) const {
+    return {.name = pool,
+            .primary = Nowhere{.expected = expected},
+            .registration = expected ? expected_registration : away_registration};
 }
 
 const Registration* Members::registration_of(std::uint64_t id) const {
@@ -103,7 +146,7 @@ const Registration* Members::registration_of(std::uint64_t id) const {
 
 Pool Members::destination_of(const Owned& owned) const {
     const Registration* const registration = registration_of(owned.registration);
-    return registration == nullptr ? away(owned.pool) : pool_of(*registration);
+    return registration == nullptr ? away(owned.pool, owned.expected) : pool_of(*registration);
 }
 
 Result<> Members::route(const std::string& key, Owned& owned) {
@@ -115,26 +158,31 @@ void Members::free_name(const std::string& key) {
     const auto found = owned_.find(key);
     if (found == owned_.end()) return;
     if (!found->second.hidden) (void)table_.remove(pattern(key));
+    note_claimant(found, nullptr);
     --names_of_pool_[found->second.pool];
     owned_.erase(found);
     warnings_.resolve(conflict, entity_of(key));
 }
 
-/// Where names without a route go, when no static route says so: to a host of the default pool, or,
-/// while there is none, to nobody.
-void Members::choose_default() {
-    if (settings_.default_pool.empty() || static_default_) return;
-    Pool chosen = away(settings_.default_pool);
+/// Where names without a route go, when no static route says so: to a host of the default pool that
+/// takes visitors, by ttl rather than by a session, or, while there is none, to nobody.
+Pool Members::default_choice() const {
+    const Registration* chosen = nullptr;
     for (const auto& [place, registration] : members_) {
-        const auto& claim = registration.claim;
-        if (claim.pool != settings_.default_pool ||
-            std::holds_alternative<Nowhere>(claim.destination)) {
-            continue;
-        }
-        chosen = pool_of(registration);
+        const Claim& claim = registration.claim;
+        // A peer without a hostname is there for other hosts, and has no port for visitors.
+        const bool takes_visitors =
+            !claim.hostname.empty() && !std::holds_alternative<Nowhere>(claim.destination);
+        if (claim.pool != settings_.default_pool || !takes_visitors) continue;
+        if (chosen == nullptr || claim.lease == Lease::ttl) chosen = &registration;
         if (claim.lease == Lease::ttl) break;
     }
-    if (const auto put = table_.put_default(chosen); !put) {
+    return chosen == nullptr ? away(settings_.default_pool) : pool_of(*chosen);
+}
+
+void Members::choose_default() {
+    if (settings_.default_pool.empty() || static_default_) return;
+    if (const auto put = table_.put_default(default_choice()); !put) {
         log::error("the default pool stays as it was", {{"why", put.error().message}});
     }
 }
@@ -165,13 +213,16 @@ Result<> Members::transfer(std::string_view name, const std::string& pool) {
     }
     BERTH_TRY(
         database_.run("INSERT INTO names (key, pool) VALUES (?, ?) "
-                      "ON CONFLICT (key) DO UPDATE SET pool = excluded.pool",
+                      "ON CONFLICT (key) DO UPDATE SET pool = excluded.pool, host = ''",
                       {key, pool}));
     warnings_.resolve(conflict, entity_of(key));
-    Owned& owned = owned_[key];
+    const auto entry = owned_.try_emplace(key).first;
+    Owned& owned = entry->second;
+    note_claimant(entry, nullptr);
     if (!owned.pool.empty()) --names_of_pool_[owned.pool];
     ++names_of_pool_[pool];
     if (owned.pool != pool) owned.registration = 0;
+    owned.expected = false;
     owned.pool = pool;
     return route(key, owned);
 }
@@ -185,15 +236,27 @@ Result<> Members::replace_static(RouteList list) {
     }
     const bool has_default =
         std::ranges::find(list.pools, settings_.default_pool, &Pool::name) != list.pools.end();
-    if (!has_default) list.default_pool.clear();
-    std::map<std::uint64_t, std::uint32_t> registered;  // indices of list.pools
-    std::map<std::string, std::uint32_t> gone;
+    std::map<std::uint64_t, std::uint32_t> registered;           // indices of list.pools
+    std::map<std::pair<std::string, bool>, std::uint32_t> gone;  // by pool and `expected`
+    list.default_pool = settings_.default_pool;
+    if (!has_default && !list.default_pool.empty()) {
+        // In the same swap as the routes, so that no visitor finds a table without it. It is the
+        // first of its name.
+        Pool chosen = default_choice();
+        const auto next = static_cast<std::uint32_t>(list.pools.size());
+        if (std::holds_alternative<Nowhere>(chosen.primary)) {
+            gone.emplace(std::pair(chosen.name, false), next);
+        } else {
+            registered.emplace(chosen.registration, next);
+        }
+        list.pools.push_back(std::move(chosen));
+    }
     for (const auto& [key, owned] : owned_) {
         if (hidden.contains(key)) continue;
         const bool is_away = registration_of(owned.registration) == nullptr;
         const auto next = static_cast<std::uint32_t>(list.pools.size());
         const auto [index, is_new] = is_away ? [&] {
-            const auto [at, made] = gone.emplace(owned.pool, next);
+            const auto [at, made] = gone.emplace(std::pair(owned.pool, owned.expected), next);
             return std::pair(at->second, made);
         }()
                                              : [&] {
@@ -218,7 +281,6 @@ Result<> Members::replace_static(RouteList list) {
         }
         owned.hidden = now;
     }
-    choose_default();
     return {};
 }
 

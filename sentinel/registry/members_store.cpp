@@ -24,10 +24,14 @@ system_clock::time_point from_ms(std::int64_t ms) {
 }  // namespace
 
 Result<> Members::load() {
-    for (const auto& row : BERTH_TRY(database_.read("SELECT key, pool FROM names"))) {
-        const std::string key = store::text(row[0]);
-        owned_[key].pool = store::text(row[1]);
-        ++names_of_pool_[store::text(row[1])];
+    for (const auto& row : BERTH_TRY(database_.read("SELECT key, pool, host, lease FROM names"))) {
+        const Key place{.pool = store::text(row[1]),
+                        .host = store::text(row[2]),
+                        .lease = store::integer(row[3]) == 0 ? Lease::ttl : Lease::session};
+        const auto name = owned_.try_emplace(store::text(row[0]), Owned{.pool = place.pool}).first;
+        if (!place.host.empty()) note_claimant(name, &place);
+        name->second.expected = place.lease == Lease::session;
+        ++names_of_pool_[place.pool];
     }
     BERTH_TRY(load_registrations());
     return {};
@@ -57,12 +61,18 @@ Result<> Members::load_registrations() {
             continue;
         }
         one.claim.destination = *address;
-        const Key place{one.claim.pool, one.claim.host};
+        if (const auto checked = check_destination(*address); !checked) {
+            log::error("a registration is not taken up",
+                       {{"pool", one.claim.pool}, {"why", checked.error().message}});
+            continue;
+        }
+        const Key place = key_of(one.claim);
         for (const auto& [key, pointer] : *names) {
             const auto owned = owned_.find(key);
             // Another pool has it since: an administrator's word came after.
-            if (owned == owned_.end() || owned->second.pool != place.first) continue;
+            if (owned == owned_.end() || owned->second.pool != place.pool) continue;
             owned->second.registration = one.id;
+            note_claimant(owned, &place);
         }
         by_id_.emplace(one.id, place);
         members_.emplace(place, std::move(one));
@@ -70,26 +80,28 @@ Result<> Members::load_registrations() {
     return replace_static({});
 }
 
-Result<> Members::store(const Registration& registration, const std::vector<std::string>& added,
-                        const std::vector<std::string>& dropped) {
+Result<> Members::store(const Registration& registration, const Changes& changes) {
     const Claim& claim = registration.claim;
     const auto* const address = std::get_if<SocketAddress>(&claim.destination);
-    const auto before = members_.find({claim.pool, claim.host});
-    const bool had_row = before != members_.end() && before->second.claim.lease == Lease::ttl;
-    if (claim.lease == Lease::session && !had_row && added.empty() && dropped.empty()) return {};
+    const auto& [added, taken, dropped] = changes;
+    if (claim.lease == Lease::session && added.empty() && taken.empty() && dropped.empty()) {
+        return {};
+    }
+    const std::int64_t lease = claim.lease == Lease::ttl ? 0 : 1;
     return database_.transact([&]() -> Result<> {
         for (const auto& key : dropped) {
             BERTH_TRY(database_.run("DELETE FROM names WHERE key = ?", {key}));
         }
         for (const auto& key : added) {
             BERTH_TRY(
-                database_.run("INSERT INTO names (key, pool) VALUES (?, ?)", {key, claim.pool}));
+                database_.run("INSERT INTO names (key, pool, host, lease) VALUES (?, ?, ?, ?)",
+                              {key, claim.pool, claim.host, lease}));
         }
-        if (claim.lease != Lease::ttl || address == nullptr) {
-            BERTH_TRY(database_.run("DELETE FROM registrations WHERE pool = ? AND host = ?",
-                                    {claim.pool, claim.host}));
-            return {};
+        for (const auto& key : taken) {
+            BERTH_TRY(database_.run("UPDATE names SET host = ?, lease = ? WHERE key = ?",
+                                    {claim.host, lease, key}));
         }
+        if (claim.lease != Lease::ttl || address == nullptr) return {};
         BERTH_TRY(database_.run(
             "INSERT OR REPLACE INTO registrations (pool, host, hostname, aliases, base_domains, "
             "address, generation, identity, backend_id, registered_ms) "

@@ -54,7 +54,13 @@ CREATE TABLE warnings (
 ) STRICT;
 )";
 
-constexpr std::array<std::string_view, 1> migrations = {first_schema};
+/// Who of its pool claimed a name last; '' for nobody that is known.
+constexpr std::string_view claimants = R"(
+ALTER TABLE names ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE names ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::array<std::string_view, 2> migrations = {first_schema, claimants};
 
 }  // namespace
 

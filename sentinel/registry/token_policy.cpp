@@ -56,27 +56,52 @@ Result<std::vector<std::string>> read_pools(std::string_view text) {
                 fmt::format("more than {} pools for one token", pools_per_credential_max));
 }
 
-std::string identity_of(const Credential& credential) {
-    return fmt::format("{}:{}", credential.kind == CredentialKind::token ? "token" : "certificate",
-                       credential.id);
-}
-
 void merge(std::vector<std::string>& into, const std::vector<std::string>& more) {
     for (const auto& pool : more) {
         if (std::ranges::find(into, pool) == into.end()) into.push_back(pool);
     }
 }
 
-Credential& entry(std::vector<Credential>& all, CredentialKind kind, const std::string& digest) {
-    const auto found = std::ranges::find(all, digest, &Credential::digest);
-    if (found != all.end()) return *found;
-    return all.emplace_back(Credential{.id = "configured-" + digest.substr(0, configured_id_digits),
-                                       .kind = kind,
-                                       .source = CredentialSource::configured,
-                                       .digest = digest});
+std::string identity_of(CredentialKind kind, std::string_view id) {
+    return fmt::format("{}:{}", kind == CredentialKind::token ? "token" : "certificate", id);
+}
+
+std::string identity_of(const Credential& credential) {
+    return identity_of(credential.kind, credential.id);
+}
+
+Credential& entry(Credentials& all, CredentialKind kind, const std::string& digest) {
+    return all.at(Credential{.id = "configured-" + digest.substr(0, configured_id_digits),
+                             .kind = kind,
+                             .source = CredentialSource::configured,
+                             .digest = digest});
 }
 
 }  // namespace
+
+const Credential* Credentials::by_digest(std::string_view digest) const {
+    const auto found = by_digest_.find(std::string(digest));
+    return found == by_digest_.end() ? nullptr : &found->second;
+}
+
+const Credential* Credentials::by_identity(const std::string& identity) const {
+    const auto found = digests_.find(identity);
+    return found == digests_.end() ? nullptr : by_digest(found->second);
+}
+
+Credential& Credentials::at(Credential made) {
+    const std::string digest = made.digest;
+    const auto [entry, is_new] = by_digest_.try_emplace(digest, std::move(made));
+    if (is_new) digests_[identity_of(entry->second)] = digest;
+    return entry->second;
+}
+
+void Credentials::remove(const std::string& digest) {
+    const auto found = by_digest_.find(digest);
+    if (found == by_digest_.end()) return;
+    digests_.erase(identity_of(found->second));
+    by_digest_.erase(found);
+}
 
 Result<TokenRule> TokenRule::parse(std::string_view text) {
     const auto equals = text.find('=');
@@ -115,29 +140,36 @@ Result<std::unique_ptr<TokenPolicy>> TokenPolicy::open(store::Sqlite& database,
     std::unique_ptr<TokenPolicy> policy(new TokenPolicy(database, clock));
     for (const auto& row :
          BERTH_TRY(database.read("SELECT id, digest, pools, created_at FROM credentials"))) {
-        policy->made_.push_back({.id = store::text(row[0]),
-                                 .digest = store::text(row[1]),
-                                 .pools = from_column(row[2]),
-                                 .created_at = store::text(row[3])});
+        (void)policy->made_.at({.id = store::text(row[0]),
+                                .digest = store::text(row[1]),
+                                .pools = from_column(row[2]),
+                                .created_at = store::text(row[3])});
     }
-    for (const auto& row : BERTH_TRY(database.read("SELECT digest FROM revoked"))) {
-        policy->revoked_.push_back(store::text(row[0]));
-    }
+    BERTH_TRY(policy->catch_up());
     return policy;
 }
 
-/// Every entry is compared, so that the time says nothing about where a match was.
+/// What is configured counts before what was made, and what is revoked does not count.
 const Credential* TokenPolicy::find(CredentialKind kind, std::string_view digest) const {
-    const Credential* found = nullptr;
-    for (const auto* list : {&made_, &configured_}) {
-        for (const Credential& one : *list) {
-            if (one.kind == kind && equal_in_constant_time(one.digest, digest)) found = &one;
-        }
+    if (revoked_.contains(std::string(digest))) return nullptr;
+    for (const auto* all : {&configured_, &made_}) {
+        const Credential* const found = all->by_digest(digest);
+        if (found != nullptr && found->kind == kind) return found;
     }
-    for (const auto& gone : revoked_) {
-        if (equal_in_constant_time(gone, digest)) found = nullptr;
+    return nullptr;
+}
+
+const Credential* TokenPolicy::find(const std::string& identity) const {
+    for (const auto* all : {&configured_, &made_}) {
+        const Credential* const found = all->by_identity(identity);
+        if (found != nullptr && !revoked_.contains(found->digest)) return found;
     }
-    return found;
+    return nullptr;
+}
+
+const Credential* TokenPolicy::called(const std::string& id) const {
+    const Credential* const token = find(identity_of(CredentialKind::token, id));
+    return token != nullptr ? token : find(identity_of(CredentialKind::certificate, id));
 }
 
 Result<Identity> TokenPolicy::authenticate(std::string_view token) const {
@@ -176,15 +208,12 @@ Result<Identity> TokenPolicy::authorize_certificate(std::string_view fingerprint
 bool TokenPolicy::has_rule_for(std::string_view fingerprint) const {
     const std::scoped_lock lock(mutex_);
     return find(CredentialKind::certificate, fingerprint) != nullptr ||
-           std::ranges::find(revoked_, fingerprint) != revoked_.end();
+           revoked_.contains(std::string(fingerprint));
 }
 
 bool TokenPolicy::is_valid(const std::string& identity) const {
     const std::scoped_lock lock(mutex_);
-    const auto is_it = [&](const Credential& one) {
-        return identity_of(one) == identity && find(one.kind, one.digest) != nullptr;
-    };
-    return std::ranges::any_of(made_, is_it) || std::ranges::any_of(configured_, is_it);
+    return find(identity) != nullptr;
 }
 
 namespace {
@@ -215,6 +244,12 @@ Result<> TokenPolicy::check_unused(const std::string& id) const {
         return fail(ErrorCode::quota_exceeded,
                     fmt::format("there are {} tokens already", credentials_max));
     }
+    if (revoked_.size() >= revoked_max) {
+        return fail(
+            make_error(ErrorCode::quota_exceeded,
+                       fmt::format("{} tokens were revoked already, and each is kept", revoked_max))
+                .next("write rules for tokens of your own into a --tunnel-token-file"));
+    }
     const auto used = BERTH_TRY(database_.read(
         "SELECT id FROM credentials WHERE id = ? UNION SELECT id FROM revoked WHERE id = ?",
         {id, id}));
@@ -244,25 +279,25 @@ Result<std::string> TokenPolicy::create(const std::string& id, std::vector<std::
     BERTH_TRY(
         database_.run("INSERT INTO credentials (id, digest, pools, created_at) VALUES (?, ?, ?, ?)",
                       {made.id, made.digest, to_column(made.pools), made.created_at}));
-    made_.push_back(std::move(made));
+    (void)made_.at(std::move(made));
     return token;
 }
+
+namespace {
+
+std::unexpected<Error> no_token(const std::string& id) {
+    return fail(
+        make_error(ErrorCode::not_found, fmt::format("there is no token \"{}\"", id)).at("/id"));
+}
+
+}  // namespace
 
 Result<> TokenPolicy::revoke(const std::string& id) {
     std::string identity;
     {
         const std::scoped_lock lock(mutex_);
-        const Credential* found = nullptr;
-        for (const auto* list : {&made_, &configured_}) {
-            for (const Credential& one : *list) {
-                if (one.id == id && find(one.kind, one.digest) != nullptr) found = &one;
-            }
-        }
-        if (found == nullptr) {
-            return fail(
-                make_error(ErrorCode::not_found, fmt::format("there is no token \"{}\"", id))
-                    .at("/id"));
-        }
+        const Credential* const found = called(id);
+        if (found == nullptr) return no_token(id);
         const Credential gone = *found;
         BERTH_TRY(database_.transact([&]() -> Result<> {
             BERTH_TRY(database_.run("INSERT INTO revoked (digest, id, revoked_at) VALUES (?, ?, ?)",
@@ -270,11 +305,33 @@ Result<> TokenPolicy::revoke(const std::string& id) {
             BERTH_TRY(database_.run("DELETE FROM credentials WHERE digest = ?", {gone.digest}));
             return {};
         }));
-        revoked_.push_back(gone.digest);
-        std::erase_if(made_, [&](const Credential& one) { return one.digest == gone.digest; });
+        revoked_.insert(gone.digest);
+        made_.remove(gone.digest);
         identity = identity_of(gone);
     }
     tell({identity});
+    return {};
+}
+
+Result<> TokenPolicy::catch_up() {
+    std::vector<std::string> ended;
+    {
+        const std::scoped_lock lock(mutex_);
+        for (const auto& row : BERTH_TRY(
+                 database_.read("SELECT rowid, digest FROM revoked WHERE rowid > ? ORDER BY rowid",
+                                {last_revoked_}))) {
+            last_revoked_ = store::integer(row[0]);
+            const std::string digest = store::text(row[1]);
+            if (!revoked_.insert(digest).second) continue;
+            for (const auto* all : {&configured_, &made_}) {
+                if (const auto* const gone = all->by_digest(digest); gone != nullptr) {
+                    ended.push_back(identity_of(*gone));
+                }
+            }
+            made_.remove(digest);
+        }
+    }
+    tell(ended);
     return {};
 }
 
@@ -282,16 +339,22 @@ std::vector<Credential> TokenPolicy::list() const {
     const std::scoped_lock lock(mutex_);
     std::vector<Credential> all;
     for (const auto* list : {&made_, &configured_}) {
-        for (const Credential& one : *list) {
-            if (find(one.kind, one.digest) != nullptr) all.push_back(one);
+        for (const auto& [digest, one] : *list) {
+            if (!revoked_.contains(digest)) all.push_back(one);
         }
     }
     std::ranges::sort(all, {}, &Credential::id);
     return all;
 }
 
+Result<Credential> TokenPolicy::get(const std::string& id) const {
+    const std::scoped_lock lock(mutex_);
+    if (const Credential* const found = called(id); found != nullptr) return *found;
+    return no_token(id);
+}
+
 Result<> TokenPolicy::configure(const Configured& configured) {
-    std::vector<Credential> next;
+    Credentials next;
     for (const auto& rule : configured.tokens) {
         merge(entry(next, CredentialKind::token, sha256_hex(rule.token)).pools, rule.pools);
     }
@@ -305,10 +368,10 @@ Result<> TokenPolicy::configure(const Configured& configured) {
     std::vector<std::string> ended;
     {
         const std::scoped_lock lock(mutex_);
-        for (const Credential& before : configured_) {
-            const auto after = std::ranges::find(next, before.digest, &Credential::digest);
+        for (const auto& [digest, before] : configured_) {
+            const Credential* const after = next.by_digest(digest);
             const bool less =
-                after == next.end() || !std::ranges::all_of(before.pools, [&](const auto& pool) {
+                after == nullptr || !std::ranges::all_of(before.pools, [&](const auto& pool) {
                     return Identity{.id = {}, .pools = after->pools}.may(pool);
                 });
             if (less) ended.push_back(identity_of(before));

@@ -14,11 +14,15 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace berth::sentinel {
 
 constexpr std::size_t credentials_max = 10'000;
+/// Of those that were revoked, each is refused for ever, and so kept.
+constexpr std::size_t revoked_max = 100'000;
 constexpr std::size_t pools_per_credential_max = 256;
 /// Between these, a token that an operator made up is taken; ours have 49 characters.
 constexpr std::size_t token_bytes_min = 8;
@@ -38,6 +42,24 @@ struct Credential {
     std::string digest;  // SHA-256 of the token or of the certificate's DER, in hexadecimal
     std::vector<std::string> pools = {};
     std::string created_at = {};
+};
+
+/// Credentials, found by their digest and by the identity of who holds them. A look-up by digest
+/// takes no constant time, and need not: nobody can choose a text for the digest it has.
+class Credentials {
+public:
+    [[nodiscard]] const Credential* by_digest(std::string_view digest) const;
+    [[nodiscard]] const Credential* by_identity(const std::string& identity) const;
+    /// The one of that digest, which is made when there is none.
+    [[nodiscard]] Credential& at(Credential made);
+    void remove(const std::string& digest);
+    [[nodiscard]] std::size_t size() const { return by_digest_.size(); }
+    [[nodiscard]] auto begin() const { return by_digest_.begin(); }
+    [[nodiscard]] auto end() const { return by_digest_.end(); }
+
+private:
+    std::unordered_map<std::string, Credential> by_digest_;
+    std::unordered_map<std::string, std::string> digests_;  // by identity
 };
 
 /// "TOKEN=pool1,pool2": split at the first '=' (so a token has none), blanks around names are
@@ -81,7 +103,11 @@ public:
     /// From now on it is refused, whatever the command line says, and after a restart too. Those
     /// who listen are told before this returns. not_found when there is none.
     [[nodiscard]] Result<> revoke(const std::string& id);
+    /// Takes up what another process has revoked in the same database, as revoke() does.
+    [[nodiscard]] Result<> catch_up();
     [[nodiscard]] std::vector<Credential> list() const;
+    /// The token or certificate of that id; not_found.
+    [[nodiscard]] Result<Credential> get(const std::string& id) const;
 
     struct Configured {
         std::vector<TokenRule> tokens;  // rules for one token are merged
@@ -102,13 +128,16 @@ private:
     TokenPolicy(store::Sqlite& database, const Clock& clock) : database_(database), clock_(clock) {}
     [[nodiscard]] Result<> check_unused(const std::string& id) const;
     [[nodiscard]] const Credential* find(CredentialKind kind, std::string_view digest) const;
+    [[nodiscard]] const Credential* find(const std::string& identity) const;
+    [[nodiscard]] const Credential* called(const std::string& id) const;
     void tell(const std::vector<std::string>& identities);
 
     store::Sqlite& database_;
     const Clock& clock_;
     mutable std::mutex mutex_;
-    std::vector<Credential> made_, configured_;
-    std::vector<std::string> revoked_;  // digests
+    Credentials made_, configured_;
+    std::unordered_set<std::string> revoked_;  // digests
+    std::int64_t last_revoked_ = 0;            // its row
     std::vector<std::function<void(const std::string&)>> listeners_;
 };
 

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "sentinel/access/access.h"
 #include "sentinel/relay/deadline_list.h"
+#include "sentinel/relay/destination_limits.h"
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/relay/pipe_pool.h"
@@ -19,6 +20,7 @@ namespace berth::sentinel {
 
 enum class Stage : std::uint8_t {
     hello,       // the client's first bytes are read
+    waiting,     // for the tunnel of its host, after a start
     connecting,  // to the pool's primary
     relaying,
     over,  // its sockets are closed; what still refers to it does nothing
@@ -75,6 +77,7 @@ struct Connection : Timed {
     std::int64_t begun_ms = 0;
     std::uint64_t registration = 0;  // of the host that it was led to; 0: none
     std::uint32_t index = 0;         // among its loop's
+    DestinationLimits::Slot destination = DestinationLimits::none;
     Stage stage = Stage::hello;
     bool ssh = false;      // it is no TLS, and so gets no alert
     bool again = false;    // it waits for its next turn

@@ -24,22 +24,20 @@ enum class Count : std::uint8_t {
     hello_timeout,
     hello_refused,  // too many wait already
     no_descriptor,
-    primary_down,    // and the client was told by an alert
-    page_shown,      // the same, and by a page of the pool's
-    tunnel,          // no client, but a host that opens one
-    tunnel_refused,  // the same, and there was no place for its hello
+    primary_down,      // and the client was told by an alert
+    destination_full,  // and the client was told by an alert
+    page_shown,        // as primary_down, and by a page of the pool's
+    tunnel,            // no client, but a host that opens one
+    tunnel_refused,    // the same, and there was no place for its hello
     reset,
     ended,
 };
 
-constexpr std::array<std::string_view, 19> count_names = {
-    "accepted",      "routed",         "routed_by_default",
-    "ssh",           "unknown_name",   "no_name",
-    "bad_name",      "malformed",      "not_tls",
-    "left_early",    "hello_timeout",  "hello_refused",
-    "no_descriptor", "primary_down",   "page_shown",
-    "tunnel",        "tunnel_refused", "reset",
-    "ended"};
+constexpr std::array<std::string_view, 20> count_names = {
+    "accepted",      "routed",        "routed_by_default", "ssh",          "unknown_name",
+    "no_name",       "bad_name",      "malformed",         "not_tls",      "left_early",
+    "hello_timeout", "hello_refused", "no_descriptor",     "primary_down", "destination_full",
+    "page_shown",    "tunnel",        "tunnel_refused",    "reset",        "ended"};
 
 /// Written by one thread, read by any.
 class Counters {

@@ -24,6 +24,8 @@ constexpr std::size_t events_per_turn = 512;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t wait_ms_max = 60'000;
 constexpr std::int64_t silence_ms_min = 1'000;
+/// How often it is looked whether a tunnel is back that somebody waits for.
+constexpr std::int64_t look_again_ms = 50;
 
 // What epoll gives back: a connection's address with its side in the last bit, or a small number,
 // which no address is.
@@ -50,6 +52,7 @@ Loop::Loop(const RelayParts& parts, std::vector<Door> doors)
       reader_(parts.routes),
       transfer_(parts.options.pipes_max),
       hellos_(parts.options.hello_timeout.count()),
+      waiting_(look_again_ms),
       connects_(parts.options.connect_timeout.count()),
       half_closed_(parts.options.half_closed_timeout.count()),
       loans_(Transfer::loan_ms) {}
@@ -88,6 +91,7 @@ void Loop::drain(bool queued) noexcept {
 void Loop::run() {
     std::array<epoll_event, events_per_turn> events{};
     now_ms_ = monotonic_ms();
+    tunnels_back_ms_ = now_ms_ + parts_.options.tunnels_back.count();
     while (!stopping_) {
         const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), wait_ms());
         now_ms_ = monotonic_ms();
@@ -111,8 +115,8 @@ void Loop::run() {
 int Loop::wait_ms() {
     if (!again_.empty()) return 0;
     std::int64_t due =
-        std::min({hellos_.due_ms(never), connects_.due_ms(never), half_closed_.due_ms(never),
-                  loans_.due_ms(never), now_ms_ + wait_ms_max});
+        std::min({hellos_.due_ms(never), waiting_.due_ms(never), connects_.due_ms(never),
+                  half_closed_.due_ms(never), loans_.due_ms(never), now_ms_ + wait_ms_max});
     if (!doors_open_) due = std::min(due, doors_rest_until_ms_);
     return static_cast<int>(std::max<std::int64_t>(due - now_ms_, 0));
 }
@@ -152,7 +156,7 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
         if (side.readable) listen_to(connection, connection.opening->greeting);
     } else if (connection.stage == Stage::connecting) {
         if (primary && side.writable) connected(connection);
-    } else {
+    } else if (connection.stage == Stage::relaying) {
         relay(connection);
     }
 }
@@ -204,6 +208,7 @@ void Loop::end_late() {
         return static_cast<Connection*>(list.first_due(now_ms_));
     };
     while (Connection* const late = next(hellos_)) end(*late, Count::hello_timeout);
+    while (Connection* const client = next(waiting_)) look_again(*client);
     while (Connection* const late = next(connects_)) {
         give_up_dialling(*late, ETIMEDOUT);
     }
@@ -277,6 +282,7 @@ void Loop::remove(Connection& connection) {
     connection.leave();
     connection.loan.leave();
     connection.opening.reset();
+    parts_.destinations.leave(std::exchange(connection.destination, DestinationLimits::none));
     for (Side* side : {&connection.client, &connection.primary}) {
         transfer_.drop(*side);
         side->socket.reset();

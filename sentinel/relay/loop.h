@@ -26,6 +26,7 @@ namespace berth::sentinel {
 struct RelayParts {
     RouteTable& routes;
     HelloLimits& limits;
+    DestinationLimits& destinations;
     const RelayOptions& options;
     Away* away = nullptr;  // for pools that do not answer; none, and their clients get an alert
     Tunnels* tunnels = nullptr;   // none, and hosts behind tunnels are away
@@ -113,6 +114,9 @@ private:
               std::string_view all);
     void dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
                              std::string_view said);
+    [[nodiscard]] bool await_tunnel(Connection& connection, const Greeting& greeting,
+                                    std::string_view all);
+    void look_again(Connection& connection);
     void take_tunnel(Connection& connection, const Greeting& greeting, std::string_view said);
     void connected(Connection& connection);
     void give_up_dialling(Connection& connection, int errno_value);
@@ -127,6 +131,7 @@ private:
     Fd epoll_, stop_, spare_;  // the spare is given up for a client when there is no other
     std::int64_t now_ms_ = 0;
     std::int64_t last_told_ms_ = 0;
+    std::int64_t tunnels_back_ms_ = 0;  // until when tunnels are awaited
     bool stopping_ = false, draining_ = false;
     std::atomic<Order> order_ = Order::none;
     std::atomic<bool> over_ = false;
@@ -134,7 +139,7 @@ private:
     RouteReader reader_;
     Counters counters_;
     Transfer transfer_;
-    DeadlineList hellos_, connects_, half_closed_, loans_;
+    DeadlineList hellos_, waiting_, connects_, half_closed_, loans_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> ended_;  // until no event can mean them any more
     std::vector<Connection*> again_;

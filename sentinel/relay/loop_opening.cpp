@@ -177,11 +177,19 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
         return dial_through_tunnel(connection, pool, greeting, said);
     }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
-    if (where == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    if (where == nullptr) {
+        const bool expected = std::get<Nowhere>(pool.primary).expected;
+        if (expected && await_tunnel(connection, greeting, all)) return;
+        return primary_down(connection, pool.name, said, EHOSTDOWN);
+    }
     const bool told_of = parts_.reports != nullptr && pool.registration != 0;
     if (const int problem = told_of ? parts_.reports->known_off(pool.registration) : 0) {
         connection.registration = 0;  // there is nothing new to tell
         return primary_down(connection, pool.name, said, problem);
+    }
+    connection.destination = parts_.destinations.enter(*where);
+    if (connection.destination == DestinationLimits::none) {
+        return refuse(connection, Alert::internal_error, Count::destination_full);
     }
     const KernelAddress address = where->to_kernel();
     primary.socket =
@@ -214,6 +222,31 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.opening = std::make_unique<Opening>(
         Opening{.greeting = Greeting(false), .pool = pool.name, .header_bytes = header_bytes});
     connects_.add(connection, now_ms_);
+}
+
+/// After a start or a takeover, hosts need a moment to come back. Who waits for one has a place
+/// among those whose hello is not whole.
+bool Loop::await_tunnel(Connection& connection, const Greeting& greeting, std::string_view all) {
+    if (parts_.tunnels == nullptr || now_ms_ >= tunnels_back_ms_) return false;
+    if (!connection.opening) {
+        HelloLimits::Place place;
+        if (!take_place(connection, place, all.size())) return false;
+        connection.opening = std::make_unique<Opening>(
+            Opening{.greeting = greeting, .place = std::move(place), .bytes = std::string(all)});
+    }
+    connection.stage = Stage::waiting;
+    waiting_.add(connection, now_ms_);
+    watch(connection, connection.client);
+    return true;
+}
+
+void Loop::look_again(Connection& connection) {
+    const Opening& opening = *connection.opening;
+    const RouteReader::Look look(reader_);
+    if (const Pool* const pool = look.find(opening.greeting.name().text())) {
+        return dial(connection, *pool, opening.greeting, opening.bytes);
+    }
+    refuse(connection, Alert::unrecognized_name, Count::unknown_name);  // nobody's any more
 }
 
 /// The stream is a socket like any other, and connected already.

@@ -16,7 +16,9 @@ RelayOptions for_loops(RelayOptions options, std::size_t loops) {
 }  // namespace
 
 Relay::Relay(const RelayOptions& options, std::size_t loops)
-    : options_(for_loops(options, loops)), limits_(options) {}
+    : options_(for_loops(options, loops)),
+      limits_(options),
+      destinations_(options.connections_per_destination_max) {}
 
 Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTable& routes,
                                             std::vector<Listener> listeners, std::size_t loops,
@@ -33,6 +35,7 @@ Result<std::unique_ptr<Relay>> Relay::start(const RelayOptions& options, RouteTa
         }
         relay->loops_.push_back(BERTH_TRY(Loop::make({.routes = routes,
                                                       .limits = relay->limits_,
+                                                      .destinations = relay->destinations_,
                                                       .options = relay->options_,
                                                       .away = neighbours.away,
                                                       .tunnels = neighbours.tunnels,

@@ -49,6 +49,7 @@ private:
 
     const RelayOptions options_;
     HelloLimits limits_;
+    DestinationLimits destinations_;
     std::vector<std::unique_ptr<Loop>> loops_;
     std::vector<std::thread> threads_;
 };

@@ -15,6 +15,8 @@ struct RelayOptions {
     /// From the connection on, whatever arrives meanwhile.
     std::chrono::milliseconds hello_timeout = std::chrono::seconds(5);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+    /// From the start: how long clients of a host wait whose tunnel is to come back.
+    std::chrono::milliseconds tunnels_back = std::chrono::seconds(3);
     /// How long one direction may stand still when the other one has ended.
     std::chrono::milliseconds half_closed_timeout = std::chrono::minutes(5);
     /// Connections whose hello is not whole yet: in all, from one source (an IPv4 /24 or an IPv6
@@ -24,6 +26,8 @@ struct RelayOptions {
     std::size_t hello_bytes_in_all_max = std::size_t{64} * 1024 * 1024;
     /// 8 KiB for each, more than a post-quantum hello with early data has.
     std::size_t hello_bytes_per_source_max = std::size_t{4} * 1024 * 1024;
+    /// Connections to one address and port at a time.
+    std::size_t connections_per_destination_max = 100'000;
     /// Pipes for splice(2), for each loop; and in all, what a user without privileges may have
     /// (pipe(7), pipe-user-pages-soft: 64 MiB).
     std::size_t pipes_max = 64;

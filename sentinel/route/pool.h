@@ -14,6 +14,8 @@ namespace berth::sentinel {
 
 /// Nobody speaks for the pool at present. Its names are known, and get an alert at once.
 struct Nowhere {
+    /// The host's tunnel was there before this process was, and comes back in a moment.
+    bool expected = false;
     auto operator<=>(const Nowhere&) const = default;
 };
 

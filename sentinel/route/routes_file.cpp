@@ -42,8 +42,9 @@ Words split(std::string_view line) {
 /// Finds pools of a list again: most lines name one that an earlier line named.
 class PoolIndex {
 public:
-    PoolIndex(std::vector<Pool>& pools, const PoolSettings& settings)
-        : pools_(pools), settings_(settings) {}
+    PoolIndex(std::vector<Pool>& pools, const PoolSettings& settings,
+              std::vector<std::string>& led_back)
+        : pools_(pools), settings_(settings), led_back_(led_back) {}
 
     Result<std::uint32_t> of(std::string_view address, std::string_view name) {
         if (const auto seen = by_text_.find({address, name}); seen != by_text_.end()) {
@@ -61,12 +62,17 @@ public:
         if (is_new) {
             const auto& told = settings_.proxy_protocol;
             const bool proxied = told.contains("*") || told.contains(full);
-            pools_.push_back(
-                {.name = std::move(full), .primary = primary, .proxy_protocol = proxied});
-        } else if (pools_[known->second].primary != Destination(primary)) {
+            Destination to = primary;
+            if (settings_.own.lead_back(primary)) {
+                led_back_.push_back(fmt::format("{} of pool \"{}\"", address, full));
+                to = Nowhere{};
+            }
+            addresses_.push_back(primary);
+            pools_.push_back({.name = std::move(full), .primary = to, .proxy_protocol = proxied});
+        } else if (addresses_[known->second] != primary) {
             return fail(ErrorCode::invalid_argument,
                         fmt::format("pool \"{}\" has another address above, {}", full,
-                                    to_string(pools_[known->second].primary)));
+                                    addresses_[known->second].to_string()));
         }
         by_text_.emplace(std::pair(address, name), known->second);
         return known->second;
@@ -81,6 +87,8 @@ private:
     };
     std::vector<Pool>& pools_;
     const PoolSettings& settings_;
+    std::vector<std::string>& led_back_;
+    std::vector<SocketAddress> addresses_;  // of the pools, as they were written
     std::unordered_map<std::pair<std::string_view, std::string_view>, std::uint32_t, HashPair>
         by_text_;
     std::unordered_map<std::string, std::uint32_t> by_name_;
@@ -95,7 +103,7 @@ Result<RoutesFile> RoutesFile::parse(std::string text, const PoolSettings& setti
     std::string& all = *file.keys_;
     file.list_.routes.reserve(static_cast<std::size_t>(std::ranges::count(all, '\n')) + 1);
     file.list_.default_pool = settings.default_pool;
-    PoolIndex pools(file.list_.pools, settings);
+    PoolIndex pools(file.list_.pools, settings, file.led_back_);
     std::size_t number = 0;
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t end = std::min(all.find('\n', at), all.size());

@@ -44,14 +44,6 @@ std::map<std::string, tools::PoolSummary> pools_of(const Status& status) {
     return pools;
 }
 
-Result<Credential> token_called(const TokenPolicy& policy, const std::string& id) {
-    const auto all = policy.list();
-    const auto found = std::ranges::find(all, id, &Credential::id);
-    if (found != all.end()) return *found;
-    return fail(
-        make_error(ErrorCode::not_found, fmt::format("there is no token \"{}\"", id)).at("/id"));
-}
-
 void bind_pools(ToolRegistry& registry, StatusSource& status) {
     registry.bind<tools::PoolList>(
         [&status](const auto&, const Call&) -> Result<tools::PoolList::Output> {
@@ -105,12 +97,12 @@ void bind_tokens(ToolRegistry& registry, TokenPolicy& policy) {
         });
     registry.bind<tools::TokenRevoke>(
         [&policy](const auto& in, const Call&) -> Result<tools::TokenRevoke::Output> {
-            const Credential token = BERTH_TRY(token_called(policy, in.id));
+            const Credential token = BERTH_TRY(policy.get(in.id));
             BERTH_TRY(policy.revoke(in.id));
             return tools::TokenRevoke::Output{.id = in.id, .pools = token.pools};
         },
         [&policy](const auto& in, const Call&) -> Result<Preview> {
-            const Credential token = BERTH_TRY(token_called(policy, in.id));
+            const Credential token = BERTH_TRY(policy.get(in.id));
             return Preview{.would = fmt::format("revoke the token '{}' for {}", in.id,
                                                 fmt::join(token.pools, ", ")),
                            .target = Json{{"id", token.id}, {"pools", token.pools}}};

@@ -199,14 +199,15 @@ bool TunnelDoor::still_may(const Who& who, std::string_view pool) const {
 
 Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
     const Who who = BERTH_TRY(this->who(caller, hello));
-    tunnel::SessionId id = 0;
-    {
-        const std::scoped_lock lock(mutex_);
-        id = next_id_++;
-    }
-    BERTH_TRY(members_.claim(
+    const tunnel::SessionId id = BERTH_TRY(enter(hello.pool));
+    const auto claimed = members_.claim(
         claim_of(hello, id, who.identity),
-        [&](const Registration& registration) { admit(caller, who, id, registration); }));
+        [&](const Registration& registration) { admit(caller, who, id, registration); });
+    if (!claimed) {
+        const std::scoped_lock lock(mutex_);
+        leave(hello.pool);
+        return fail(claimed.error());
+    }
     retire_before(id, hello);
     // Revoked meanwhile: whoever revoked it has ended what there was before this.
     if (!still_may(who, hello.pool)) cut(who.identity.id);
@@ -215,6 +216,27 @@ Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
                                    {"from", caller.from.to_string()},
                                    {"session", std::to_string(id)}});
     return {};
+}
+
+/// A place for one more session of that pool, so that who has a token for one pool does not take
+/// them all. It is for a while only that there is none, and so a host tries again.
+Result<tunnel::SessionId> TunnelDoor::enter(const std::string& pool) {
+    const std::scoped_lock lock(mutex_);
+    std::size_t& count = sessions_of_pool_[pool];
+    if (count >= sessions_per_pool_max_) {
+        return fail(make_error(ErrorCode::busy, fmt::format("pool \"{}\" has {} tunnels already",
+                                                            pool, sessions_per_pool_max_))
+                        .next("end one of them, or have the sentinel started with a larger "
+                              "--tunnels-per-pool-max"));
+    }
+    ++count;
+    return next_id_++;
+}
+
+/// With the lock.
+void TunnelDoor::leave(const std::string& pool) {
+    const auto found = sessions_of_pool_.find(pool);
+    if (--found->second == 0) sessions_of_pool_.erase(found);
 }
 
 /// The answer is written first, then the session can be found, and then its names lead to it: no
@@ -258,6 +280,7 @@ void TunnelDoor::ended(tunnel::SessionId id, const Error& why) {
         if (found == sessions_.end()) return;
         session = std::move(found->second);
         sessions_.erase(found);
+        leave(session.pool);
     }
     log::info("a tunnel is closed", {{"pool", session.pool},
                                      {"host", session.host},

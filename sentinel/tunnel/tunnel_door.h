@@ -14,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -28,8 +30,9 @@ struct TunnelDoorOptions {
     std::filesystem::path client_authority = {};  // whose certificates count; "": nobody's
     bool containarium = false;                    // takes its hosts, in clear
     GreeterLimits hellos = {};
-    AccessLog* access = nullptr;  // none, and nothing is written; outlives the door
-    std::size_t threads = 1;      // that carry the sessions
+    std::size_t sessions_per_pool_max = 2'500;  // a quarter of all there may be
+    AccessLog* access = nullptr;                // none, and nothing is written; outlives the door
+    std::size_t threads = 1;                    // that carry the sessions
 };
 
 class TunnelDoor final : public Tunnels {
@@ -73,6 +76,7 @@ private:
     TunnelDoor(const TunnelDoorOptions& options, Members& members, TokenPolicy& policy)
         : containarium_(options.containarium),
           client_authority_(options.client_authority),
+          sessions_per_pool_max_(options.sessions_per_pool_max),
           members_(members),
           policy_(policy) {}
     [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
@@ -82,6 +86,8 @@ private:
     [[nodiscard]] bool still_may(const Who& who, std::string_view pool) const;
     void admit(const Caller& caller, const Who& who, tunnel::SessionId id,
                const Registration& registration);
+    [[nodiscard]] Result<tunnel::SessionId> enter(const std::string& pool);
+    void leave(const std::string& pool);
     void retire_before(tunnel::SessionId id, const tunnel::Hello& hello);
     void ended(tunnel::SessionId id, const Error& why);
     void cut(const std::string& identity);
@@ -89,10 +95,13 @@ private:
 
     const bool containarium_;
     const std::filesystem::path client_authority_;
+    const std::size_t sessions_per_pool_max_;
     Members& members_;
     TokenPolicy& policy_;
-    mutable std::shared_mutex mutex_;  // of the next five; taken behind that of Members
+    mutable std::shared_mutex mutex_;  // of the next six; taken behind that of Members
     std::unordered_map<tunnel::SessionId, Session> sessions_;
+    /// With those that are about to be; a retired one counts until its last stream has ended.
+    std::map<std::string, std::size_t, std::less<>> sessions_of_pool_;
     Authority authority_;
     std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
     bool closed_ = false;

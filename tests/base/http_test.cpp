@@ -2,6 +2,7 @@
 // The HTTP server and client on real sockets.
 #include "base/files.h"
 #include "base/http_client.h"
+#include "base/http_places.h"
 #include "base/http_server.h"
 #include "tests/base/http_fixture.h"
 #include "tests/support/catch.h"
@@ -58,7 +59,7 @@ TEST_CASE("a request and its answer cross TCP and unix sockets") {
     CHECK(seen.peer_uid.has_value() == is_unix);
     if (is_unix) CHECK(seen.peer_uid == ::getuid());
     if (!is_unix) CHECK(seen.remote.starts_with("127.0.0.1:"));
-    struct stat found {};
+    struct stat found{};
     REQUIRE(::stat(path.c_str(), &found) == 0);
     CHECK((found.st_mode & 0777) == 0620);
 }
@@ -124,6 +125,64 @@ TEST_CASE("a connection beyond the bound is answered with 503") {
     REQUIRE(refused);
     CHECK(refused->status == 503);
     CHECK(refused->body == json_error(503, "too many connections"));
+}
+
+TEST_CASE("who says nothing makes room for who does, and has only so long") {
+    const auto server = serve(echo, {.connections_max = 4,
+                                     .first_request_max = std::chrono::milliseconds(300),
+                                     .idle_max = std::chrono::seconds(30)});
+    HttpClient regular("127.0.0.1", server->port());
+    CHECK(regular.send({.path = "/"})->status == 200);
+    std::vector<Fd> silent;
+    for (int number = 0; number < 20; ++number) silent.push_back(connect_to(*server));
+    HttpClient late("127.0.0.1", server->port());
+    const auto answer = late.send({.path = "/"});
+    REQUIRE(answer);
+    CHECK(answer->status == 200);
+    CHECK(regular.send({.path = "/"})->status == 200);
+    const auto begun = std::chrono::steady_clock::now();
+    for (const Fd& socket : silent) {
+        char byte = 0;
+        CHECK(::recv(socket.get(), &byte, 1, 0) <= 0);
+    }
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(10));
+}
+
+TEST_CASE("a handler ends the connection by the header that says so") {
+    const auto server = serve([](const HttpRequest&) {
+        return HttpResponse{.status = 401, .headers = {{"connection", "close"}}};
+    });
+    const std::string answer = raw(*server, "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    CHECK(answer.starts_with("HTTP/1.1 401"));
+    CHECK(answer.find("HTTP/1.1", 1) == std::string::npos);
+}
+
+TEST_CASE("a source's strangers crowd out one another, and nobody of another source") {
+    http::Places places(4, 2);
+    CHECK(places.enter(1, "a").admitted);
+    CHECK(places.enter(2, "a").admitted);
+    CHECK(places.enter(3, "b").admitted);
+    auto admission = places.enter(4, "a");
+    CHECK((admission.admitted && admission.evicted == 1));
+    places.known(3, true);
+    places.leave(1);
+    CHECK(places.enter(5, "c").admitted);
+    SECTION("with all places taken, the oldest stranger makes room") {
+        admission = places.enter(6, "d");
+        CHECK((admission.admitted && admission.evicted == 2));
+    }
+    SECTION("and nobody does when there is no stranger") {
+        for (const int socket : {2, 4, 5}) places.known(socket, true);
+        CHECK_FALSE(places.enter(6, "d").admitted);
+        places.leave(2);
+        CHECK(places.enter(6, "d").admitted);
+    }
+    SECTION("peers without an address have no bound of their own") {
+        places.leave(5);
+        places.leave(3);
+        CHECK(places.enter(6, "").evicted == http::Places::nobody);
+        CHECK(places.enter(7, "").evicted == http::Places::nobody);
+    }
 }
 
 TEST_CASE("a body over the bound is answered with 413, however it is sent") {

@@ -263,7 +263,7 @@ class Limits(SentinelCase):
 
     def test_without_descriptors_new_clients_are_turned_away_and_the_others_go_on(self):
         backend = self.backend()
-        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "1", descriptors=40)
+        sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--threads", "1", "--connections-per-destination-max", "100", descriptors=40)
         served = []
         for _ in range(60):
             client = sentinel.say(hello())

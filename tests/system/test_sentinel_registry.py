@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from support.machine import die_with_parent, wait_until
-from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, SentinelCase, alert, hello, main, make_certificate,
-                              port_to_keep, tls_backend)
+from support.sentinel import (ALERT_INTERNAL, ALERT_NAME, NOBODY, Backend, Sentinel, SentinelCase, alert, hello, main, make_certificate,
+                              port_to_keep, read_all, tls_backend)
 
 PROD, LAB, ALL = "prod-token-1", "lab-token-1", "all-token-1"
 
@@ -165,11 +165,99 @@ class Registering(RegistryCase):
         self.assertEqual(self.ask(sentinel, "PATCH", "/sentinel/primaries/lab")[0], 405)
         self.assertEqual(self.ask(sentinel, "GET", "/sentinel/primaries")[1], {"primaries": []})
 
+    def test_what_leads_back_to_the_sentinel_is_refused_however_it_is_said(self):
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        sentinel = self.start("--health-interval", "0.2")
+        port = sentinel.port
+        status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(port, ip="127.0.0.1"), LAB)
+        self.assertEqual((status, told["field"]), (400, "/ip"), told)
+        sentinel.reload(f"loop.test 127.0.0.1:{port} loop\nlab.test 127.0.0.1:{lab.port} lab\n")
+        self.assertIn("a route leads back to the sentinel itself", sentinel.log())
+        self.assertEqual(sentinel.ask(hello(b"loop.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        (self.directory / "next").mkdir()
+        wildcard = Sentinel(self.directory / "next", "", "--state-dir", self.state, "--control", "127.0.0.1:0", "--tunnel-token-file", self.tokens,
+                            "--listen", "0.0.0.0:0", "--drain-timeout", "0.1")
+        self.addCleanup(wildcard.close)
+        other = int(re.findall(r"listening address=0.0.0.0:(\d+)", wildcard.log())[0])
+        self.assertEqual(self.ask(wildcard, "POST", "/sentinel/primaries", self.primary(other, ip="127.0.0.1"), LAB)[0], 400)
+
+    def test_a_way_back_that_cannot_be_seen_takes_no_more_than_its_share(self):
+        """As a router does that leads the public address back in."""
+        lab = self.backend(tls_backend, self.directory, "lab.test")
+        places = []
+        seen = []
+
+        def back(connection):
+            seen.append(connection)
+            with socket.create_connection(("127.0.0.1", places[0]), 20) as onward:
+                onward.sendall(connection.recv(65536))
+                connection.sendall(read_all(onward)[0])
+        router = self.backend(Backend, back)
+        sentinel = self.start("--connections-per-destination-max", "20",
+                              routes=f"loop.test 127.0.0.1:{router.port} loop\nlab.test 127.0.0.1:{lab.port} lab\n")
+        places.append(sentinel.port)
+        self.assertEqual(sentinel.ask(hello(b"loop.test"))[0], alert(ALERT_INTERNAL))
+        self.assertEqual(len(seen), 20)
+        self.assertEqual(sentinel.counts()["destination_full"], 1)
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        wait_until(lambda: sentinel.sockets() < 20, "the connections to end")
+        self.assertEqual(sentinel.ask(hello(b"loop.test"))[0], alert(ALERT_INTERNAL))
+        self.assertEqual(len(seen), 40)
+
     def test_an_old_client_gets_the_fields_that_it_knows(self):
         backend = self.backend()
         sentinel = self.start("--compat-containarium")
         status, told = self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(backend.port, aliases=["a.test"], ip="127.0.0.1", backend_id="lab.test"))
         self.assertEqual((status, list(told)), (201, ["pool", "hostname", "aliases", "ip", "port", "backend_id", "registered_at", "last_heartbeat"]))
+
+
+class Crowding(RegistryCase):
+    def beat_from(self, sentinel, source):
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port(sentinel), timeout=3, source_address=(source, 0))
+        return self.exchange(connection, "PUT", "/sentinel/primaries/lab", None, LAB)[0]
+
+    def silent(self, sentinel, source, count):
+        held = []
+        for _ in range(count):
+            held.append(socket.create_connection(("127.0.0.1", self.control_port(sentinel)), 5, source_address=(source, 0)))
+            self.addCleanup(held[-1].close)
+        return held
+
+    def test_who_says_nothing_keeps_no_host_from_beating(self):
+        sentinel = self.start()
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(1), LAB)[0], 201)
+        kept = http.client.HTTPConnection("127.0.0.1", self.control_port(sentinel), timeout=20)
+        self.addCleanup(kept.close)
+
+        def beat_kept():
+            kept.request("PUT", "/sentinel/primaries/lab", headers={"Authorization": f"Bearer {LAB}"})
+            answer = kept.getresponse()
+            answer.read()
+            return answer.status
+        self.assertEqual(beat_kept(), 200)
+        own = kept.sock
+        begun = time.monotonic()
+        from_one = self.silent(sentinel, "127.0.0.2", 400)
+        self.assertEqual(self.beat_from(sentinel, "127.0.0.3"), 200)
+        other = self.silent(sentinel, "127.0.0.3", 1)[0]
+        for number in range(4, 12):
+            self.silent(sentinel, f"127.0.0.{number}", 100)
+        self.assertEqual(self.beat_from(sentinel, "127.0.0.3"), 200)
+        self.assertEqual((beat_kept(), kept.sock is own), (200, True))
+        self.assertLess(time.monotonic() - begun, 3)
+        for one in (from_one[0], from_one[-1], other):
+            one.settimeout(9)
+            self.assertEqual(read_all(one)[0], b"")
+
+    def test_a_request_without_a_token_is_the_connections_last(self):
+        sentinel = self.start()
+        connection = socket.create_connection(("127.0.0.1", self.control_port(sentinel)), 5)
+        with connection:
+            connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            got, how = read_all(connection)
+        self.assertTrue(got.startswith(b"HTTP/1.1 401"), got)
+        self.assertEqual(how, "end")
 
 
 class Surviving(RegistryCase):
@@ -209,6 +297,27 @@ class Surviving(RegistryCase):
         for file in [*self.state.iterdir(), sentinel.log_path]:
             if file.is_file():
                 self.assertNotIn(LAB.encode(), file.read_bytes())
+
+
+class Expiring(RegistryCase):
+    def test_a_primary_that_does_not_beat_is_away_in_time_and_one_that_does_stays(self):
+        lab, prod = self.backend(tls_backend, self.directory, "lab.test"), self.backend(tls_backend, self.directory, "prod.test")
+        sentinel = self.start("--registration-ttl", "1.5", "--default-pool", "prod")
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(prod.port, "prod", "prod.test"), PROD)[0], 201)
+        begun = time.monotonic()
+        self.assertEqual(self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(lab.port), LAB)[0], 201)
+        self.assertEqual(answer_of(sentinel, "lab.test"), "lab.test")
+        gone = None
+        while time.monotonic() - begun < 4.5:
+            self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/prod", token=PROD)[0], 200)
+            if gone is None and self.ask(sentinel, "GET", "/sentinel/primaries?pool=lab")[1] == {"primaries": []}:
+                gone = time.monotonic() - begun
+            time.sleep(0.25)
+        self.assertGreaterEqual(gone, 1.5)
+        self.assertLess(gone, 3)
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertEqual(answer_of(sentinel, "prod.test"), "prod.test")
+        self.assertEqual(self.ask(sentinel, "PUT", "/sentinel/primaries/lab", token=LAB)[0], 404)
 
 
 class Administering(RegistryCase):

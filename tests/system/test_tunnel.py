@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts that cannot be connected to are reached through tunnels that they open."""
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -70,6 +71,25 @@ class Reaching(TunnelCase):
         tunnel.joined()
         connection.close()
 
+    def test_an_answer_that_did_not_come_through_the_tunnel_is_no_proof(self):
+        lab, other = self.backend(Backend, named(b"lab")), self.backend(Backend, named(b"other"))
+        sentinel = self.front()
+        self.tunnel(sentinel, lab.port).joined().close()
+        sentinel.reload(f"lab.test 127.0.0.1:{other.port} other\n")
+        tunnel = self.tunnel(sentinel, lab.port)
+        wait_until(lambda: tunnel.states(), "news")
+        self.assertEqual(tunnel.states(), ["unheard"])
+        self.assertIn("not through this tunnel", tunnel.news()[0]["error"]["message"])
+        sentinel.reload("")
+        tunnel.joined()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+
+    def test_without_a_hostname_a_tunnel_is_open_and_not_joined(self):
+        sentinel = self.front()
+        tunnel = self.tunnel(sentinel, 1, pool="lab", hostname=None)
+        wait_until(lambda: tunnel.states(), "news")
+        self.assertEqual(tunnel.states(), ["open"])
+
     def test_a_half_closed_request_comes_back_whole(self):
         backend = self.backend(Backend, echo)
         sentinel = self.front()
@@ -135,6 +155,23 @@ class Owning(TunnelCase):
         self.assertIn("certificate is not trusted", error["message"])
         for flags in (["--forward", "x"], ["--forward", "443=127.0.0.1:1"], ["--visitors-port", "1"], ["--nothing"]):
             self.assertEqual(self.tunnel(sentinel, 1, *flags).refused()[0], 2, flags)
+
+    def test_a_pool_takes_its_share_of_the_tunnels_and_no_more(self):
+        backend = self.backend(Backend, named(b"one"))
+        sentinel = self.front("--tunnels-per-pool-max", "2")
+        first = self.tunnel(sentinel, backend.port, "--id", "a", hostname="a.test").joined()
+        self.tunnel(sentinel, backend.port, "--id", "b", hostname="b.test").joined()
+        more = self.tunnel(sentinel, backend.port, "--id", "c", hostname="c.test")
+        wait_until(lambda: more.states(), "news")
+        self.assertEqual(more.states()[0], "failed")
+        self.assertIn('pool "lab" has 2 tunnels already', more.news()[0]["error"]["message"])
+        # A hello that the registry refuses gives its place back.
+        for _ in range(3):
+            self.assertEqual(self.tunnel(sentinel, backend.port, pool="prod", hostname="a.test", token=PROD).refused()[0], 4)
+        self.tunnel(sentinel, backend.port, pool="prod", hostname="prod.test", token=PROD).joined()
+        first.close()
+        more.joined()
+        self.assertEqual(sentinel.ask(hello(b"c.test")), (b"\x16one", "end"))
 
     def test_a_certificate_stands_instead_of_a_token(self):
         make_certificate(self.directory, "host.test")
@@ -392,46 +429,28 @@ class Looking(TunnelCase):
         service.close()
 
 
-class Surviving(TunnelCase):
-    def test_a_tunnel_moves_to_the_process_that_takes_over_and_its_streams_end_where_they_are(self):
-        backend = self.backend(Recorder)
-        old = self.front("--drain-timeout", "20")
-        tunnel = self.tunnel(old, backend.port)
-        probe = backend.next()
-        probe.sendall(b"\x16")
-        tunnel.joined()
-        probe.close()
-        visitor = old.say(hello(b"lab.test"))
-        service = backend.next()
-        read_some(service, len(hello(b"lab.test")))
-        log = old.log_path.rename(self.directory / "old.log")
-        new = self.front(start=lambda: None)
-        probe = backend.next()
-        probe.sendall(b"\x16")
-        tunnel.joined(2)
-        probe.close()
-        other = new.say(hello(b"lab.test"))
-        self.assertEqual(read_some(backend.next(), len(hello(b"lab.test"))), hello(b"lab.test"))
-        service.sendall(b"still here")
-        self.assertEqual(read_some(visitor, 10), b"still here")
-        visitor.close()
-        service.close()
-        self.assertEqual(old.process.wait(20), 0, log.read_text())
-        other.close()
+class Listing(TunnelCase):
+    def test_peers_are_listed_in_three_forms_to_those_who_may(self):
+        sentinel = self.front("--control", "127.0.0.1:0", "--health-interval", "3600")
+        for pool, host, token in (("", "alone", ALL), ("lab", "one", LAB), ("prod", "two", PROD)):
+            tunnel = self.tunnel(sentinel, 1, "--id", host, pool=pool, hostname=None, token=token)
+            wait_until(lambda: tunnel.states() == ["open"], "the tunnel")
 
-    def test_tunnels_are_back_within_two_seconds_of_a_killed_sentinel(self):
-        backend = self.backend(Backend, named(b"lab"))
-        port = port_to_keep()
-        sentinel = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
-        tunnel = self.tunnel(port, backend.port).joined()
-        sentinel.process.kill()
-        sentinel.process.wait()
-        wait_until(lambda: tunnel.states().count("failed") > 4, "a time without a sentinel")
-        again = self.front("--listen", f"127.0.0.1:{port}", start=lambda: None)
-        begun = time.monotonic()
-        tunnel.joined(2)
-        self.assertLess(time.monotonic() - begun, 2)
-        self.assertEqual(again.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+        def listed(query, token=ALL):
+            connection = http.client.HTTPConnection("127.0.0.1", RegistryCase.control_port(sentinel), timeout=20)
+            status, told = RegistryCase.exchange(connection, "GET", f"/sentinel/peers{query}", None, token)
+            return told["peers"] if status == 200 else status
+
+        def peers(query, token=ALL):
+            return [one["id"] for one in listed(query, token)]
+        self.assertEqual(peers(""), ["tunnel-alone", "tunnel-one", "tunnel-two"])
+        self.assertEqual(peers("?pool="), ["tunnel-alone"])
+        self.assertEqual(peers("?pool=lab"), ["tunnel-one"])
+        self.assertEqual(peers("?pool=none"), [])
+        self.assertEqual((peers("", LAB), peers("?pool=lab", LAB)), (["tunnel-one"], ["tunnel-one"]))
+        self.assertEqual((listed("?pool=", LAB), listed("?pool=prod", LAB)), (403, 403))
+        self.assertEqual([(one["pool"], one["host"], one["ports"]) for one in listed("?pool=prod")], [("prod", "two", [443])])
+        self.assertNotIn("pool", listed("?pool=")[0])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -39,10 +40,12 @@ struct Established {
     bool containarium = false;
 };
 
-/// Both are called from the carrier's thread, and must not wait.
+/// All are called from the carrier's thread, and must not wait.
 struct CarrierCalls {
     /// Where to connect a stream that the peer has opened; nothing, and it is reset.
     std::function<std::optional<SocketAddress>(SessionId, const StreamOpening&)> target = {};
+    /// The first bytes of a stream go to its socket.
+    std::function<void(SessionId, std::string_view first)> begun = {};
     /// The session is over, and so are its streams.
     std::function<void(SessionId, const Error& why)> ended = {};
     /// The peer takes no more streams: those there are go on.

@@ -155,7 +155,9 @@ bool Carrier::to_socket(Ferry& ferry) {
             mark(ferry.session);
             return true;
         }
-        ferry.heard = true;
+        if (!std::exchange(ferry.heard, true) && calls_.begun) {
+            calls_.begun(ferry.session.id, bytes);
+        }
         const std::size_t some = std::min(bytes.size(), bytes_per_turn);
         const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), some, MSG_NOSIGNAL);
         if (sent < 0) {

@@ -21,15 +21,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// Between tries: doubled from one to the next. A sentinel that is not there costs nobody anything,
-/// and is to have its tunnels back within two seconds; one that says no is left in peace.
-constexpr milliseconds wait_first{100};
-constexpr milliseconds wait_unreachable_max{1'000};
-constexpr milliseconds wait_refused_max{30'000};
 /// The first request may be there before the sentinel routes the name.
 constexpr milliseconds probe_again_first{50};
 constexpr milliseconds probe_every{500};
-constexpr int doublings_max = 16;
 
 constexpr std::size_t greeting_bytes = std::size_t{16} * 1024;
 
@@ -73,8 +67,12 @@ Result<> Dialer::set_up() {
         if (id == current_) leaving_ = true;
         changed_.notify_all();
     };
-    carrier_ = BERTH_TRY(
-        Carrier::start({.target = target, .ended = ended, .leaving = leaving}, options_.limits));
+    const auto begun = [this](SessionId id, std::string_view first) {
+        const std::scoped_lock lock(mutex_);
+        if (id == current_ && !asked_.empty() && first.contains(asked_)) carried_ = true;
+    };
+    carrier_ = BERTH_TRY(Carrier::start(
+        {.target = target, .begun = begun, .ended = ended, .leaving = leaving}, options_.limits));
     thread_ = std::thread([this] { run(); });
     return {};
 }
@@ -131,10 +129,15 @@ void Dialer::run() {
 void Dialer::attend() {
     const auto over = [this] { return stopping_ || ended_ || leaving_; };
     std::optional<std::string> problem;
-    for (bool first = true;; first = false) {
+    const bool named = !options_.hello.hostname.empty();
+    if (!named) {
+        backoff_.reset();
+        told_({.kind = DialerNews::Kind::open});
+    }
+    for (bool first = true; named; first = false) {
         const auto asked = ask_front();
         if (asked) {
-            failures_ = 0;
+            backoff_.reset();
             told_({.kind = DialerNews::Kind::joined});
             break;
         }
@@ -165,14 +168,7 @@ bool Dialer::pause(milliseconds time) {
 }
 
 milliseconds Dialer::next_wait(const Error& why) {
-    const milliseconds most = is_refusal(why) ? wait_refused_max : wait_unreachable_max;
-    const milliseconds wait =
-        std::min(most, wait_first * (std::int64_t{1} << std::min(failures_, doublings_max)));
-    ++failures_;
-    // Between half and one and a half of it, so that those who lost one sentinel do not come back
-    // all at once.
-    std::uniform_int_distribution<std::int64_t> spread(wait.count() / 2, wait.count() * 3 / 2);
-    return milliseconds(spread(random_));
+    return backoff_.next(is_refusal(why));
 }
 
 Result<> Dialer::wait_for(const Fd& socket, short events, steady_clock::time_point until) {
@@ -289,9 +285,10 @@ Result<Established> Dialer::dial() {
 }
 
 /// A request for our own name, as anybody's: it comes back through the sentinel, the tunnel and
-/// the service behind it, or not at all.
+/// the service behind it, or it does not count. That it was ours that came is known by the random
+/// bytes in its ClientHello.
 Result<> Dialer::ask_front() {
-    if (options_.hello.hostname.empty() || !front_) return {};
+    if (!front_) return fail(ErrorCode::unavailable, "the sentinel's address is not known");
     const KernelAddress address = front_->to_kernel();
     const Fd socket(
         ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -302,6 +299,11 @@ Result<> Dialer::ask_front() {
     }
     BERTH_TRY(wait_for(socket, POLLOUT, until));
     const std::string hello = hello_for(options_.hello.hostname);
+    {
+        const std::scoped_lock lock(mutex_);
+        asked_ = random_in(hello);
+        carried_ = false;
+    }
     // Into an empty buffer of the kernel's it goes whole.
     if (::send(socket.get(), hello.data(), hello.size(), MSG_NOSIGNAL) < 0) {
         return fail(system_error("send", errno));
@@ -316,7 +318,11 @@ Result<> Dialer::ask_front() {
         auto problem = problem_in(answer, alert_unrecognized_name);
         if (!problem && got <= 0) problem = "closes connections without an answer";
         if (!problem) continue;
-        if (problem->empty()) return {};
+        if (problem->empty()) {
+            const std::scoped_lock lock(mutex_);
+            if (carried_) return {};
+            problem = "answers, but not through this tunnel: the sentinel leads the name elsewhere";
+        }
         return fail(ErrorCode::unavailable, fmt::format("{}, asked through the sentinel, {}",
                                                         options_.hello.hostname, *problem));
     }

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/socket_address.h"
+#include "tunnel/carry/backoff.h"
 #include "tunnel/carry/carrier.h"
 #include "tunnel/hello.h"
 
@@ -41,10 +42,11 @@ struct DialerOptions {
 /// What became of the tunnel. All that come with an error are tried again, and `wait` is when.
 struct DialerNews {
     enum class Kind : std::uint8_t {
-        joined,   // a request through the sentinel has come back
+        joined,   // a request through the sentinel and this tunnel has come back
         unheard,  // there is a session, and no request comes back
         lost,     // the session is over
         failed,   // there is none
+        open,     // there is a session, and no hostname to ask for
     };
     Kind kind = Kind::joined;
     std::optional<Error> why = {};
@@ -83,15 +85,16 @@ private:
     const std::function<void(const DialerNews&)> told_;
     std::shared_ptr<TlsContext> context_;
     Fd stop_;
-    std::mutex mutex_;  // of the next four
+    std::mutex mutex_;  // of the next six
     std::condition_variable changed_;
     std::optional<Error> ended_;  // the session that counts
     bool leaving_ = false;
     bool stopping_ = false;
     SessionId current_ = 0;
+    std::string asked_;                   // what is random in the last request for our name
+    bool carried_ = false;                // a stream of the session began with it
     std::optional<SocketAddress> front_;  // where the sentinel was reached
-    int failures_ = 0;
-    std::minstd_rand random_{std::random_device()()};
+    Backoff backoff_{std::random_device()()};
     std::unique_ptr<Carrier> carrier_;
     std::thread thread_;
 };

@@ -29,6 +29,12 @@ std::string hello_for(const std::string& name) {
     return bytes;
 }
 
+std::string_view random_in(std::string_view hello) {
+    // Behind the heads of the record and of the message, and two bytes of version (RFC 8446 4.1.2).
+    constexpr std::size_t begin = 5 + 4 + 2, bytes = 32;
+    return hello.size() < begin + bytes ? "" : hello.substr(begin, bytes);
+}
+
 std::optional<std::string> problem_in(std::string_view answer, unsigned char refused) {
     const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(answer[at]); };
     if (answer.empty()) return std::nullopt;

@@ -15,6 +15,9 @@ constexpr unsigned char alert_unrecognized_name = 112;  // RFC 6066 section 3
 /// A ClientHello for a name, as OpenSSL writes it.
 [[nodiscard]] std::string hello_for(const std::string& name);
 
+/// The 32 random bytes of a hello_for(), by which it can be known again; "" for none.
+[[nodiscard]] std::string_view random_in(std::string_view hello);
+
 /// What is wrong with a server that has begun to answer like this, and "" when nothing is; nothing
 /// while these are too few bytes to tell. An alert is an answer, but for those that a front gives
 /// in a server's place: internal_error for one that is away, and `refused` besides.

@@ -13,10 +13,9 @@ namespace {
 constexpr std::int64_t port_max = 65535;
 
 void tell(const tunnel::DialerNews& news) {
-    if (news.kind == tunnel::DialerNews::Kind::joined) {
-        log::info("reached through the sentinel");
-        return;
-    }
+    using Kind = tunnel::DialerNews::Kind;
+    if (news.kind == Kind::joined) return log::info("reached through the sentinel");
+    if (news.kind == Kind::open) return log::info("a tunnel to the sentinel is open");
     log::warning("not reached through the sentinel",
                  {{"why", news.why->message},
                   {"next", news.why->hint},

@@ -63,7 +63,39 @@ TEST_CASE("a session lease has no time, and ends with its session alone", "[regi
         CHECK(desk.members->list().empty());
         CHECK(desk.where("lab.example") == "lab at nowhere");
         CHECK_FALSE(desk.members->claim(claim("prod", "lab.example")));
+        // It is expected until it has come, and not when it has gone again.
+        const auto expected = [&] {
+            RouteReader reader(*desk.table);
+            const RouteReader::Look look(reader);
+            return std::get<Nowhere>(look.find("lab.example")->primary).expected;
+        };
+        CHECK(expected());
+        const auto back = desk.members->claim(tunnelled).value();
+        CHECK(desk.members->release(back.id));
+        CHECK_FALSE(expected());
     }
+}
+
+TEST_CASE("a tunnel and a primary that are called alike are two hosts", "[registry]") {
+    Desk desk;
+    REQUIRE(desk.members->claim(claim("lab", "lab.example")));
+    Claim tunnelled = claim("lab", "other.example");
+    tunnelled.destination = TunnelPort{.session = 7, .port = 443};
+    tunnelled.lease = Lease::session;
+    const auto session = desk.members->claim(tunnelled);
+    REQUIRE(session);
+    CHECK(desk.members->list().size() == 2);
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1001");
+    // Neither takes the other's names, and neither's coming or going is the other's.
+    tunnelled.hostname = "lab.example";
+    CHECK(desk.members->claim(tunnelled).error().code == ErrorCode::already_exists);
+    REQUIRE(desk.members->claim(claim("lab", "lab.example", "127.0.0.1:1002")));
+    CHECK(desk.where("other.example") == "lab at tunnel 7 port 443");
+    REQUIRE(desk.members->beat("lab"));
+    CHECK(desk.members->release(session->id));
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
+    desk.restart();
+    CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
 }
 
 TEST_CASE("what beat before a restart is routed before it beats again", "[registry]") {
@@ -144,6 +176,9 @@ TEST_CASE("a claim that makes no sense names the field", "[registry]") {
     }
     SECTION("a base domain") {
         wanted.base_domains = {"*.example"}, field = "/base_domains/0";
+    }
+    SECTION("a base domain of one label, which would be everybody's") {
+        wanted.base_domains = {"apps.example", "Com."}, field = "/base_domains/1";
     }
     SECTION("aliases of nothing") {
         wanted.hostname = "", wanted.aliases = {"a.example"}, field = "/hostname";

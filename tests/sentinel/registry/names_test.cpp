@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 
 #include <algorithm>
+#include <atomic>
 
 using namespace berth;
 using namespace berth::sentinel;
@@ -89,6 +90,59 @@ TEST_CASE("two hosts of a pool do not take names from each other while both live
     CHECK(desk.where("lab.example") == "lab at 127.0.0.1:1002");
 }
 
+TEST_CASE("what a host claimed last and leaves out is free, though it was away meanwhile",
+          "[registry]") {
+    Desk desk;
+    const bool restarted = GENERATE(false, true);
+    CAPTURE(restarted);
+    Claim host = claim("lab", "lab.example");
+    host.host = "one";
+    host.destination = TunnelPort{.session = 5, .port = 443};
+    host.lease = Lease::session;
+    host.aliases = {"old.example", "shared.example"};
+    const auto first = desk.members->claim(host);
+    REQUIRE(first);
+    CHECK(desk.members->release(first->id));
+    Claim other = host;
+    other.host = "two";
+    other.hostname = "shared.example";
+    other.aliases = {};
+    REQUIRE(desk.members->claim(other));
+    if (restarted) desk.restart();
+    host.aliases = {};
+    REQUIRE(desk.members->claim(host));
+    CHECK(desk.where("lab.example") == "lab at tunnel 5 port 443");
+    CHECK(desk.where("old.example").empty());
+    // Another host of the pool has claimed this one since.
+    CHECK(desk.members->owners().at("shared.example") == "lab");
+    CHECK(desk.members->owners().size() == 2);
+    CHECK(desk.members->claim(claim("prod", "old.example")));
+    desk.restart();
+    CHECK(desk.members->owners().size() == 3);
+}
+
+TEST_CASE("a pool that has all the names it may have registers again", "[registry]") {
+    Desk desk;
+    Claim wanted = claim("lab", "");
+    wanted.lease = Lease::session;
+    for (std::size_t host = 0; host < names_per_pool_max / names_per_claim_max; ++host) {
+        wanted.host = "host" + std::to_string(host);
+        wanted.hostname = wanted.host + ".example";
+        wanted.destination = TunnelPort{.session = host + 1, .port = 443};
+        wanted.aliases.clear();
+        for (std::size_t at = 1; at < names_per_claim_max; ++at) {
+            wanted.aliases.push_back("a" + std::to_string(at) + "." + wanted.hostname);
+        }
+        REQUIRE(desk.members->claim(wanted));
+    }
+    CHECK(desk.members->claim(wanted));
+    Claim more = claim("lab", "more.example");
+    CHECK(desk.members->claim(more).error().code == ErrorCode::quota_exceeded);
+    wanted.aliases.pop_back();
+    REQUIRE(desk.members->claim(wanted));
+    CHECK(desk.members->claim(more));
+}
+
 TEST_CASE("static routes and registrations stand together", "[registry]") {
     Desk desk;
     REQUIRE(put_static(desk, "static.example 127.0.0.1:1 file\n*.file.example 127.0.0.1:1 file\n"));
@@ -128,4 +182,49 @@ TEST_CASE("the default pool may be a registered one, and never takes an owned na
     CHECK(desk.where("any.example") == "prod at nowhere");
     REQUIRE(put_static(desk, "s.example 127.0.0.1:9 prod\n"));
     CHECK(desk.where("any.example") == "prod at 127.0.0.1:9");
+    REQUIRE(put_static(desk, ""));
+    CHECK(desk.where("any.example") == "prod at nowhere");
+}
+
+TEST_CASE("a peer without a hostname gets none of the default pool's visitors", "[registry]") {
+    Desk desk({.default_pool = "prod"});
+    Claim peer{.pool = "prod",
+               .host = "a-peer",
+               .destination = TunnelPort{.session = 5, .port = 0},
+               .lease = Lease::session};
+    REQUIRE(desk.members->claim(peer));
+    CHECK(desk.where("any.example") == "prod at nowhere");
+    Claim host = peer;
+    host.host = "host";
+    host.hostname = "prod.example";
+    host.destination = TunnelPort{.session = 6, .port = 443};
+    REQUIRE(desk.members->claim(host));
+    peer.host = "later-peer";
+    peer.destination = TunnelPort{.session = 7, .port = 0};
+    REQUIRE(desk.members->claim(peer));
+    CHECK(desk.where("any.example") == "prod at tunnel 6 port 443");
+    REQUIRE(desk.members->claim(claim("prod", "www.example")));
+    CHECK(desk.where("any.example") == "prod at 127.0.0.1:1001");
+}
+
+TEST_CASE("no visitor finds a table without a default while static routes change", "[registry]") {
+    Desk desk({.default_pool = "prod"});
+    REQUIRE(desk.members->claim(claim("prod", "prod.example")));
+    std::atomic<bool> over = false;
+    std::atomic<std::size_t> looks = 0, missing = 0;
+    std::thread visitor([&] {
+        RouteReader reader(*desk.table);
+        while (!over) {
+            const RouteReader::Look look(reader);
+            if (look.default_pool() == nullptr) ++missing;
+            ++looks;
+        }
+    });
+    for (int turn = 0; turn < 200 || looks < 1000; ++turn) {
+        CHECK(put_static(desk, turn % 2 == 0 ? "s.example 127.0.0.1:9 file\n" : ""));
+    }
+    over = true;
+    visitor.join();
+    CHECK(missing == 0);
+    CHECK(desk.where("any.example") == "prod at 127.0.0.1:1001");
 }

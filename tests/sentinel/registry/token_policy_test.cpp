@@ -91,6 +91,49 @@ TEST_CASE("a revoked token is refused at once and for ever", "[tokens]") {
     }
 }
 
+TEST_CASE("what another process revokes is taken up, and those who listen are told", "[tokens]") {
+    Desk desk;
+    const auto token = desk.policy->create("ci", {"lab"}).value();
+    const auto rule = rules("secret-1=lab\n");
+    REQUIRE(desk.policy->configure(rule));
+    const auto other = TokenPolicy::open(*desk.database, desk.clock).value();
+    REQUIRE(other->configure(rule));
+    Strings told;
+    other->on_revoked([&](const std::string& identity) { told.push_back(identity); });
+    REQUIRE(other->catch_up());
+    CHECK(told.empty());
+    const std::string configured = desk.policy->authorize("secret-1", "lab").value().id;
+    REQUIRE(desk.policy->revoke("ci"));
+    REQUIRE(desk.policy->revoke(configured.substr(configured.find(':') + 1)));
+    CHECK(other->authorize(token, "lab"));
+    REQUIRE(other->catch_up());
+    CHECK(told == Strings{"token:ci", configured});
+    CHECK_FALSE(other->authorize(token, "lab"));
+    CHECK_FALSE(other->authorize("secret-1", "lab"));
+    REQUIRE(other->catch_up());
+    CHECK(told.size() == 2);
+}
+
+TEST_CASE("ten thousand tokens are listed and found in milliseconds", "[tokens]") {
+    Desk desk;
+    std::string text;
+    for (std::size_t at = 0; at < credentials_max; ++at) {
+        text += "secret-" + std::to_string(at) + "=lab\n";
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    REQUIRE(desk.policy->configure(rules(text)));
+    const auto all = desk.policy->list();
+    CHECK(all.size() == credentials_max);
+    for (int turn = 0; turn < 5; ++turn) CHECK(desk.policy->list().size() == credentials_max);
+    CHECK(desk.policy->get(all[77].id).value().digest == all[77].digest);
+    for (std::size_t at = 0; at < 1000; ++at) {
+        REQUIRE(desk.policy->authorize("secret-" + std::to_string(at), "lab"));
+        REQUIRE(desk.policy->is_valid("token:" + all[at].id));
+    }
+    // With every token compared with every other it takes minutes.
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+}
+
 TEST_CASE("what the configuration has no more is ended", "[tokens]") {
     Desk desk;
     REQUIRE(desk.policy->configure(rules("secret-1=lab,prod\nsecret-2=lab\nsecret-3=lab\n")));

@@ -4,6 +4,7 @@
 #include "tests/support/catch.h"
 
 #include <string>
+#include <vector>
 
 using namespace berth;
 using namespace berth::sentinel;
@@ -53,6 +54,28 @@ TEST_CASE("a line that is wrong is named by its number, and says what to write",
     CHECK(file.error().code == ErrorCode::invalid_argument);
     CHECK(file.error().message.find("line 3: ") == 0);
     CHECK(file.error().message.find(part) != std::string::npos);
+}
+
+TEST_CASE("a route that leads back to the sentinel goes nowhere and is told", "[route]") {
+    const auto own = [](const char* text) {
+        return OwnAddresses({SocketAddress::parse(text).value()});
+    };
+    const auto address = [](const char* text) { return SocketAddress::parse(text).value(); };
+    CHECK(own("192.0.2.1:443").lead_back(address("192.0.2.1:443")));
+    CHECK_FALSE(own("192.0.2.1:443").lead_back(address("192.0.2.1:444")));
+    CHECK_FALSE(own("192.0.2.1:443").lead_back(address("192.0.2.2:443")));
+    CHECK(own("0.0.0.0:443").lead_back(address("127.0.0.9:443")));
+    CHECK(own("[::]:443").lead_back(address("127.0.0.1:443")));
+    CHECK(own("127.0.0.1:443").lead_back(address("0.0.0.0:443")));
+    CHECK_FALSE(own("0.0.0.0:443").lead_back(address("192.0.2.1:443")));
+    const auto file = RoutesFile::parse(
+        "a.example 127.0.0.1:1 prod\nb.example 192.0.2.1:443 lab\nc.example 192.0.2.1:443 lab\n",
+        {.own = own("192.0.2.1:443")});
+    REQUIRE(file);
+    CHECK(file->led_back() == std::vector<std::string>{"192.0.2.1:443 of pool \"lab\""});
+    CHECK(file->list().pools[0].primary == Destination(address("127.0.0.1:1")));
+    CHECK(file->list().pools[1].primary == Destination(Nowhere{}));
+    CHECK(file->list().routes.size() == 3);
 }
 
 TEST_CASE("an empty file is no routes", "[route]") {
