@@ -225,6 +225,11 @@ Ending attend(Sentinel& sentinel, const Fd& signals) {
     }
 }
 
+/// Clients there are, of loops and in tunnels.
+std::size_t clients(const Sentinel& sentinel) {
+    return sentinel.relay->open() + (sentinel.tunnels ? sentinel.tunnels->streams() : 0);
+}
+
 /// Lets connections end by themselves, for a time, or until a second signal.
 void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
@@ -232,8 +237,9 @@ void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
     constexpr std::chrono::milliseconds look_every{20};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
-    log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
-    while (!sentinel.relay->is_over() && std::chrono::steady_clock::now() < deadline) {
+    log::info("draining", {{"connections", std::to_string(clients(sentinel))}});
+    const auto is_over = [&] { return sentinel.relay->is_over() && clients(sentinel) == 0; };
+    while (!is_over() && std::chrono::steady_clock::now() < deadline) {
         pollfd polled{.fd = signals.get(), .events = POLLIN, .revents = 0};
         if (::poll(&polled, 1, static_cast<int>(look_every.count())) <= 0) continue;
         signalfd_siginfo signal{};
@@ -265,7 +271,8 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
              .containarium = options.compat_containarium,
              .hellos = options.tunnel_hellos,
              .access = sentinel.access.get(),
-             .threads = options.threads},
+             .threads = options.threads,
+             .limits = {.half_closed_max = options.relay.half_closed_timeout}},
             sentinel.control->members(), sentinel.control->policy()));
     }
     sentinel.sockets = BERTH_TRY(copies_of(listeners));

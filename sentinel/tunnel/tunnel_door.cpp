@@ -2,16 +2,13 @@
 #include "sentinel/tunnel/tunnel_door.h"
 
 #include "base/log.h"
-#include "sentinel/tls/alert.h"
 #include "sentinel/tls/client_hello.h"
 #include "sentinel/tunnel/containarium_hello.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <utility>
 
@@ -19,12 +16,6 @@ namespace berth::sentinel {
 namespace {
 
 static_assert(tunnel_protocol == tunnel::alpn);
-
-/// What a visitor is told whose host refuses the stream before it has said anything.
-std::string refusal_to_visitors() {
-    const auto record = alert_record(Alert::internal_error);
-    return {record.begin(), record.end()};
-}
 
 Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Identity& identity) {
     return {.pool = hello.pool,
@@ -64,9 +55,9 @@ Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& o
     door->authority_ = BERTH_TRY(door->load_authority());
     for (std::size_t thread = 0; thread < options.threads; ++thread) {
         door->carriers_.push_back(BERTH_TRY(tunnel::Carrier::start(
-            {.ended = [&one = *door](tunnel::SessionId id, const Error& why) {
-                one.ended(id, why);
-            }})));
+            {.ended = [&one = *door](tunnel::SessionId id,
+                                     const Error& why) { one.ended(id, why); }},
+            options.limits)));
     }
     door->greeter_ = BERTH_TRY(
         TunnelGreeter::start(options.own, options.hellos, options.access,
@@ -146,19 +137,22 @@ bool TunnelDoor::arrive(Fd& host, const SocketAddress& from, std::string_view sa
     return greeter_->take(host, from, said);
 }
 
-TunnelEnd TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::string_view name) {
-    std::array<int, 2> pair{};
+bool TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::string_view name,
+                      tunnel::Visitor& visitor) {
     const std::shared_lock lock(mutex_);
     const auto session = sessions_.find(to.session);
-    if (session == sessions_.end() ||
-        ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) != 0) {
-        return {};
-    }
-    auto link = std::make_shared<tunnel::Link>();
+    if (session == sessions_.end()) return false;
     session->second.carrier->open(to.session,
                                   {.port = to.port, .source = from, .name = std::string(name)},
-                                  Fd(pair[0]), link, refusal_to_visitors());
-    return {.socket = Fd(pair[1]), .link = std::move(link)};
+                                  std::move(visitor));
+    return true;
+}
+
+std::size_t TunnelDoor::streams() const {
+    const std::shared_lock lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& carrier : carriers_) sum += carrier ? carrier->streams() : 0;
+    return sum;
 }
 
 Result<TunnelDoor::Authority> TunnelDoor::load_authority() const {

@@ -30,6 +30,7 @@ struct TunnelDoorOptions {
     GreeterLimits hellos = {};
     AccessLog* access = nullptr;  // none, and nothing is written; outlives the door
     std::size_t threads = 1;      // that carry the sessions
+    tunnel::CarrierLimits limits = {};
 };
 
 class TunnelDoor final : public Tunnels {
@@ -47,8 +48,10 @@ public:
     [[nodiscard]] Result<> reload();
     [[nodiscard]] bool arrive(Fd& host, const SocketAddress& from, std::string_view said) override;
     [[nodiscard]] bool takes_plain() const override { return containarium_; }
-    [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
-                                 std::string_view name) override;
+    [[nodiscard]] bool open(const TunnelPort& to, const SocketAddress& from, std::string_view name,
+                            tunnel::Visitor& visitor) override;
+    /// How many visitors go through tunnels now.
+    [[nodiscard]] std::size_t streams() const;
     [[nodiscard]] TunnelFigures figures() const;
     /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
     void drain();

@@ -4,10 +4,10 @@
 // only those wait who come too.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "sentinel/access/access_log.h"
-#include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/tunnel/hello_outcomes.h"
 #include "tunnel/carry/channel.h"

@@ -7,7 +7,7 @@ import signal
 import socket
 
 from support.machine import wait_until
-from support.sentinel import Backend, Recorder, hello, main, read_all, read_some, reset
+from support.sentinel import Backend, Recorder, alert, hello, main, read_all, read_some, reset
 from support.tunnel import LAB, PROD, TunnelCase
 
 
@@ -95,6 +95,14 @@ class Accesses(TunnelCase):
         self.assertEqual((line["tunnel"], line["bytes_to_client"]), ({"session": session, "port": 443}, 100))
         for token in (LAB, PROD):
             self.assertNotIn(token, self.file.read_text())
+
+    def test_a_visitor_whose_service_behind_the_tunnel_is_down_is_told_as_one_of_any_pool_that_is(self):
+        sentinel = self.logged()
+        self.tunnel(sentinel, 1)
+        wait_until(lambda: "a tunnel is open" in sentinel.log(), "the tunnel")
+        self.assertEqual(sentinel.ask(hello(b"lab.test"))[0], alert(80))
+        line = self.line(outcome="primary_down", bytes_from_client=len(hello(b"lab.test")))
+        self.assertEqual((line["sni"], line["pool"], line["bytes_to_client"]), ("lab.test", "lab", 0))
 
     def test_a_renamed_file_is_left_at_sighup_and_what_was_open_at_the_end_is_told(self):
         backend = self.backend(Recorder)

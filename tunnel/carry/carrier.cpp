@@ -33,7 +33,10 @@ constexpr std::uint64_t tag_wake = 0;
 }  // namespace
 
 Carrier::Carrier(CarrierCalls calls, CarrierLimits limits)
-    : calls_(std::move(calls)), limits_(limits), buffer_(buffer_bytes, '\0') {}
+    : calls_(std::move(calls)),
+      limits_(limits),
+      half_closed_(limits.half_closed_max.count()),
+      buffer_(buffer_bytes, '\0') {}
 
 Result<std::unique_ptr<Carrier>> Carrier::start(CarrierCalls calls, CarrierLimits limits) {
     std::unique_ptr<Carrier> carrier(new Carrier(std::move(calls), limits));
@@ -75,11 +78,10 @@ void Carrier::adopt(SessionId id, Established established) {
     give([this, id, one = std::move(established)]() mutable { begin(id, std::move(one)); });
 }
 
-void Carrier::open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
-                   std::string refusal) {
-    give([this, id, opening = std::move(opening), socket = std::move(socket),
-          link = std::move(link), refusal = std::move(refusal)]() mutable {
-        begin_stream(id, opening, std::move(socket), std::move(link), std::move(refusal));
+void Carrier::open(SessionId id, StreamOpening opening, Visitor visitor) {
+    count_stream();  // from now on, so that nobody misses it who waits for the last one
+    give([this, id, opening = std::move(opening), visitor = std::move(visitor)]() mutable {
+        begin_stream(id, opening, std::move(visitor));
     });
 }
 
@@ -150,6 +152,9 @@ void Carrier::run() {
         ferries_over_.clear();
         sessions_over_.clear();
     }
+    for (const auto& [id, session] : sessions_) {
+        for (const auto& [stream, ferry] : session->ferries) ferry->tell(StreamEnd::How::stopped);
+    }
     sessions_.clear();
 }
 
@@ -188,6 +193,7 @@ void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
 
 void Carrier::look_at_time() {
     look_due_ = now_ + look_every;
+    end_still();
     std::vector<Session*> silent;
     for (const auto& [id, session] : sessions_) {
         if (session->mux.overdue(now_)) {
@@ -308,8 +314,7 @@ Result<> Carrier::flush(Session& session) {
 }
 
 void Carrier::end(Session& session, const Error& why) {
-    for (const auto& [id, ferry] : session.ferries) was_reset(*ferry);
-    while (!session.ferries.empty()) remove(*session.ferries.begin()->second);
+    while (!session.ferries.empty()) abort(*session.ferries.begin()->second);
     session.socket.reset();
     const SessionId id = session.id;
     const auto found = sessions_.find(id);

@@ -4,10 +4,11 @@
 // them itself, where it is told.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "tunnel/carry/channel.h"
-#include "tunnel/link.h"
+#include "tunnel/carry/visitor.h"
 #include "tunnel/mux.h"
 #include "tunnel/stream_opening.h"
 
@@ -39,7 +40,7 @@ struct Established {
     bool containarium = false;
 };
 
-/// Both are called from the carrier's thread, and must not wait.
+/// All are called from the carrier's thread, and must not wait.
 struct CarrierCalls {
     /// Where to connect a stream that the peer has opened; nothing, and it is reset.
     std::function<std::optional<SocketAddress>(SessionId, const StreamOpening&)> target = {};
@@ -52,6 +53,8 @@ struct CarrierCalls {
 struct CarrierLimits {
     MuxLimits mux = {.waiting_bytes_max = 128U << 10U, .streams_max = 2048};
     std::chrono::milliseconds ping_every{15'000};
+    /// So long a visitor's one direction may stand still when the other has ended.
+    std::chrono::milliseconds half_closed_max{300'000};
 };
 
 class Carrier {
@@ -66,11 +69,9 @@ public:
     // All of these may be called from any thread, and do not wait.
 
     void adopt(SessionId id, Established established);
-    /// Opens a stream to the session's peer for a socket. When the peer refuses it before it has
-    /// said anything, the socket is told `refusal` and an end; when it resets it later, `link`
-    /// says so.
-    void open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
-              std::string refusal);
+    /// Opens a stream to the session's peer for a visitor, who is told it was refused where the
+    /// session is gone.
+    void open(SessionId id, StreamOpening opening, Visitor visitor);
     /// No more streams; the session ends with the last of them.
     void retire(SessionId id);
     void retire_all();
@@ -79,7 +80,7 @@ public:
     /// Asks the peer for a sign of life now.
     void ping(SessionId id);
 
-    /// Streams there are, and those there ever were.
+    /// Streams there are, with those that are about to be opened, and those there ever were.
     [[nodiscard]] std::size_t streams() const { return streams_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t streams_total() const {
         return streams_total_.load(std::memory_order_relaxed);
@@ -116,8 +117,7 @@ private:
     void end(Session& session, const Error& why);
 
     // Streams (carrier_streams.cpp).
-    void begin_stream(SessionId id, const StreamOpening& opening, Fd socket,
-                      std::shared_ptr<Link> link, std::string refusal);
+    void begin_stream(SessionId id, const StreamOpening& opening, Visitor visitor);
     void take_streams(Session& session);
     void attend(Ferry& ferry);
     [[nodiscard]] bool go_on(Ferry& ferry);
@@ -127,7 +127,9 @@ private:
     [[nodiscard]] bool to_stream(Ferry& ferry);
     void watch(Ferry& ferry);
     void count_stream();
-    void was_reset(Ferry& ferry);
+    void end_still();
+    void abort(Ferry& ferry);
+    void refuse(const Fd& socket, std::string_view refusal);
     void remove(Ferry& ferry);
 
     const CarrierCalls calls_;
@@ -140,6 +142,7 @@ private:
     std::atomic<std::uint64_t> streams_total_ = 0, bytes_to_sockets_ = 0, bytes_from_sockets_ = 0;
     // All else is of the thread alone.
     Moment now_, look_due_;
+    DeadlineList half_closed_;
     std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
     std::vector<SessionId> marked_;
     std::vector<std::unique_ptr<Session>> sessions_over_;  // until no event can mean them

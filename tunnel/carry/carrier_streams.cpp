@@ -30,30 +30,33 @@ bool would_block() {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
+std::int64_t to_ms(Moment moment) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(moment.time_since_epoch()).count();
+}
+
 }  // namespace
 
-void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Fd socket,
-                           std::shared_ptr<Link> link, std::string refusal) {
+void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor visitor) {
     Session* const session = find(id);
     const auto stream = session == nullptr || session->retiring
                             ? fail(ErrorCode::unavailable, "the tunnel is gone")
                             : session->mux.open();
     if (!stream) {
-        (void)::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
-        return;
+        streams_.fetch_sub(1, std::memory_order_relaxed);
+        if (visitor.watcher) visitor.watcher->over({.how = StreamEnd::How::refused});
+        return refuse(visitor.socket, visitor.refusal);
     }
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
-    auto made = std::make_unique<Ferry>(Ferry{.session = *session,
-                                              .id = *stream,
-                                              .readable = true,
-                                              .writable = true,
-                                              .socket = std::move(socket),
-                                              .link = std::move(link),
-                                              .refusal = std::move(refusal)});
+    bytes_from_sockets_.fetch_add(visitor.said.size(), std::memory_order_relaxed);
+    auto made = std::make_unique<Ferry>(*session, *stream, Ferry::Stage::carrying);
     Ferry& ferry = *made;
+    ferry.readable = ferry.writable = true;
+    ferry.socket = std::move(visitor.socket);
+    ferry.said = std::move(visitor.said);
+    ferry.refusal = std::move(visitor.refusal);
+    ferry.watcher = std::move(visitor.watcher);
     session->ferries.emplace(*stream, std::move(made));
-    count_stream();
     watch(ferry);
     session->ready.push_back(*stream);
     mark(*session);
@@ -70,9 +73,7 @@ void Carrier::take_streams(Session& session) {
             session.mux.close(*id);  // nothing is to be reached here
             continue;
         }
-        session.ferries.emplace(
-            *id, std::make_unique<Ferry>(
-                     Ferry{.session = session, .id = *id, .stage = Ferry::Stage::opening}));
+        session.ferries.emplace(*id, std::make_unique<Ferry>(session, *id, Ferry::Stage::opening));
         count_stream();
         session.ready.push_back(*id);
     }
@@ -85,17 +86,13 @@ void Carrier::take_streams(Session& session) {
 }
 
 void Carrier::attend(Ferry& ferry) {
-    if (go_on(ferry)) return;
-    was_reset(ferry);
-    ferry.session.mux.close(ferry.id);
-    remove(ferry);
+    if (!go_on(ferry)) abort(ferry);
 }
 
 /// False when it is over before its time.
 bool Carrier::go_on(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
     if (mux.was_reset(ferry.id) || ferry.failed) return false;
-    if (ferry.link && ferry.link->reset_by_front) return false;
     if (ferry.stage == Ferry::Stage::opening) return read_opening_of(ferry);
     if (ferry.stage == Ferry::Stage::connecting) {
         if (!ferry.writable) return true;
@@ -104,9 +101,26 @@ bool Carrier::go_on(Ferry& ferry) {
     if (!to_socket(ferry) || !to_stream(ferry)) return false;
     if (ferry.shut && ferry.end_read && mux.over(ferry.id)) {
         mux.close(ferry.id);
+        ferry.tell(StreamEnd::How::ended);
         remove(ferry);
+    } else if (ferry.watcher && ferry.shut != ferry.end_read && !ferry.is_waiting()) {
+        ferry.moved = false;
+        half_closed_.add(ferry, to_ms(now_));
     }
     return true;
+}
+
+/// Those of whom one direction has ended, and nothing has moved for long in the other.
+void Carrier::end_still() {
+    while (Timed* const still = half_closed_.first_due(to_ms(now_))) {
+        auto& ferry = static_cast<Ferry&>(*still);  // NOLINT: there are no others
+        if (std::exchange(ferry.moved, false)) {
+            half_closed_.add(ferry, to_ms(now_));
+        } else {
+            mark(ferry.session);  // its peer is told
+            abort(ferry);
+        }
+    }
 }
 
 bool Carrier::read_opening_of(Ferry& ferry) {
@@ -155,16 +169,19 @@ bool Carrier::to_socket(Ferry& ferry) {
             mark(ferry.session);
             return true;
         }
-        ferry.heard = true;
+        if (!std::exchange(ferry.heard, true) && ferry.watcher) ferry.watcher->heard();
         const std::size_t some = std::min(bytes.size(), bytes_per_turn);
         const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), some, MSG_NOSIGNAL);
         if (sent < 0) {
             ferry.writable = false;
-            return would_block();
+            ferry.failed = !would_block();
+            return !ferry.failed;
         }
         // A write that came short has filled it (epoll(7), EPOLLET).
         ferry.writable = static_cast<std::size_t>(sent) == some;
         moved += static_cast<std::size_t>(sent);
+        ferry.moved = true;
+        ferry.to_socket += static_cast<std::size_t>(sent);
         bytes_to_sockets_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
         mux.consume(ferry.id, static_cast<std::size_t>(sent), now_);
     }
@@ -179,6 +196,11 @@ bool Carrier::to_socket(Ferry& ferry) {
 /// The same.
 bool Carrier::to_stream(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
+    if (!ferry.said.empty()) {
+        ferry.said.erase(0, mux.write(ferry.id, ferry.said));
+        if (!ferry.said.empty()) return true;
+        std::string().swap(ferry.said);
+    }
     for (std::size_t moved = 0; ferry.readable && !ferry.end_read;) {
         const std::size_t room = std::min(mux.room(ferry.id), buffer_.size());
         if (room == 0) {
@@ -193,16 +215,17 @@ bool Carrier::to_stream(Ferry& ferry) {
         const ssize_t got = ::recv(ferry.socket.get(), buffer_.data(), room, 0);
         if (got < 0) {
             ferry.readable = false;
-            return would_block();
+            ferry.failed = !would_block();
+            return !ferry.failed;
         }
         if (got == 0) {
-            // A reset of the front's looks like an end here, but for its flag.
-            if (ferry.link && ferry.link->reset_by_front) return false;
             ferry.end_read = true;
             if (!ferry.session.containarium || ferry.shut) mux.finish(ferry.id);
             break;
         }
         moved += static_cast<std::size_t>(got);
+        ferry.moved = true;
+        ferry.from_socket += static_cast<std::size_t>(got);
         bytes_from_sockets_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
         (void)mux.write(ferry.id,
                         std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)));
@@ -212,26 +235,33 @@ bool Carrier::to_stream(Ferry& ferry) {
     return true;
 }
 
-/// Tells the socket's other end, by a reset where it has heard something.
-void Carrier::was_reset(Ferry& ferry) {
-    if (!ferry.socket) return;
-    if (ferry.link && !ferry.heard && !ferry.refusal.empty() && !ferry.end_read) {
-        // Closed with bytes unread, it would look like a reset, which may overtake the refusal.
-        for (int turn = 0; turn < drains_max; ++turn) {
-            if (::recv(ferry.socket.get(), buffer_.data(), buffer_.size(), 0) <= 0) break;
-        }
-        (void)::send(ferry.socket.get(), ferry.refusal.data(), ferry.refusal.size(), MSG_NOSIGNAL);
-    } else if (ferry.link) {
-        ferry.link->reset_by_tunnel = true;
-    } else {
+/// Ends a stream before its time. The socket's other end is told, by a reset where it has heard
+/// something.
+void Carrier::abort(Ferry& ferry) {
+    ferry.session.mux.close(ferry.id);
+    const bool refused = !ferry.heard && !ferry.refusal.empty() && !ferry.end_read && !ferry.failed;
+    ferry.tell(refused ? StreamEnd::How::refused : StreamEnd::How::reset);
+    if (refused) {
+        refuse(ferry.socket, ferry.refusal);
+    } else if (ferry.socket) {
         constexpr linger at_once{.l_onoff = 1, .l_linger = 0};  // socket(7), SO_LINGER
         (void)::setsockopt(ferry.socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
-    ferry.socket.reset();
+    remove(ferry);
+}
+
+void Carrier::refuse(const Fd& socket, std::string_view refusal) {
+    (void)::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+    (void)::shutdown(socket.get(), SHUT_WR);
+    // A close with bytes unread would be a reset, which may overtake the refusal.
+    for (int turn = 0; turn < drains_max; ++turn) {
+        if (::recv(socket.get(), buffer_.data(), buffer_.size(), 0) <= 0) break;
+    }
 }
 
 void Carrier::remove(Ferry& ferry) {
     ferry.stage = Ferry::Stage::over;
+    ferry.leave();
     ferry.socket.reset();
     const auto found = ferry.session.ferries.find(ferry.id);
     ferries_over_.push_back(std::move(found->second));

@@ -7,16 +7,24 @@
 namespace berth::tunnel {
 
 /// A stream and its socket, and what is known of that: epoll tells it once (EPOLLET).
-struct Carrier::Ferry {
+struct Carrier::Ferry : Timed {
     enum class Stage : std::uint8_t {
         opening,     // the peer has not said yet where to
         connecting,  // there
         carrying,
         over,
     };
+    Ferry(Session& of, StreamId number, Stage where) : session(of), id(number), stage(where) {}
+    /// Tells its watcher, once.
+    void tell(StreamEnd::How how) {
+        if (!watcher) return;
+        watcher->over({.how = how, .bytes_from_socket = from_socket, .bytes_to_socket = to_socket});
+        watcher.reset();
+    }
+
     Session& session;
     StreamId id;
-    Stage stage = Stage::carrying;
+    Stage stage;
     bool readable = false;
     bool writable = false;
     bool hung = false;      // its end is behind what can be read
@@ -24,9 +32,12 @@ struct Carrier::Ferry {
     bool end_read = false;  // of the socket; the stream was told
     bool shut = false;      // the stream's end was passed on to the socket
     bool heard = false;     // a byte of the stream
-    Fd socket = {};
-    std::shared_ptr<Link> link = {};  // with the front; none at the host's end
-    std::string refusal = {};
+    bool moved = false;     // a byte, since its time was last looked at
+    Fd socket;
+    std::string said;     // by a visitor, and the stream has no room for it yet
+    std::string refusal;  // as the next, a visitor's alone
+    std::unique_ptr<StreamWatcher> watcher;
+    std::uint64_t from_socket = 0, to_socket = 0;  // bytes
 };
 
 /// In what epoll gives back: the address is a ferry's, and else a session's.
