@@ -187,8 +187,7 @@ void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
     ferry->hung |= end;
     ferry->writable |= out;
     ferry->failed |= (events & EPOLLERR) != 0;
-    ferry->session.ready.push_back(ferry->id);
-    mark(ferry->session);
+    look_again(*ferry);
 }
 
 void Carrier::look_at_time() {
@@ -213,11 +212,8 @@ void Carrier::look_at_time() {
 }
 
 void Carrier::begin(SessionId id, Established established) {
-    auto made = std::make_unique<Session>(Session{.id = id,
-                                                  .socket = std::move(established.socket),
-                                                  .tls = std::move(established.tls),
-                                                  .mux = Mux(established.side, limits_.mux),
-                                                  .containarium = established.containarium});
+    const std::string early = std::move(established.early);
+    auto made = std::make_unique<Session>(*this, id, std::move(established));
     Session& session = *made;
     sessions_.emplace(id, std::move(made));
     constexpr int on = 1;
@@ -229,7 +225,7 @@ void Carrier::begin(SessionId id, Established established) {
     }
     session.ping_due = now_ + limits_.ping_every;
     session.mux.ping(now_);
-    if (const auto fed = feed(session, established.early); !fed) return end(session, fed.error());
+    if (const auto fed = feed(session, early); !fed) return end(session, fed.error());
     mark(session);
 }
 

@@ -125,6 +125,9 @@ private:
     [[nodiscard]] bool connect(Ferry& ferry, const SocketAddress& target);
     [[nodiscard]] bool to_socket(Ferry& ferry);
     [[nodiscard]] bool to_stream(Ferry& ferry);
+    [[nodiscard]] std::size_t send(Ferry& ferry, std::string_view bytes);
+    [[nodiscard]] std::size_t receive(Ferry& ferry, char* to, std::size_t bytes_max);
+    void look_again(Ferry& ferry);
     void watch(Ferry& ferry);
     void count_stream();
     void end_still();

@@ -158,42 +158,35 @@ void Carrier::watch(Ferry& ferry) {
     }
 }
 
-/// False when the socket was reset.
+/// It gets its turn, behind what is being done.
+void Carrier::look_again(Ferry& ferry) {
+    ferry.session.ready.push_back(ferry.id);
+    mark(ferry.session);
+}
+
+/// What has waited for the socket; all else is put there as it comes. False when it was reset.
 bool Carrier::to_socket(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
     for (std::size_t moved = 0; ferry.writable;) {
         const auto bytes = mux.received(ferry.id);
         if (bytes.empty()) break;
         if (moved >= bytes_per_turn) {
-            ferry.session.ready.push_back(ferry.id);
-            mark(ferry.session);
-            return true;
+            look_again(ferry);
+            break;
         }
-        if (!std::exchange(ferry.heard, true) && ferry.watcher) ferry.watcher->heard();
-        const std::size_t some = std::min(bytes.size(), bytes_per_turn);
-        const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), some, MSG_NOSIGNAL);
-        if (sent < 0) {
-            ferry.writable = false;
-            ferry.failed = !would_block();
-            return !ferry.failed;
-        }
-        // A write that came short has filled it (epoll(7), EPOLLET).
-        ferry.writable = static_cast<std::size_t>(sent) == some;
-        moved += static_cast<std::size_t>(sent);
-        ferry.moved = true;
-        ferry.to_socket += static_cast<std::size_t>(sent);
-        bytes_to_sockets_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
-        mux.consume(ferry.id, static_cast<std::size_t>(sent), now_);
+        const std::size_t sent = send(ferry, bytes.substr(0, bytes_per_turn));
+        if (ferry.failed) return false;
+        moved += sent;
+        mux.consume(ferry.id, sent, now_);
     }
     if (mux.ended(ferry.id) && !std::exchange(ferry.shut, true)) {
         // When nothing is left either way, closing it says so.
         if (!mux.over(ferry.id)) (void)::shutdown(ferry.socket.get(), SHUT_WR);
-        if (ferry.end_read) mux.finish(ferry.id);  // where it had to wait for this
     }
     return true;
 }
 
-/// The same.
+/// The same of the other direction. Bytes stay with the kernel until they can be sent.
 bool Carrier::to_stream(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
     if (!ferry.said.empty()) {
@@ -201,38 +194,66 @@ bool Carrier::to_stream(Ferry& ferry) {
         if (!ferry.said.empty()) return true;
         std::string().swap(ferry.said);
     }
-    for (std::size_t moved = 0; ferry.readable && !ferry.end_read;) {
-        const std::size_t room = std::min(mux.room(ferry.id), buffer_.size());
-        if (room == 0) {
-            mux.await_room(ferry.id);
-            return true;
-        }
-        if (moved >= bytes_per_turn) {
-            ferry.session.ready.push_back(ferry.id);
-            mark(ferry.session);
-            return true;
-        }
-        const ssize_t got = ::recv(ferry.socket.get(), buffer_.data(), room, 0);
-        if (got < 0) {
-            ferry.readable = false;
-            ferry.failed = !would_block();
-            return !ferry.failed;
-        }
-        if (got == 0) {
-            ferry.end_read = true;
-            if (!ferry.session.containarium || ferry.shut) mux.finish(ferry.id);
-            break;
-        }
-        moved += static_cast<std::size_t>(got);
-        ferry.moved = true;
-        ferry.from_socket += static_cast<std::size_t>(got);
-        bytes_from_sockets_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
-        (void)mux.write(ferry.id,
-                        std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)));
-        // A read that came short has emptied it (epoll(7), EPOLLET).
-        if (static_cast<std::size_t>(got) < room && !ferry.hung) ferry.readable = false;
+    if (ferry.readable && !ferry.end_read) mux.offer(ferry.id);
+    if (ferry.end_read && (!ferry.session.containarium || ferry.shut)) mux.finish(ferry.id);
+    return !ferry.failed;
+}
+
+std::size_t Carrier::Session::put(StreamId stream, std::string_view bytes) {
+    const auto found = ferries.find(stream);
+    if (found == ferries.end()) return 0;
+    Ferry& ferry = *found->second;
+    if (ferry.stage != Ferry::Stage::carrying || !ferry.writable) return 0;
+    const std::size_t sent = carrier.send(ferry, bytes);
+    if (ferry.failed) carrier.look_again(ferry);
+    return sent;
+}
+
+std::size_t Carrier::Session::get(StreamId stream, char* to, std::size_t bytes_max) {
+    const auto found = ferries.find(stream);
+    if (found == ferries.end()) return 0;
+    Ferry& ferry = *found->second;
+    const std::size_t got = carrier.receive(ferry, to, bytes_max);
+    // Its end or failure, or what came together with that.
+    if (got < bytes_max && (ferry.readable || ferry.failed)) carrier.look_again(ferry);
+    return got;
+}
+
+/// How many of them the socket takes.
+std::size_t Carrier::send(Ferry& ferry, std::string_view bytes) {
+    if (!std::exchange(ferry.heard, true) && ferry.watcher) ferry.watcher->heard();
+    const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+        ferry.writable = false;
+        ferry.failed |= !would_block();
+        return 0;
     }
-    return true;
+    const auto count = static_cast<std::size_t>(sent);
+    // A write that came short has filled it (epoll(7), EPOLLET).
+    ferry.writable = count == bytes.size();
+    ferry.moved = true;
+    ferry.to_socket += count;
+    bytes_to_sockets_.fetch_add(count, std::memory_order_relaxed);
+    return count;
+}
+
+/// How many there are, up to so many.
+std::size_t Carrier::receive(Ferry& ferry, char* to, std::size_t bytes_max) {
+    if (!ferry.readable || ferry.end_read || ferry.failed) return 0;
+    const ssize_t got = ::recv(ferry.socket.get(), to, bytes_max, 0);
+    if (got < 0) {
+        ferry.readable = false;
+        ferry.failed |= !would_block();
+        return 0;
+    }
+    const auto count = static_cast<std::size_t>(got);
+    if (count == 0) ferry.end_read = true;
+    // A read that came short has emptied it (epoll(7), EPOLLET).
+    if (count < bytes_max && !ferry.hung) ferry.readable = count == 0;
+    ferry.moved = true;
+    ferry.from_socket += count;
+    bytes_from_sockets_.fetch_add(count, std::memory_order_relaxed);
+    return count;
 }
 
 /// Ends a stream before its time. The socket's other end is told, by a reset where it has heard

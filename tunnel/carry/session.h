@@ -43,21 +43,32 @@ struct Carrier::Ferry : Timed {
 /// In what epoll gives back: the address is a ferry's, and else a session's.
 constexpr std::uint64_t ferry_bit = 1;
 
-struct Carrier::Session {
+struct Carrier::Session final : StreamBytes {
+    Session(Carrier& of, SessionId number, Established established)
+        : carrier(of),
+          id(number),
+          socket(std::move(established.socket)),
+          tls(std::move(established.tls)),
+          mux(established.side, of.limits_.mux, this),
+          containarium(established.containarium) {}
+    std::size_t put(StreamId stream, std::string_view bytes) override;
+    std::size_t get(StreamId stream, char* to, std::size_t bytes_max) override;
+
+    Carrier& carrier;
     SessionId id;
     Fd socket;
     Channel tls;
     Mux mux;
-    std::unordered_map<StreamId, std::unique_ptr<Ferry>> ferries = {};
-    std::vector<StreamId> ready = {};  // whose sockets have news
-    Moment ping_due = {};
+    std::unordered_map<StreamId, std::unique_ptr<Ferry>> ferries;
+    std::vector<StreamId> ready;  // whose sockets have news
+    Moment ping_due;
     bool readable = true;
     bool writable = true;
     bool hung = false;      // its end is behind what can be read
     bool marked = false;    // waits for its turn
     bool retiring = false;  // takes no more streams
     bool left = false;      // the peer takes none, and that was told
-    bool containarium = false;
+    bool containarium;
 };
 
 }  // namespace berth::tunnel
