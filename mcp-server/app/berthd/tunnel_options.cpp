@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/app/berthd/tunnel_options.h"
 
+#include "base/descriptor_limit.h"
 #include "base/log.h"
 #include "tunnel/carry/dialer_options.h"
 
@@ -55,6 +56,7 @@ std::optional<tunnel::DialerOptions> read_tunnel(ConfigFile& file) {
 Result<std::unique_ptr<tunnel::Dialer>> keep_tunnel(
     const std::optional<tunnel::DialerOptions>& options, const std::string& pool) {
     if (!options) return nullptr;
+    (void)raise_descriptor_limit();  // one for each stream
     tunnel::DialerOptions wanted = *options;
     wanted.hello.pool = pool;
     auto dialer = tunnel::Dialer::start(std::move(wanted), tell);
