@@ -11,6 +11,7 @@
 #include "tunnel/carry/carrier.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -62,6 +63,9 @@ private:
     struct Session {
         std::uint64_t registration = 0;
         std::string pool, host, identity;
+        SocketAddress from = {};
+        std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+        std::string_view reason = {};             // of its end, where that comes from here
         tunnel::ShownCertificate certified = {};  // where the client authority vouches for it
         tunnel::Carrier* carrier = nullptr;
     };
@@ -75,10 +79,11 @@ private:
 
     TunnelDoor(const TunnelDoorOptions& options, Members& members, TokenPolicy& policy)
         : containarium_(options.containarium),
+          access_(options.access),
           client_authority_(options.client_authority),
           members_(members),
           policy_(policy) {}
-    [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
+    [[nodiscard]] Result<tunnel::SessionId> hear(const Caller& caller, const tunnel::Hello& hello);
     [[nodiscard]] Result<Who> who(const Caller& caller, const tunnel::Hello& hello) const;
     [[nodiscard]] Result<Authority> load_authority() const;
     [[nodiscard]] Authority authority() const;
@@ -86,16 +91,20 @@ private:
     void admit(const Caller& caller, const Who& who, tunnel::SessionId id,
                const Registration& registration);
     void retire_before(tunnel::SessionId id, const tunnel::Hello& hello);
-    void ended(tunnel::SessionId id, const Error& why);
+    void ended(tunnel::SessionId id, const Error& why, const tunnel::SessionSums& carried);
+    void tell_end(tunnel::SessionId id, const Session& session, std::string_view reason,
+                  const tunnel::SessionSums& carried);
     void cut(const std::string& identity);
     void cut_uncertified();
 
     const bool containarium_;
+    AccessLog* const access_;
     const std::filesystem::path client_authority_;
     Members& members_;
     TokenPolicy& policy_;
-    mutable std::shared_mutex mutex_;  // of the next five; taken behind that of Members
+    mutable std::shared_mutex mutex_;  // of the next six; taken behind that of Members
     std::unordered_map<tunnel::SessionId, Session> sessions_;
+    std::unordered_map<tunnel::SessionId, Session> stopped_;  // whose carrier comes to its end
     Authority authority_;
     std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
     bool closed_ = false;

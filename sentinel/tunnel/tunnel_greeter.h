@@ -10,6 +10,7 @@
 #include "sentinel/access/access_log.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/tunnel/hello_outcomes.h"
+#include "tunnel/carry/carrier.h"
 #include "tunnel/carry/channel.h"
 #include "tunnel/hello.h"
 
@@ -19,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -48,8 +50,9 @@ public:
     /// would push each other out before any of them is heard.
     static constexpr std::int64_t crowded_out_ms_min = 500;
 
-    /// Says why a hello is refused, or takes the caller's socket and channel, and answers.
-    using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
+    /// Says why a hello is refused, or takes the caller's socket and channel, answers, and says
+    /// which session it is.
+    using Hear = std::function<Result<tunnel::SessionId>(Caller, const tunnel::Hello&)>;
 
     [[nodiscard]] static Result<std::unique_ptr<TunnelGreeter>> start(
         const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
@@ -90,7 +93,8 @@ private:
     void welcome_new();
     [[nodiscard]] bool make_room(Guest& guest);
     void end(Timed& guest, HelloOutcome why);
-    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "");
+    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "",
+                  std::optional<tunnel::SessionId> session = {});
     [[nodiscard]] bool watch(const Guest& guest) const;
     [[nodiscard]] bool serve(Guest& guest);
     [[nodiscard]] bool hear(Guest& guest);

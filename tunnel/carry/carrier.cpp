@@ -154,6 +154,9 @@ void Carrier::run() {
     }
     for (const auto& [id, session] : sessions_) {
         for (const auto& [stream, ferry] : session->ferries) ferry->tell(StreamEnd::How::stopped);
+        if (calls_.ended) {
+            calls_.ended(id, make_error(ErrorCode::unavailable, "this end stops"), session->sums);
+        }
     }
     sessions_.clear();
 }
@@ -193,15 +196,21 @@ void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
 void Carrier::look_at_time() {
     look_due_ = now_ + look_every;
     end_still();
-    std::vector<Session*> silent;
+    std::vector<Session*> silent, expired;
+    const auto now = std::chrono::system_clock::now();
     for (const auto& [id, session] : sessions_) {
-        if (session->mux.overdue(now_)) {
+        if (session->until && *session->until <= now) {
+            expired.push_back(session.get());
+        } else if (session->mux.overdue(now_)) {
             silent.push_back(session.get());
         } else if (session->ping_due <= now_) {
             session->ping_due = now_ + limits_.ping_every;
             session->mux.ping(now_);
             mark(*session);
         }
+    }
+    for (Session* const session : expired) {
+        end(*session, make_error(ErrorCode::denied, "its certificate has expired"));
     }
     for (Session* const session : silent) {
         end(*session, make_error(ErrorCode::timed_out,
@@ -316,7 +325,7 @@ void Carrier::end(Session& session, const Error& why) {
     const auto found = sessions_.find(id);
     sessions_over_.push_back(std::move(found->second));
     sessions_.erase(found);
-    if (calls_.ended) calls_.ended(id, why);
+    if (calls_.ended) calls_.ended(id, why, sessions_over_.back()->sums);
 }
 
 }  // namespace berth::tunnel

@@ -38,6 +38,13 @@ struct Established {
     /// A host of Containarium's: a stream begins with its port alone, two bytes of it; and since
     /// the host ends both directions with the first one, a visitor's end waits for the host's.
     bool containarium = false;
+    /// Then the session is over, whatever it carries.
+    std::optional<std::chrono::system_clock::time_point> until = {};
+};
+
+/// What a session has carried: streams, and the bytes that its sockets have given and taken.
+struct SessionSums {
+    std::uint64_t streams = 0, bytes_from_sockets = 0, bytes_to_sockets = 0;
 };
 
 /// All are called from the carrier's thread, and must not wait.
@@ -45,7 +52,7 @@ struct CarrierCalls {
     /// Where to connect a stream that the peer has opened; nothing, and it is reset.
     std::function<std::optional<SocketAddress>(SessionId, const StreamOpening&)> target = {};
     /// The session is over, and so are its streams.
-    std::function<void(SessionId, const Error& why)> ended = {};
+    std::function<void(SessionId, const Error& why, const SessionSums&)> ended = {};
     /// The peer takes no more streams: those there are go on.
     std::function<void(SessionId)> leaving = {};
 };
@@ -63,7 +70,7 @@ public:
                                                                 CarrierLimits limits = {});
     Carrier(const Carrier&) = delete;
     Carrier& operator=(const Carrier&) = delete;
-    /// Ends all sessions, without a word to those who wait for calls.
+    /// Ends all sessions.
     ~Carrier();
 
     // All of these may be called from any thread, and do not wait.
@@ -130,6 +137,7 @@ private:
     void look_again(Ferry& ferry);
     void watch(Ferry& ferry);
     void count_stream();
+    void count_from_socket(Session& session, std::size_t bytes);
     void end_still();
     void abort(Ferry& ferry);
     void refuse(const Fd& socket, std::string_view refusal);

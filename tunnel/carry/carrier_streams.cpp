@@ -48,7 +48,8 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
     }
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
-    bytes_from_sockets_.fetch_add(visitor.said.size(), std::memory_order_relaxed);
+    ++session->sums.streams;
+    count_from_socket(*session, visitor.said.size());
     auto made = std::make_unique<Ferry>(*session, *stream, Ferry::Stage::carrying);
     Ferry& ferry = *made;
     ferry.readable = ferry.writable = true;
@@ -67,6 +68,11 @@ void Carrier::count_stream() {
     streams_total_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Carrier::count_from_socket(Session& session, std::size_t bytes) {
+    session.sums.bytes_from_sockets += bytes;
+    bytes_from_sockets_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
 void Carrier::take_streams(Session& session) {
     while (const auto id = session.mux.accept()) {
         if (!calls_.target) {
@@ -75,6 +81,7 @@ void Carrier::take_streams(Session& session) {
         }
         session.ferries.emplace(*id, std::make_unique<Ferry>(session, *id, Ferry::Stage::opening));
         count_stream();
+        ++session.sums.streams;
         session.ready.push_back(*id);
     }
     const auto attend_to = [&](StreamId id) {
@@ -233,6 +240,7 @@ std::size_t Carrier::send(Ferry& ferry, std::string_view bytes) {
     ferry.writable = count == bytes.size();
     ferry.moved = true;
     ferry.to_socket += count;
+    ferry.session.sums.bytes_to_sockets += count;
     bytes_to_sockets_.fetch_add(count, std::memory_order_relaxed);
     return count;
 }
@@ -252,7 +260,7 @@ std::size_t Carrier::receive(Ferry& ferry, char* to, std::size_t bytes_max) {
     if (count < bytes_max && !ferry.hung) ferry.readable = count == 0;
     ferry.moved = true;
     ferry.from_socket += count;
-    bytes_from_sockets_.fetch_add(count, std::memory_order_relaxed);
+    count_from_socket(ferry.session, count);
     return count;
 }
 

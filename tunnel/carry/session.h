@@ -50,6 +50,7 @@ struct Carrier::Session final : StreamBytes {
           socket(std::move(established.socket)),
           tls(std::move(established.tls)),
           mux(established.side, of.limits_.mux, this),
+          until(established.until),
           containarium(established.containarium) {}
     std::size_t put(StreamId stream, std::string_view bytes) override;
     std::size_t get(StreamId stream, char* to, std::size_t bytes_max) override;
@@ -62,6 +63,8 @@ struct Carrier::Session final : StreamBytes {
     std::unordered_map<StreamId, std::unique_ptr<Ferry>> ferries;
     std::vector<StreamId> ready;  // whose sockets have news
     Moment ping_due;
+    std::optional<std::chrono::system_clock::time_point> until;
+    SessionSums sums;
     bool readable = true;
     bool writable = true;
     bool hung = false;      // its end is behind what can be read

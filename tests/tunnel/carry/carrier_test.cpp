@@ -85,6 +85,7 @@ struct Tunnelled {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> ends;
+    SessionSums carried;  // by the one that ended last
     std::vector<StreamEnd> stream_ends;
     Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     Fd visitors{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -92,9 +93,10 @@ struct Tunnelled {
     std::unique_ptr<Carrier> host, front;
 
     explicit Tunnelled(std::chrono::milliseconds half_closed_max = 300s) {
-        const auto ended = [this](SessionId, const Error& why) {
+        const auto ended = [this](SessionId, const Error& why, const SessionSums& sums) {
             const std::scoped_lock lock(mutex);
             ends.push_back(why.message);
+            carried = sums;
             changed.notify_all();
         };
         host =
@@ -268,6 +270,8 @@ TEST_CASE("a session that retires ends with its last stream", "[tunnel]") {
     visitor.reset();
     std::unique_lock lock(tunnel.mutex);
     CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.ends.size() == 2; }));
+    CHECK(tunnel.carried.streams == 1);
+    CHECK(tunnel.carried.bytes_from_sockets + tunnel.carried.bytes_to_sockets == 10);
 }
 
 TEST_CASE("a sentinel is believed by its certificate alone", "[tunnel]") {
