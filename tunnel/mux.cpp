@@ -19,7 +19,14 @@ constexpr std::uint32_t opening_share = 16;
 }  // namespace
 
 Mux::Mux(MuxSide side, MuxLimits limits, StreamBytes* bytes)
-    : limits_(limits), side_(side), bytes_(bytes), next_id_(side == MuxSide::odd ? 1 : 2) {}
+    : limits_(std::move(limits)),
+      side_(side),
+      bytes_(bytes),
+      next_id_(side == MuxSide::odd ? 1 : 2) {}
+
+Mux::~Mux() {
+    if (limits_.budget) limits_.budget->give_back(held_bytes_);
+}
 
 const Mux::Stream* Mux::find(StreamId id) const {
     const auto found = streams_.find(id);
@@ -122,7 +129,7 @@ void Mux::consume(StreamId id, std::size_t count, Moment now) {
     Stream* stream = find(id);
     if (stream == nullptr) return;
     const auto read = static_cast<std::uint32_t>(std::min(count, stream->incoming.size()));
-    stream->incoming.drop(read);
+    let_go(*stream, read);
     was_read(id, *stream, read, now);
 }
 
@@ -154,6 +161,7 @@ void Mux::grow(Stream& stream, std::uint32_t read, Moment now) {
     if (wider <= stream.window) return;
     const std::uint64_t by = wider - stream.window;
     if (grown_bytes_ + by > limits_.grown_bytes_max) return;
+    if (limits_.budget && limits_.budget->is_scarce()) return;
     grown_bytes_ += by;
     stream.may_open += static_cast<std::uint32_t>(by);
     stream.window = static_cast<std::uint32_t>(wider);
@@ -186,6 +194,7 @@ void Mux::close(StreamId id) {
         owe({.kind = FrameKind::window, .flags = frame_flag::reset, .stream = id});
     }
     grown_bytes_ -= found->second.window - window_bytes_first;
+    let_go(found->second, found->second.incoming.size());
     streams_.erase(found);
 }
 

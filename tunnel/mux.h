@@ -11,10 +11,12 @@
 #include "tools-schema/contract/result.h"
 #include "tunnel/byte_queue.h"
 #include "tunnel/frame.h"
+#include "tunnel/mux_budget.h"
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +42,7 @@ struct MuxLimits {
     std::size_t owed_bytes_max = 256U << 10U;         // of answers that the peer does not read
     std::uint32_t frame_bytes_max = 64U << 10U;       // of data, where others wait for their turn
     StreamId id_max = 0xffffffff;                     // the last number a stream can have
+    std::shared_ptr<MuxBudget> budget = {};           // with other sessions; none, and none is kept
     std::chrono::milliseconds pong_wait_max{10'000};  // after which the peer counts as gone
 };
 
@@ -65,6 +68,9 @@ class Mux {
 public:
     /// Without `bytes` all that arrives waits until it is consumed, and nothing can be offered.
     explicit Mux(MuxSide side, MuxLimits limits = {}, StreamBytes* bytes = nullptr);
+    Mux(const Mux&) = delete;
+    Mux& operator=(const Mux&) = delete;
+    ~Mux();
 
     /// Takes what the peer sent, cut anywhere. An error ends the session: `take` what is left (the
     /// peer is told) and close. It says what the peer did, and comes again at every later call.
@@ -149,6 +155,9 @@ private:
     Result<> data_announced(const FrameHeader& header, Moment now);
     Result<> window_opened(const FrameHeader& header);
     void body_arrived(std::string_view bytes, Moment now);
+    void keep(StreamId id, Stream& stream, std::string_view bytes);
+    void let_go(Stream& stream, std::size_t count);
+    void recount(const Stream& stream, std::size_t footprint_before);
     void peer_finished(StreamId id);
     void peer_reset(StreamId id);
     void pinged(const FrameHeader& header, Moment now);
@@ -174,6 +183,7 @@ private:
     std::deque<StreamId> backlog_, changed_, short_, long_;
     std::string owed_;  // frames without a body
     std::uint64_t grown_bytes_ = 0;
+    std::uint64_t held_bytes_ = 0;  // of the budget
 
     std::string header_;  // the part of a header that has arrived
     FrameHeader current_;

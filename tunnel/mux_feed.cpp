@@ -99,9 +99,34 @@ void Mux::body_arrived(std::string_view bytes, Moment now) {
         bytes.remove_prefix(put);
         was_read(current_.stream, *stream, static_cast<std::uint32_t>(put), now);
     }
-    stream->incoming.append(bytes);
-    if (!bytes.empty()) mark_changed(current_.stream, *stream);
+    if (!bytes.empty()) keep(current_.stream, *stream, bytes);
     if (body_left_ == 0 && (current_.flags & frame_flag::end) != 0) peer_finished(current_.stream);
+}
+
+/// What nobody takes yet waits, while there is memory for it; then its stream is ended instead.
+void Mux::keep(StreamId id, Stream& stream, std::string_view bytes) {
+    if (limits_.budget && limits_.budget->is_spent()) {
+        owe({.kind = FrameKind::window, .flags = frame_flag::reset, .stream = id});
+        return peer_reset(id);
+    }
+    const std::size_t before = stream.incoming.footprint();
+    stream.incoming.append(bytes);
+    recount(stream, before);
+    mark_changed(id, stream);
+}
+
+void Mux::let_go(Stream& stream, std::size_t count) {
+    const std::size_t before = stream.incoming.footprint();
+    stream.incoming.drop(count);
+    recount(stream, before);
+}
+
+void Mux::recount(const Stream& stream, std::size_t footprint_before) {
+    const std::size_t now = stream.incoming.footprint();
+    held_bytes_ += now - footprint_before;  // which may be less than nothing
+    if (!limits_.budget || now == footprint_before) return;
+    if (now > footprint_before) return limits_.budget->take(now - footprint_before);
+    limits_.budget->give_back(footprint_before - now);
 }
 
 Result<> Mux::window_opened(const FrameHeader& header) {
@@ -125,7 +150,7 @@ void Mux::peer_reset(StreamId id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->reset) return;
     stream->reset = true;
-    stream->incoming.clear();
+    let_go(*stream, stream->incoming.size());
     stream->outgoing.clear();
     mark_changed(id, *stream);
 }

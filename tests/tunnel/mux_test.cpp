@@ -385,6 +385,38 @@ TEST_CASE("what is offered waits for the window, and what is not taken for its r
     CHECK(pair.their_bytes.here[pair.stream].size() == 100 + window_bytes_first);
 }
 
+TEST_CASE("what readers leave has a bound over all sessions, beyond which a stream ends",
+          "[tunnel]") {
+    const auto budget = std::make_shared<MuxBudget>(std::uint64_t{1} << 20U);
+    Mux sender{MuxSide::odd};
+    {
+        Mux receiver{MuxSide::even, {.budget = budget}};
+        std::vector<StreamId> streams;
+        const std::string window(window_bytes_first, 'x');
+        do {
+            streams.push_back(sender.open().value());
+            REQUIRE(sender.write(streams.back(), window) == window.size());
+            settle(sender, receiver);
+            REQUIRE(streams.size() < 8);
+        } while (!sender.was_reset(streams.back()));
+        CHECK(streams.size() > 4);
+        CHECK(receiver.was_reset(streams.back()));
+        CHECK_FALSE(sender.was_reset(streams.front()));
+        CHECK(receiver.received(streams.front()) == window);
+        CHECK(budget->held() < std::uint64_t{3} << 20U);
+        SECTION("and whoever reads makes room again") {
+            receiver.consume(streams.front(), window.size(), start);
+            receiver.close(streams.back());
+            CHECK_FALSE(budget->is_spent());
+            const StreamId again = sender.open().value();
+            (void)sender.write(again, "there is room");
+            settle(sender, receiver);
+            CHECK(receiver.received(again) == "there is room");
+        }
+    }
+    CHECK(budget->held() == 0);
+}
+
 TEST_CASE("a writer who had no room is told when there is some", "[tunnel]") {
     Pair pair;
     while (pair.ours.next_changed()) {

@@ -58,7 +58,9 @@ struct CarrierCalls {
 };
 
 struct CarrierLimits {
-    MuxLimits mux = {.waiting_bytes_max = 128U << 10U, .streams_max = 2048};
+    MuxLimits mux = {.waiting_bytes_max = 128U << 10U,
+                     .streams_max = 2048,
+                     .budget = std::make_shared<MuxBudget>()};
     std::chrono::milliseconds ping_every{15'000};
     /// So long a visitor's one direction may stand still when the other has ended.
     std::chrono::milliseconds half_closed_max{300'000};
