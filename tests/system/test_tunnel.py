@@ -393,6 +393,8 @@ class Looking(TunnelCase):
         read_some(service, len(hello(b"lab.test")))
         service.sendall(b"x" * MIB)
         read_some(client, MIB)
+        # What is sent is counted then, which its reader may have seen before.
+        wait_until(lambda: tunnelling()["bytes_to_clients"] - before["bytes_to_clients"] >= MIB, "all bytes to be counted")
         after = tunnelling()
         self.assertEqual((after["streams_open"], after["streams_total"] - before["streams_total"], after["takeovers"]), (1, 1, 1))
         self.assertEqual(after["bytes_to_clients"] - before["bytes_to_clients"], MIB)
