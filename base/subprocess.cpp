@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/subprocess.h"
 
+#include "base/descriptor_limit.h"
 #include "base/fd.h"
 #include "base/files.h"
 
@@ -81,6 +82,7 @@ Result<pid_t> spawn(const SubprocessSpec& spec, int input, int output, int error
     (void)::posix_spawn_file_actions_destroy(&actions);
     (void)::posix_spawnattr_destroy(&attributes);
     if (error != 0) return fail(system_error(fmt::format("run '{}'", spec.argv.front()), error));
+    usual_descriptor_limit(pid);  // posix_spawn(3) cannot
     return pid;
 }
 

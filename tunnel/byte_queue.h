@@ -13,6 +13,9 @@ public:
     [[nodiscard]] std::size_t size() const { return bytes_.size() - gone_; }
     [[nodiscard]] bool empty() const { return size() == 0; }
 
+    /// The memory that it has, which may be several times its size.
+    [[nodiscard]] std::size_t footprint() const { return bytes_.capacity(); }
+
     /// All that is in the queue; valid until it changes.
     [[nodiscard]] std::string_view front() const { return std::string_view(bytes_).substr(gone_); }
 

@@ -34,6 +34,12 @@ void append_frame_header(std::string& out, const FrameHeader& header) {
     append_number(out, header.length, 4);
 }
 
+void set_frame_length(char* header, std::uint32_t length) {
+    for (std::size_t at = frame_header_bytes; at-- > frame_header_bytes - 4; length >>= 8U) {
+        header[at] = static_cast<char>(length & 0xffU);
+    }
+}
+
 std::optional<FrameHeader> read_frame_header(std::string_view bytes) {
     if (bytes.size() != frame_header_bytes) return std::nullopt;
     const auto kind = number(bytes.substr(1, 1));

@@ -33,6 +33,9 @@ struct FrameHeader {
 /// Puts the header's 12 bytes behind `out`.
 void append_frame_header(std::string& out, const FrameHeader& header);
 
+/// Says another length in a header that was written with `append_frame_header`.
+void set_frame_length(char* header, std::uint32_t length);
+
 /// Reads a header from exactly `frame_header_bytes`. None when its version, kind or flags are
 /// unknown, or when its stream does not fit its kind: no frame can be found after such a one.
 [[nodiscard]] std::optional<FrameHeader> read_frame_header(std::string_view bytes);

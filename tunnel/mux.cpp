@@ -18,8 +18,15 @@ constexpr std::uint32_t opening_share = 16;
 
 }  // namespace
 
-Mux::Mux(MuxSide side, MuxLimits limits)
-    : limits_(limits), side_(side), next_id_(side == MuxSide::odd ? 1 : 2) {}
+Mux::Mux(MuxSide side, MuxLimits limits, StreamBytes* bytes)
+    : limits_(std::move(limits)),
+      side_(side),
+      bytes_(bytes),
+      next_id_(side == MuxSide::odd ? 1 : 2) {}
+
+Mux::~Mux() {
+    if (limits_.budget) limits_.budget->give_back(held_bytes_);
+}
 
 const Mux::Stream* Mux::find(StreamId id) const {
     const auto found = streams_.find(id);
@@ -99,8 +106,11 @@ std::size_t Mux::write(StreamId id, std::string_view bytes) {
     return taken.size();
 }
 
-void Mux::await_room(StreamId id) {
-    if (Stream* stream = find(id)) stream->full = true;
+void Mux::offer(StreamId id) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->reset || stream->finishing) return;
+    stream->offered = true;
+    queue(id, *stream);
 }
 
 void Mux::finish(StreamId id) {
@@ -119,16 +129,21 @@ void Mux::consume(StreamId id, std::size_t count, Moment now) {
     Stream* stream = find(id);
     if (stream == nullptr) return;
     const auto read = static_cast<std::uint32_t>(std::min(count, stream->incoming.size()));
-    stream->incoming.drop(read);
-    if (stream->reset || stream->peer_finished) return;
+    let_go(*stream, read);
+    was_read(id, *stream, read, now);
+}
+
+/// Opens the window again by what was read, or a little later.
+void Mux::was_read(StreamId id, Stream& stream, std::uint32_t read, Moment now) {
+    if (stream.reset || stream.peer_finished) return;
     // Not what is missing in the window: a frame may be announced and not have arrived whole.
-    stream->may_open += read;
-    grow(*stream, read, now);
-    if (stream->may_open < std::max(stream->window / opening_share, window_bytes_first / 2)) return;
-    stream->may_receive += stream->may_open;
+    stream.may_open += read;
+    grow(stream, read, now);
+    if (stream.may_open < std::max(stream.window / opening_share, window_bytes_first / 2)) return;
+    stream.may_receive += stream.may_open;
     owe({.kind = FrameKind::window,
          .stream = id,
-         .length = std::exchange(stream->may_open, std::uint32_t{0})});
+         .length = std::exchange(stream.may_open, std::uint32_t{0})});
 }
 
 /// Half a window that was read in a round trip or less is what the sender waits for.
@@ -146,6 +161,7 @@ void Mux::grow(Stream& stream, std::uint32_t read, Moment now) {
     if (wider <= stream.window) return;
     const std::uint64_t by = wider - stream.window;
     if (grown_bytes_ + by > limits_.grown_bytes_max) return;
+    if (limits_.budget && limits_.budget->is_scarce()) return;
     grown_bytes_ += by;
     stream.may_open += static_cast<std::uint32_t>(by);
     stream.window = static_cast<std::uint32_t>(wider);
@@ -178,6 +194,7 @@ void Mux::close(StreamId id) {
         owe({.kind = FrameKind::window, .flags = frame_flag::reset, .stream = id});
     }
     grown_bytes_ -= found->second.window - window_bytes_first;
+    let_go(found->second, found->second.incoming.size());
     streams_.erase(found);
 }
 
@@ -205,24 +222,34 @@ void Mux::mark_changed(StreamId id, Stream& stream) {
 
 /// Gives the stream a turn when it has something that may be sent.
 void Mux::queue(StreamId id, Stream& stream) {
-    const bool data = !stream.outgoing.empty();
+    const bool data = !stream.outgoing.empty() || stream.offered;
     const bool ready = data ? stream.may_send > 0 : stream.finishing && !stream.finished;
     if (stream.queued || stream.reset || !ready) return;
     stream.queued = true;
-    (stream.outgoing.size() <= short_bytes_max ? short_ : long_).push_back(id);
+    const bool bulk = stream.outgoing.size() > short_bytes_max || (stream.offered && stream.bulk);
+    (bulk ? long_ : short_).push_back(id);
+}
+
+/// How much its next frame can have: a stream that is alone has a batch to itself.
+std::size_t Mux::frame_room(const Stream& stream) const {
+    const bool alone = short_.empty() && long_.empty();
+    return static_cast<std::size_t>(std::min<std::uint64_t>(
+        stream.may_send, alone ? batch_bytes_max : limits_.frame_bytes_max));
 }
 
 /// One frame of the stream, and its end when nothing is left behind it.
 void Mux::send_some(std::string& out, StreamId id, Stream& stream) {
-    const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(
-        {stream.outgoing.size(), stream.may_send, limits_.frame_bytes_max}));
+    const auto count =
+        static_cast<std::uint32_t>(std::min(stream.outgoing.size(), frame_room(stream)));
     if (count > 0) {
         append_frame_header(out, {.kind = FrameKind::data, .stream = id, .length = count});
         out.append(stream.outgoing.front().substr(0, count));
         stream.outgoing.drop(count);
         stream.may_send -= count;
+    } else if (stream.offered) {
+        send_offered(out, id, stream);
     }
-    if (stream.outgoing.empty() && stream.finishing && !stream.finished) {
+    if (stream.outgoing.empty() && !stream.offered && stream.finishing && !stream.finished) {
         append_frame_header(out,
                             {.kind = FrameKind::window, .flags = frame_flag::end, .stream = id});
         stream.finished = true;
@@ -232,6 +259,24 @@ void Mux::send_some(std::string& out, StreamId id, Stream& stream) {
         stream.full = false;
         mark_changed(id, stream);
     }
+}
+
+/// One frame of what there is, read to where it is sent from.
+void Mux::send_offered(std::string& out, StreamId id, Stream& stream) {
+    const std::size_t most = frame_room(stream);
+    const std::size_t header = out.size();
+    append_frame_header(out, {.kind = FrameKind::data, .stream = id});
+    const std::size_t body = out.size();
+    std::size_t got = 0;
+    out.resize_and_overwrite(body + most, [&](char* all, std::size_t) {
+        got = bytes_->get(id, all + body, most);
+        return body + got;
+    });
+    stream.offered = got == most;
+    stream.bulk = got > short_bytes_max;
+    if (got == 0) return out.resize(header);
+    set_frame_length(out.data() + header, static_cast<std::uint32_t>(got));
+    stream.may_send -= got;
 }
 
 std::size_t Mux::take(std::string& out, std::size_t bytes_max) {

@@ -11,10 +11,12 @@
 #include "tools-schema/contract/result.h"
 #include "tunnel/byte_queue.h"
 #include "tunnel/frame.h"
+#include "tunnel/mux_budget.h"
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,17 +40,37 @@ struct MuxLimits {
     std::size_t streams_max = 4096;                   // open at a time, of both sides
     std::size_t backlog_max = 256;                    // opened by the peer and not accepted yet
     std::size_t owed_bytes_max = 256U << 10U;         // of answers that the peer does not read
-    std::uint32_t frame_bytes_max = 64U << 10U;       // of data, so that others get their turn
+    std::uint32_t frame_bytes_max = 64U << 10U;       // of data, where others wait for their turn
     StreamId id_max = 0xffffffff;                     // the last number a stream can have
+    std::shared_ptr<MuxBudget> budget = {};           // with other sessions; none, and none is kept
     std::chrono::milliseconds pong_wait_max{10'000};  // after which the peer counts as gone
 };
 
 /// How much one `take` gives when there is that much: eight records of TLS.
 constexpr std::size_t batch_bytes_max = 128U << 10U;
 
+/// Where bytes of streams come from and go to without a stop in between. Neither call may change
+/// the mux.
+class StreamBytes {
+public:
+    StreamBytes() = default;
+    StreamBytes(const StreamBytes&) = delete;
+    StreamBytes& operator=(const StreamBytes&) = delete;
+    virtual ~StreamBytes() = default;
+    /// Takes the first of these bytes, which the peer has sent, and says how many.
+    virtual std::size_t put(StreamId id, std::string_view bytes) = 0;
+    /// Gives some of the bytes that were offered. When it gives fewer than `bytes_max` there are no
+    /// more, until the next offer.
+    virtual std::size_t get(StreamId id, char* to, std::size_t bytes_max) = 0;
+};
+
 class Mux {
 public:
-    explicit Mux(MuxSide side, MuxLimits limits = {});
+    /// Without `bytes` all that arrives waits until it is consumed, and nothing can be offered.
+    explicit Mux(MuxSide side, MuxLimits limits = {}, StreamBytes* bytes = nullptr);
+    Mux(const Mux&) = delete;
+    Mux& operator=(const Mux&) = delete;
+    ~Mux();
 
     /// Takes what the peer sent, cut anywhere. An error ends the session: `take` what is left (the
     /// peer is told) and close. It says what the peer did, and comes again at every later call.
@@ -73,8 +95,9 @@ public:
     [[nodiscard]] std::size_t room(StreamId id) const;
     /// Takes as many of the bytes as there is room for, and says how many.
     std::size_t write(StreamId id, std::string_view bytes);
-    /// `next_changed` tells of the stream when half of its room is free again.
-    void await_room(StreamId id);
+    /// There may be bytes to be sent, behind those that were written: they are asked for when they
+    /// can be.
+    void offer(StreamId id);
     /// No more will be written; the peer learns of it behind the last byte.
     void finish(StreamId id);
 
@@ -122,14 +145,19 @@ private:
         bool queued = false;   // waits for its turn to send
         bool changed = false;  // waits to be told of
         bool full = false;     // a write did not fit
+        bool offered = false;  // there may be bytes to get
+        bool bulk = false;     // there were many, the last time
         [[nodiscard]] bool over() const { return reset || (finished && peer_finished); }
     };
 
     Result<> header_arrived(const FrameHeader& header, Moment now);
     Result<> opened_by_peer(StreamId id);
-    Result<> data_announced(const FrameHeader& header);
+    Result<> data_announced(const FrameHeader& header, Moment now);
     Result<> window_opened(const FrameHeader& header);
-    void body_arrived(std::string_view bytes);
+    void body_arrived(std::string_view bytes, Moment now);
+    void keep(StreamId id, Stream& stream, std::string_view bytes);
+    void let_go(Stream& stream, std::size_t count);
+    void recount(const Stream& stream, std::size_t footprint_before);
     void peer_finished(StreamId id);
     void peer_reset(StreamId id);
     void pinged(const FrameHeader& header, Moment now);
@@ -140,17 +168,22 @@ private:
     void owe(const FrameHeader& header) { append_frame_header(owed_, header); }
     void mark_changed(StreamId id, Stream& stream);
     void queue(StreamId id, Stream& stream);
+    [[nodiscard]] std::size_t frame_room(const Stream& stream) const;
     void send_some(std::string& out, StreamId id, Stream& stream);
+    void send_offered(std::string& out, StreamId id, Stream& stream);
+    void was_read(StreamId id, Stream& stream, std::uint32_t read, Moment now);
     void grow(Stream& stream, std::uint32_t read, Moment now);
 
     MuxLimits limits_;
     MuxSide side_;
+    StreamBytes* bytes_;
     std::uint64_t next_id_;
     StreamId peer_id_last_ = 0;
     std::unordered_map<StreamId, Stream> streams_;
     std::deque<StreamId> backlog_, changed_, short_, long_;
     std::string owed_;  // frames without a body
     std::uint64_t grown_bytes_ = 0;
+    std::uint64_t held_bytes_ = 0;  // of the budget
 
     std::string header_;  // the part of a header that has arrived
     FrameHeader current_;

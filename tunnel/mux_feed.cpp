@@ -19,7 +19,7 @@ Result<> Mux::feed(std::string_view bytes, Moment now) {
             const auto part = bytes.substr(0, body_left_);
             bytes.remove_prefix(part.size());
             body_left_ -= static_cast<std::uint32_t>(part.size());
-            body_arrived(part);
+            body_arrived(part, now);
             continue;
         }
         const auto part = bytes.substr(0, frame_header_bytes - header_.size());
@@ -57,7 +57,7 @@ Result<> Mux::header_arrived(const FrameHeader& header, Moment now) {
         if (auto opened = opened_by_peer(header.stream); !opened) return opened;
     }
     if ((header.flags & frame_flag::reset) != 0) peer_reset(header.stream);
-    if (header.kind == FrameKind::data) return data_announced(header);
+    if (header.kind == FrameKind::data) return data_announced(header, now);
     return window_opened(header);
 }
 
@@ -76,7 +76,7 @@ Result<> Mux::opened_by_peer(StreamId id) {
     return {};
 }
 
-Result<> Mux::data_announced(const FrameHeader& header) {
+Result<> Mux::data_announced(const FrameHeader& header, Moment now) {
     Stream* stream = find(header.stream);
     if (stream != nullptr && !stream->reset) {
         if (stream->peer_finished) return broken("sent data behind a stream's end");
@@ -87,16 +87,46 @@ Result<> Mux::data_announced(const FrameHeader& header) {
     }
     current_ = header;
     body_left_ = header.length;
-    if (body_left_ == 0) body_arrived({});
+    if (body_left_ == 0) body_arrived({}, now);
     return {};
 }
 
-void Mux::body_arrived(std::string_view bytes) {
+void Mux::body_arrived(std::string_view bytes, Moment now) {
     Stream* stream = find(current_.stream);
     if (stream == nullptr || stream->reset) return;
-    stream->incoming.append(bytes);
-    if (!bytes.empty()) mark_changed(current_.stream, *stream);
+    if (bytes_ != nullptr && stream->incoming.empty() && !bytes.empty()) {
+        const std::size_t put = bytes_->put(current_.stream, bytes);
+        bytes.remove_prefix(put);
+        was_read(current_.stream, *stream, static_cast<std::uint32_t>(put), now);
+    }
+    if (!bytes.empty()) keep(current_.stream, *stream, bytes);
     if (body_left_ == 0 && (current_.flags & frame_flag::end) != 0) peer_finished(current_.stream);
+}
+
+/// What nobody takes yet waits, while there is memory for it; then its stream is ended instead.
+void Mux::keep(StreamId id, Stream& stream, std::string_view bytes) {
+    if (limits_.budget && limits_.budget->is_spent()) {
+        owe({.kind = FrameKind::window, .flags = frame_flag::reset, .stream = id});
+        return peer_reset(id);
+    }
+    const std::size_t before = stream.incoming.footprint();
+    stream.incoming.append(bytes);
+    recount(stream, before);
+    mark_changed(id, stream);
+}
+
+void Mux::let_go(Stream& stream, std::size_t count) {
+    const std::size_t before = stream.incoming.footprint();
+    stream.incoming.drop(count);
+    recount(stream, before);
+}
+
+void Mux::recount(const Stream& stream, std::size_t footprint_before) {
+    const std::size_t now = stream.incoming.footprint();
+    held_bytes_ += now - footprint_before;  // which may be less than nothing
+    if (!limits_.budget || now == footprint_before) return;
+    if (now > footprint_before) return limits_.budget->take(now - footprint_before);
+    limits_.budget->give_back(footprint_before - now);
 }
 
 Result<> Mux::window_opened(const FrameHeader& header) {
@@ -120,7 +150,7 @@ void Mux::peer_reset(StreamId id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->reset) return;
     stream->reset = true;
-    stream->incoming.clear();
+    let_go(*stream, stream->incoming.size());
     stream->outgoing.clear();
     mark_changed(id, *stream);
 }

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,7 @@ struct Access {
     std::string_view reason = {};
     std::uint64_t bytes_from_client = 0, bytes_to_client = 0;
     std::int64_t duration_ms = 0;
+    std::optional<std::uint64_t> streams = {};  // that a tunnel has had
 };
 
 /// One object in one line, with its end. What there is nothing to say of is left out.

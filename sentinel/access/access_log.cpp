@@ -47,8 +47,10 @@ std::string access_line(const Access& access) {
     if (const auto* const address = std::get_if<SocketAddress>(&access.destination)) {
         line["address"] = address->to_string();
     } else if (const auto* const tunnel = std::get_if<TunnelPort>(&access.destination)) {
-        line["tunnel"] = Json{{"session", tunnel->session}, {"port", tunnel->port}};
+        line["tunnel"] = Json{{"session", tunnel->session}};
+        if (tunnel->port != 0) line["tunnel"]["port"] = tunnel->port;
     }
+    if (access.streams) line["streams"] = *access.streams;
     line["bytes_from_client"] = access.bytes_from_client;
     line["bytes_to_client"] = access.bytes_to_client;
     line["duration_ms"] = access.duration_ms;

@@ -235,6 +235,11 @@ Ending attend(Sentinel& sentinel, const Fd& signals) {
     }
 }
 
+/// Clients there are, of loops and in tunnels.
+std::size_t clients(const Sentinel& sentinel) {
+    return sentinel.relay->open() + (sentinel.tunnels ? sentinel.tunnels->streams() : 0);
+}
+
 /// Lets connections end by themselves, for a time, or until a second signal.
 void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
@@ -242,9 +247,10 @@ void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
     constexpr std::chrono::milliseconds look_every{20}, revoked_every{500};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
-    log::info("draining", {{"connections", std::to_string(sentinel.relay->open())}});
+    log::info("draining", {{"connections", std::to_string(clients(sentinel))}});
+    const auto is_over = [&] { return sentinel.relay->is_over() && clients(sentinel) == 0; };
     auto revoked_due = std::chrono::steady_clock::now();
-    while (!sentinel.relay->is_over() && std::chrono::steady_clock::now() < deadline) {
+    while (!is_over() && std::chrono::steady_clock::now() < deadline) {
         // By the successor, which is the one to be told.
         if (sentinel.control && std::chrono::steady_clock::now() >= revoked_due) {
             revoked_due += revoked_every;
@@ -284,7 +290,8 @@ Result<> start(Sentinel& sentinel, Inheritance inherited) {
              .hellos = options.tunnel_hellos,
              .sessions_per_pool_max = options.tunnels_per_pool_max,
              .access = sentinel.access.get(),
-             .threads = options.threads},
+             .threads = options.threads,
+             .limits = {.half_closed_max = options.relay.half_closed_timeout}},
             sentinel.control->members(), sentinel.control->policy()));
     }
     sentinel.sockets = BERTH_TRY(copies_of(listeners));

@@ -221,7 +221,12 @@ Status ControlPlane::look(const Identity& who) {
     status.bytes_from_clients = relay.bytes(Flow::from_client);
     status.bytes_to_clients = relay.bytes(Flow::to_client);
     status.open = relay.open();
-    if (data_plane_->tunnels != nullptr) status.tunnelling = data_plane_->tunnels->figures();
+    if (data_plane_->tunnels != nullptr) {
+        const auto& figures = status.tunnelling.emplace(data_plane_->tunnels->figures());
+        status.bytes_from_clients += figures.bytes_from_clients;
+        status.bytes_to_clients += figures.bytes_to_clients;
+        status.open += figures.streams_open;
+    }
     if (const AccessLog* const access = data_plane_->access) {
         status.access_written = access->written();
         status.access_dropped = access->dropped();

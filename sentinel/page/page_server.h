@@ -3,9 +3,9 @@
 // cost is not taken from connections of pools that are well.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "sentinel/page/visit.h"
 #include "sentinel/relay/away.h"
-#include "sentinel/relay/deadline_list.h"
 
 #include <cstdint>
 #include <filesystem>

@@ -2,14 +2,13 @@
 // A client's connection and the one to its pool. While nothing moves it holds two sockets and this.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "base/fd.h"
 #include "sentinel/access/access.h"
-#include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/destination_limits.h"
 #include "sentinel/relay/greeting.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/relay/pipe_pool.h"
-#include "tunnel/link.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -72,8 +71,7 @@ struct Connection : Timed {
     Side client, primary;
     Loan loan = Loan(*this);
     std::unique_ptr<Opening> opening;
-    std::unique_ptr<Access> access;      // where there is a log of them
-    std::shared_ptr<tunnel::Link> link;  // with a tunnel, where the primary is behind one
+    std::unique_ptr<Access> access;  // where there is a log of them
     std::int64_t begun_ms = 0;
     std::uint64_t registration = 0;  // of the host that it was led to; 0: none
     std::uint32_t index = 0;         // among its loop's

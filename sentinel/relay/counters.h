@@ -39,12 +39,11 @@ constexpr std::array<std::string_view, 20> count_names = {
     "hello_timeout", "hello_refused", "no_descriptor",     "primary_down", "destination_full",
     "page_shown",    "tunnel",        "tunnel_refused",    "reset",        "ended"};
 
-/// Written by one thread, read by any.
+/// Of any thread; each loop has its own, so that they do not wait for each other.
 class Counters {
 public:
     void add(Count what) noexcept {
-        auto& one = counts_[static_cast<std::size_t>(what)];
-        one.store(one.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        counts_[static_cast<std::size_t>(what)].fetch_add(1, std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint64_t get(Count what) const noexcept {
         return counts_[static_cast<std::size_t>(what)].load(std::memory_order_relaxed);

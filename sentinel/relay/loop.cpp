@@ -145,10 +145,6 @@ void Loop::on_event(Connection& connection, bool primary, std::uint32_t events) 
         (void)::getsockopt(side.socket.get(), SOL_SOCKET, SO_ERROR, &problem, &size);
         return give_up_dialling(connection, problem);
     }
-    // A stream of a tunnel is a unix socket, which tells no reset by itself.
-    if ((events & EPOLLHUP) != 0 && connection.link && connection.link->reset_by_tunnel) {
-        return abort(connection, Count::reset);
-    }
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) side.readable = true;
     if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) side.hung = true;
     if ((events & EPOLLOUT) != 0) side.writable = true;
@@ -240,8 +236,13 @@ void Loop::watch(Connection& connection, Side& side) {
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, side.socket.get(), &event);
 }
 
+/// Of a socket that goes to somebody else.
+void Loop::unwatch(Side& side) const {
+    if (!std::exchange(side.watched, false)) return;
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, side.socket.get(), nullptr);
+}
+
 void Loop::abort(Connection& connection, Count why) {
-    if (connection.link) connection.link->reset_by_front = true;
     close_with_reset(connection.client.socket);
     close_with_reset(connection.primary.socket);
     end(connection, why);
@@ -258,10 +259,10 @@ void Loop::end(Connection& connection, Count why) {
 }
 
 /// A client that waited for an answer and gave up says something of the host; one that came and
-/// went does not. Behind a tunnel the prober itself is such a client.
+/// went does not.
 void Loop::report_silence(Connection& connection) {
     const bool silent = connection.stage == Stage::relaying && connection.registration != 0 &&
-                        !connection.heard && !connection.link && !connection.primary.ended &&
+                        !connection.heard && !connection.primary.ended &&
                         now_ms_ - connection.begun_ms >= silence_ms_min;
     if (!silent || parts_.reports == nullptr || std::exchange(connection.silence, true)) return;
     parts_.reports->silent(connection.registration);

@@ -90,6 +90,7 @@ private:
     void report_silence(Connection& connection);
     void abort(Connection& connection, Count why);
     void watch(Connection& connection, Side& side);
+    void unwatch(Side& side) const;
 
     // Who comes in (loop_doors.cpp).
     void accept_some(Door& door);

@@ -4,6 +4,7 @@
 #include "base/keepalive.h"
 #include "base/log.h"
 #include "sentinel/relay/loop.h"
+#include "sentinel/relay/tunnelled_client.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -249,36 +250,37 @@ void Loop::look_again(Connection& connection) {
     refuse(connection, Alert::unrecognized_name, Count::unknown_name);  // nobody's any more
 }
 
-/// The stream is a socket like any other, and connected already.
+/// Whoever keeps the tunnel carries it from here on, and tells of it.
 void Loop::dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
                                std::string_view said) {
-    const ProxyEnds ends = ends_of(connection.client.socket, greeting);
-    TunnelEnd end;
-    if (parts_.tunnels != nullptr) {
-        end = parts_.tunnels->open(std::get<TunnelPort>(pool.primary), ends.client,
-                                   greeting.name().text());
+    if (parts_.tunnels == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
+    Fd& client = connection.client.socket;
+    const ProxyEnds ends = ends_of(client, greeting);
+    unwatch(connection.client);
+    const auto refusal = alert_record(Alert::internal_error);
+    auto watcher = std::make_unique<TunnelledClient>(counters_, parts_.access, parts_.reports);
+    watcher->registration = connection.registration;
+    watcher->begun_ms = connection.begun_ms;
+    if (connection.access) watcher->line = *connection.access;
+    tunnel::Visitor visitor{
+        .socket = std::move(client),
+        .said = pool.proxy_protocol ? proxy_header(ends, greeting.name().text()) : "",
+        .refusal = {refusal.begin(), refusal.end()},
+        .watcher = std::move(watcher)};
+    visitor.said += said;
+    if (parts_.tunnels->open(std::get<TunnelPort>(pool.primary), ends.client,
+                             greeting.name().text(), visitor)) {
+        return remove(connection);
     }
-    if (!end.socket) return primary_down(connection, pool.name, said, EHOSTDOWN);
-    Side& primary = connection.primary;
-    primary.socket = std::move(end.socket);
-    connection.link = std::move(end.link);
-    transfer_.add_bytes(Flow::from_client, said.size());
-    watch(connection, primary);
-    primary.writable = true;
-    std::string first = pool.proxy_protocol ? proxy_header(ends, greeting.name().text()) : "";
-    if (!Transfer::send_or_keep(primary, first.append(said))) {
-        return primary_down(connection, pool.name, said, errno);
-    }
-    connected(connection);
+    client = std::move(visitor.socket);
+    primary_down(connection, pool.name, said, EHOSTDOWN);
 }
 
 void Loop::take_tunnel(Connection& connection, const Greeting& greeting, std::string_view said) {
     connection.leave();
     Fd& host = connection.client.socket;
     const SocketAddress from = ends_of(host, greeting).client;
-    if (connection.client.watched) {
-        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, host.get(), nullptr);
-    }
+    unwatch(connection.client);
     if (parts_.tunnels->arrive(host, from, said)) return end(connection, Count::tunnel);
     if (now_ms_ - last_told_ms_ >= tell_every_ms || last_told_ms_ == 0) {
         last_told_ms_ = now_ms_;
@@ -292,9 +294,7 @@ void Loop::connected(Connection& connection) {
     connection.stage = Stage::relaying;
     connection.leave();
     connection.opening.reset();
-    if (parts_.reports != nullptr && !connection.link) {
-        parts_.reports->accepted(connection.registration);
-    }
+    if (parts_.reports != nullptr) parts_.reports->accepted(connection.registration);
     watch(connection, connection.client);
     relay(connection);
 }
@@ -320,11 +320,9 @@ void Loop::primary_down(Connection& connection, std::string_view pool, std::stri
                       {"why", system_error("connect", errno_value).message}});
     }
     if (parts_.away != nullptr) {
-        Fd& client = connection.client.socket;
-        if (connection.client.watched) {
-            (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.get(), nullptr);
-        }
-        if (parts_.away->take(pool, client, said)) return end(connection, Count::page_shown);
+        unwatch(connection.client);
+        if (parts_.away->take(pool, connection.client.socket, said))
+            return end(connection, Count::page_shown);
     }
     refuse(connection, Alert::internal_error, Count::primary_down);
 }

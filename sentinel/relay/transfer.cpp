@@ -26,8 +26,6 @@ Progress Transfer::carry(Connection& connection, Side& from, Side& to) {
             if (flushed == Flushed::blocked) return Progress::waiting;
         }
         if (from.ended) {
-            // Of a unix socket an end is all that there is to see.
-            if (connection.link && connection.link->reset_by_tunnel) return Progress::failed;
             put_pipe_away(to);
             // When both have ended, closing them says so.
             if (!to.shut && !from.shut) (void)::shutdown(to.socket.get(), SHUT_WR);

@@ -5,18 +5,11 @@
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "sentinel/route/pool.h"
-#include "tunnel/link.h"
+#include "tunnel/carry/visitor.h"
 
-#include <memory>
 #include <string_view>
 
 namespace berth::sentinel {
-
-/// A stream through a tunnel, as a socket. An end of it may have been a reset, which `link` says.
-struct TunnelEnd {
-    Fd socket = {};
-    std::shared_ptr<tunnel::Link> link = {};
-};
 
 /// Any thread may call these, and none of them waits.
 class Tunnels {
@@ -31,9 +24,10 @@ public:
                                       std::string_view said) = 0;
     /// Whether a host may come without TLS, and begin with '{'.
     [[nodiscard]] virtual bool takes_plain() const = 0;
-    /// A stream to that port for who asked for that name; no socket when the tunnel is gone.
-    [[nodiscard]] virtual TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
-                                         std::string_view name) = 0;
+    /// Takes a visitor who asked for that name, for a stream to that port. False when the tunnel is
+    /// gone; then it is still the caller's.
+    [[nodiscard]] virtual bool open(const TunnelPort& to, const SocketAddress& from,
+                                    std::string_view name, tunnel::Visitor& visitor) = 0;
 };
 
 }  // namespace berth::sentinel

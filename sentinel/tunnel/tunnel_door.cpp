@@ -2,16 +2,13 @@
 #include "sentinel/tunnel/tunnel_door.h"
 
 #include "base/log.h"
-#include "sentinel/tls/alert.h"
 #include "sentinel/tls/client_hello.h"
 #include "sentinel/tunnel/containarium_hello.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <utility>
 
@@ -19,12 +16,6 @@ namespace berth::sentinel {
 namespace {
 
 static_assert(tunnel_protocol == tunnel::alpn);
-
-/// What a visitor is told whose host refuses the stream before it has said anything.
-std::string refusal_to_visitors() {
-    const auto record = alert_record(Alert::internal_error);
-    return {record.begin(), record.end()};
-}
 
 Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Identity& identity) {
     return {.pool = hello.pool,
@@ -56,6 +47,13 @@ Result<Identity> certified(const tunnel::ClientAuthority& authority,
                                       tunnel::pool_uri_scheme, pool)));
 }
 
+/// Why a session has ended of which nothing else is known, in a word.
+std::string_view reason_of(const Error& why) {
+    if (why.code == ErrorCode::denied) return "expired";
+    if (why.code == ErrorCode::timed_out) return "silent";
+    return why.code == ErrorCode::invalid_argument ? "malformed" : "closed";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& options,
@@ -64,9 +62,10 @@ Result<std::unique_ptr<TunnelDoor>> TunnelDoor::start(const TunnelDoorOptions& o
     door->authority_ = BERTH_TRY(door->load_authority());
     for (std::size_t thread = 0; thread < options.threads; ++thread) {
         door->carriers_.push_back(BERTH_TRY(tunnel::Carrier::start(
-            {.ended = [&one = *door](tunnel::SessionId id, const Error& why) {
-                one.ended(id, why);
-            }})));
+            {.ended = [&one = *door](
+                          tunnel::SessionId id, const Error& why,
+                          const tunnel::SessionSums& carried) { one.ended(id, why, carried); }},
+            options.limits)));
     }
     door->greeter_ = BERTH_TRY(
         TunnelGreeter::start(options.own, options.hellos, options.access,
@@ -94,8 +93,11 @@ void TunnelDoor::stop() {
         {
             const std::scoped_lock lock(mutex_);
             one.swap(carrier);
-            std::erase_if(sessions_,
-                          [&one](const auto& entry) { return entry.second.carrier == one.get(); });
+            for (auto at = sessions_.begin(); at != sessions_.end();) {
+                const auto session = at++;
+                if (session->second.carrier != one.get()) continue;
+                stopped_.insert(sessions_.extract(session));
+            }
         }
     }
 }
@@ -120,6 +122,7 @@ TunnelFigures TunnelDoor::figures() const {
 void TunnelDoor::drain() {
     const std::scoped_lock lock(mutex_);
     closed_ = true;
+    for (auto& [id, session] : sessions_) session.reason = "drained";
     for (const auto& carrier : carriers_) carrier->retire_all();
 }
 
@@ -146,19 +149,22 @@ bool TunnelDoor::arrive(Fd& host, const SocketAddress& from, std::string_view sa
     return greeter_->take(host, from, said);
 }
 
-TunnelEnd TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::string_view name) {
-    std::array<int, 2> pair{};
+bool TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::string_view name,
+                      tunnel::Visitor& visitor) {
     const std::shared_lock lock(mutex_);
     const auto session = sessions_.find(to.session);
-    if (session == sessions_.end() ||
-        ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) != 0) {
-        return {};
-    }
-    auto link = std::make_shared<tunnel::Link>();
+    if (session == sessions_.end()) return false;
     session->second.carrier->open(to.session,
                                   {.port = to.port, .source = from, .name = std::string(name)},
-                                  Fd(pair[0]), link, refusal_to_visitors());
-    return {.socket = Fd(pair[1]), .link = std::move(link)};
+                                  std::move(visitor));
+    return true;
+}
+
+std::size_t TunnelDoor::streams() const {
+    const std::shared_lock lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& carrier : carriers_) sum += carrier ? carrier->streams() : 0;
+    return sum;
 }
 
 Result<TunnelDoor::Authority> TunnelDoor::load_authority() const {
@@ -197,7 +203,7 @@ bool TunnelDoor::still_may(const Who& who, std::string_view pool) const {
            certified(*authority, who.certified, pool);
 }
 
-Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
+Result<tunnel::SessionId> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
     const Who who = BERTH_TRY(this->who(caller, hello));
     const tunnel::SessionId id = BERTH_TRY(enter(hello.pool));
     const auto claimed = members_.claim(
@@ -215,7 +221,7 @@ Result<> TunnelDoor::hear(const Caller& caller, const tunnel::Hello& hello) {
                                    {"host", hello.host},
                                    {"from", caller.from.to_string()},
                                    {"session", std::to_string(id)}});
-    return {};
+    return id;
 }
 
 /// A place for one more session of that pool, so that who has a token for one pool does not take
@@ -252,30 +258,37 @@ void TunnelDoor::admit(const Caller& caller, const Who& who, tunnel::SessionId i
                                   .pool = claim.pool,
                                   .host = claim.host,
                                   .identity = claim.identity,
+                                  .from = caller.from,
                                   .certified = who.certified,
                                   .carrier = &carrier});
-    carrier.adopt(id, {.socket = std::move(caller.socket),
-                       .tls = std::move(caller.channel),
-                       .side = tunnel::MuxSide::odd,
-                       .early = std::string(caller.early),
-                       .containarium = caller.containarium});
+    carrier.adopt(
+        id, {.socket = std::move(caller.socket),
+             .tls = std::move(caller.channel),
+             .side = tunnel::MuxSide::odd,
+             .early = std::string(caller.early),
+             .containarium = caller.containarium,
+             .until = who.certified.chain ? std::optional(who.certified.until) : std::nullopt});
 }
 
 /// The sessions that the host had before take no more streams, and end with those they have.
 void TunnelDoor::retire_before(tunnel::SessionId id, const tunnel::Hello& hello) {
-    const std::shared_lock lock(mutex_);
-    for (const auto& [other, session] : sessions_) {
+    const std::scoped_lock lock(mutex_);
+    for (auto& [other, session] : sessions_) {
         if (other != id && session.pool == hello.pool && session.host == hello.host) {
+            session.reason = "relieved";
             session.carrier->retire(other);
             ++takeovers_;
         }
     }
 }
 
-void TunnelDoor::ended(tunnel::SessionId id, const Error& why) {
+void TunnelDoor::ended(tunnel::SessionId id, const Error& why, const tunnel::SessionSums& carried) {
     Session session;
     {
         const std::scoped_lock lock(mutex_);
+        if (const auto gone = stopped_.extract(id)) {
+            return tell_end(id, gone.mapped(), "stopped", carried);
+        }
         const auto found = sessions_.find(id);
         if (found == sessions_.end()) return;
         session = std::move(found->second);
@@ -286,14 +299,33 @@ void TunnelDoor::ended(tunnel::SessionId id, const Error& why) {
                                      {"host", session.host},
                                      {"session", std::to_string(id)},
                                      {"why", why.message}});
+    tell_end(id, session, session.reason.empty() ? reason_of(why) : session.reason, carried);
     // Ends that registration alone, and not the one of a session that has taken over.
     (void)members_.release(session.registration);
 }
 
+void TunnelDoor::tell_end(tunnel::SessionId id, const Session& session, std::string_view reason,
+                          const tunnel::SessionSums& carried) {
+    if (access_ == nullptr) return;
+    const auto lasted = std::chrono::steady_clock::now() - session.begun;
+    access_->put(
+        {.ended_at = std::chrono::system_clock::now(),
+         .source = session.from,
+         .pool = session.pool,
+         .destination = TunnelPort{.session = id, .port = 0},
+         .outcome = "tunnel_ended",
+         .reason = reason,
+         .bytes_from_client = carried.bytes_from_sockets,
+         .bytes_to_client = carried.bytes_to_sockets,
+         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count(),
+         .streams = carried.streams});
+}
+
 void TunnelDoor::cut(const std::string& identity) {
-    const std::shared_lock lock(mutex_);
-    for (const auto& [id, session] : sessions_) {
+    const std::scoped_lock lock(mutex_);
+    for (auto& [id, session] : sessions_) {
         if (session.identity != identity) continue;
+        session.reason = "revoked";
         session.carrier->cut(id,
                              make_error(ErrorCode::denied, "its token or certificate was revoked"));
     }

@@ -11,6 +11,7 @@
 #include "tunnel/carry/carrier.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -33,6 +34,7 @@ struct TunnelDoorOptions {
     std::size_t sessions_per_pool_max = 2'500;  // a quarter of all there may be
     AccessLog* access = nullptr;                // none, and nothing is written; outlives the door
     std::size_t threads = 1;                    // that carry the sessions
+    tunnel::CarrierLimits limits = {};
 };
 
 class TunnelDoor final : public Tunnels {
@@ -50,8 +52,10 @@ public:
     [[nodiscard]] Result<> reload();
     [[nodiscard]] bool arrive(Fd& host, const SocketAddress& from, std::string_view said) override;
     [[nodiscard]] bool takes_plain() const override { return containarium_; }
-    [[nodiscard]] TunnelEnd open(const TunnelPort& to, const SocketAddress& from,
-                                 std::string_view name) override;
+    [[nodiscard]] bool open(const TunnelPort& to, const SocketAddress& from, std::string_view name,
+                            tunnel::Visitor& visitor) override;
+    /// How many visitors go through tunnels now.
+    [[nodiscard]] std::size_t streams() const;
     [[nodiscard]] TunnelFigures figures() const;
     /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
     void drain();
@@ -62,6 +66,9 @@ private:
     struct Session {
         std::uint64_t registration = 0;
         std::string pool, host, identity;
+        SocketAddress from = {};
+        std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+        std::string_view reason = {};             // of its end, where that comes from here
         tunnel::ShownCertificate certified = {};  // where the client authority vouches for it
         tunnel::Carrier* carrier = nullptr;
     };
@@ -75,11 +82,12 @@ private:
 
     TunnelDoor(const TunnelDoorOptions& options, Members& members, TokenPolicy& policy)
         : containarium_(options.containarium),
+          access_(options.access),
           client_authority_(options.client_authority),
           sessions_per_pool_max_(options.sessions_per_pool_max),
           members_(members),
           policy_(policy) {}
-    [[nodiscard]] Result<> hear(const Caller& caller, const tunnel::Hello& hello);
+    [[nodiscard]] Result<tunnel::SessionId> hear(const Caller& caller, const tunnel::Hello& hello);
     [[nodiscard]] Result<Who> who(const Caller& caller, const tunnel::Hello& hello) const;
     [[nodiscard]] Result<Authority> load_authority() const;
     [[nodiscard]] Authority authority() const;
@@ -89,19 +97,23 @@ private:
     [[nodiscard]] Result<tunnel::SessionId> enter(const std::string& pool);
     void leave(const std::string& pool);
     void retire_before(tunnel::SessionId id, const tunnel::Hello& hello);
-    void ended(tunnel::SessionId id, const Error& why);
+    void ended(tunnel::SessionId id, const Error& why, const tunnel::SessionSums& carried);
+    void tell_end(tunnel::SessionId id, const Session& session, std::string_view reason,
+                  const tunnel::SessionSums& carried);
     void cut(const std::string& identity);
     void cut_uncertified();
 
     const bool containarium_;
+    AccessLog* const access_;
     const std::filesystem::path client_authority_;
     const std::size_t sessions_per_pool_max_;
     Members& members_;
     TokenPolicy& policy_;
-    mutable std::shared_mutex mutex_;  // of the next six; taken behind that of Members
+    mutable std::shared_mutex mutex_;  // of the next seven; taken behind that of Members
     std::unordered_map<tunnel::SessionId, Session> sessions_;
     /// With those that are about to be; a retired one counts until its last stream has ended.
     std::map<std::string, std::size_t, std::less<>> sessions_of_pool_;
+    std::unordered_map<tunnel::SessionId, Session> stopped_;  // whose carrier comes to its end
     Authority authority_;
     std::vector<std::unique_ptr<tunnel::Carrier>> carriers_;
     bool closed_ = false;

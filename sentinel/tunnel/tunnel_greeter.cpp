@@ -137,13 +137,16 @@ void TunnelGreeter::end(Timed& timed, HelloOutcome why) {
     guests_.erase(guest.socket.get());
 }
 
-void TunnelGreeter::conclude(const Guest& guest, HelloOutcome how, const std::string& pool) {
+void TunnelGreeter::conclude(const Guest& guest, HelloOutcome how, const std::string& pool,
+                             std::optional<tunnel::SessionId> session) {
     outcomes_.add(how);
     if (access_ == nullptr) return;
     const bool opened = how == HelloOutcome::opened;
     access_->put({.ended_at = std::chrono::system_clock::now(),
                   .source = guest.from,
                   .pool = pool,
+                  .destination = session ? Destination(TunnelPort{.session = *session, .port = 0})
+                                         : Destination(),
                   .outcome = opened ? "tunnel" : "tunnel_refused",
                   .reason = opened ? "" : hello_outcome_names[static_cast<std::size_t>(how)],
                   .duration_ms = milliseconds_now() - guest.begun_ms});
@@ -251,7 +254,7 @@ bool TunnelGreeter::hear(Guest& guest) {
                               .early = std::string_view(guest.heard).substr((*hello)->bytes),
                               .containarium = guest.containarium},
                              (*hello)->value);
-    if (heard) conclude(guest, HelloOutcome::opened, (*hello)->value.pool);
+    if (heard) conclude(guest, HelloOutcome::opened, (*hello)->value.pool, *heard);
     return !heard && watch(guest) && refuse(heard.error(), (*hello)->value.pool);
 }
 

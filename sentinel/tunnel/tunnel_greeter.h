@@ -4,12 +4,13 @@
 // only those wait who come too.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "sentinel/access/access_log.h"
-#include "sentinel/relay/deadline_list.h"
 #include "sentinel/relay/hello_limits.h"
 #include "sentinel/tunnel/hello_outcomes.h"
+#include "tunnel/carry/carrier.h"
 #include "tunnel/carry/channel.h"
 #include "tunnel/hello.h"
 
@@ -19,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -51,8 +53,9 @@ public:
     /// Reads in one turn, so that nobody who keeps talking keeps the thread from the others.
     static constexpr int reads_per_turn = 16;
 
-    /// Says why a hello is refused, or takes the caller's socket and channel, and answers.
-    using Hear = std::function<Result<>(Caller, const tunnel::Hello&)>;
+    /// Says why a hello is refused, or takes the caller's socket and channel, answers, and says
+    /// which session it is.
+    using Hear = std::function<Result<tunnel::SessionId>(Caller, const tunnel::Hello&)>;
 
     [[nodiscard]] static Result<std::unique_ptr<TunnelGreeter>> start(
         const tunnel::OwnCertificate& own, const GreeterLimits& limits, AccessLog* access,
@@ -93,7 +96,8 @@ private:
     void welcome_new();
     [[nodiscard]] bool make_room(Guest& guest);
     void end(Timed& guest, HelloOutcome why);
-    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "");
+    void conclude(const Guest& guest, HelloOutcome how, const std::string& pool = "",
+                  std::optional<tunnel::SessionId> session = {});
     [[nodiscard]] bool watch(const Guest& guest, bool again = false) const;
     void tell_refusal(const Guest& guest, const Error& why);
     [[nodiscard]] bool serve(Guest& guest);

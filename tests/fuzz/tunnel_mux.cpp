@@ -14,12 +14,24 @@ namespace {
 
 using namespace berth::tunnel;
 
-struct End {
-    explicit End(MuxSide side) : mux(side) {}
+struct End final : StreamBytes {
+    explicit End(MuxSide side) : mux(side, {}, this) {}
+    std::size_t put(StreamId id, std::string_view bytes) override {
+        const auto some = bytes.substr(0, room);
+        room -= some.size();
+        read[id] += some;
+        return some.size();
+    }
+    std::size_t get(StreamId id, char* to, std::size_t bytes_max) override {
+        const std::size_t count = offered[id].copy(to, bytes_max);
+        written[id] += offered[id].substr(0, count);
+        offered[id].erase(0, count);
+        return count;
+    }
     Mux mux;
-    std::string wire = {};  // on its way to the other end
-    std::map<StreamId, std::string> written = {};
-    std::map<StreamId, std::string> read = {};
+    std::string wire;  // on its way to the other end
+    std::map<StreamId, std::string> written, offered, read;
+    std::size_t room = 0;  // for what is read without a stop
 };
 
 class Session {
@@ -34,9 +46,14 @@ public:
                 if (const auto id = end.mux.open()) streams_.push_back(*id);
                 break;
             case 1:
-                write(end, std::size_t{1} << how % 19U);
+                if (how < 0x80) {
+                    write(end, std::size_t{1} << how % 19U);
+                } else {
+                    offer(end, std::size_t{1} << how % 19U);
+                }
                 break;
             case 2:
+                if (how >= 0x80) end.room += std::size_t{how} << 8U;
                 read(end, std::size_t{how} << 10U);
                 break;
             case 3:
@@ -76,9 +93,17 @@ public:
     }
 
 private:
-    void write(End& end, std::size_t count) {
+    std::string some_bytes(std::size_t count) {
         std::string some(count, '\0');
         for (char& byte : some) byte = static_cast<char>(next_byte_++ % 251);
+        return some;
+    }
+    void offer(End& end, std::size_t count) {
+        end.offered[stream_] += some_bytes(count);
+        end.mux.offer(stream_);
+    }
+    void write(End& end, std::size_t count) {
+        const std::string some = some_bytes(count);
         end.written[stream_] += some.substr(0, end.mux.write(stream_, some));
     }
     void read(End& end, std::size_t count) {

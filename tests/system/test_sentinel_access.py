@@ -5,9 +5,10 @@ import json
 import re
 import signal
 import socket
+import time
 
 from support.machine import wait_until
-from support.sentinel import Backend, Recorder, hello, main, read_all, read_some, reset
+from support.sentinel import Backend, Recorder, alert, hello, main, read_all, read_some, reset
 from support.tunnel import LAB, PROD, TunnelCase
 
 
@@ -88,13 +89,50 @@ class Accesses(TunnelCase):
         self.tunnel(sentinel, backend.port).joined()
         self.assertEqual(len(sentinel.ask(hello(b"lab.test"))[0]), 100)
         self.assertEqual(self.tunnel(sentinel, 1, token=PROD).refused()[0], 7)
-        self.assertEqual(self.line(outcome="tunnel")["pool"], "lab")
+        opened = self.line(outcome="tunnel")
         self.assertEqual(self.line(outcome="tunnel_refused", reason="denied")["pool"], "lab")
         session = int(re.search(r"a tunnel is open .*session=(\d+)", sentinel.log()).group(1))
         line = self.line(sni="lab.test", outcome="ended", bytes_from_client=len(hello(b"lab.test")))
         self.assertEqual((line["tunnel"], line["bytes_to_client"]), ({"session": session, "port": 443}, 100))
+        self.assertEqual((opened["pool"], opened["tunnel"]), ("lab", {"session": session}))
         for token in (LAB, PROD):
             self.assertNotIn(token, self.file.read_text())
+
+    def test_the_end_of_a_tunnel_is_told_with_its_reason_and_what_it_has_carried(self):
+        backend = self.backend(Backend, answer)
+        sentinel = self.logged()
+        reasons = lambda: [one["reason"] for one in self.lines() if one["outcome"] == "tunnel_ended"]
+        began = time.monotonic()
+        first = self.tunnel(sentinel, backend.port, "--id", "a").joined()
+        sentinel.ask(hello(b"lab.test"))
+        self.line(sni="lab.test", bytes_to_client=100, outcome="ended")
+        carried = lambda: [one for one in self.lines() if one.get("tunnel") == opened["tunnel"] | {"port": 443}]  # the visitor, and who asked before it
+        opened = self.line(outcome="tunnel")
+        self.tunnel(sentinel, backend.port, "--id", "a").joined()
+        wait_until(lambda: reasons() == ["relieved"], "the first to be relieved")
+        line = self.line(outcome="tunnel_ended")
+        self.assertEqual(list(line), ["time", "source", "pool", "outcome", "reason", "tunnel", "streams", "bytes_from_client",
+                                      "bytes_to_client", "duration_ms"])
+        self.assertEqual((line["pool"], line["tunnel"], line["streams"]), ("lab", {"session": opened["tunnel"]["session"]}, len(carried())))
+        self.assertEqual(line["source"], opened["source"])
+        for direction in ("bytes_from_client", "bytes_to_client"):
+            self.assertEqual(line[direction], sum(one[direction] for one in carried()))
+        self.assertLessEqual(line["duration_ms"], (time.monotonic() - began) * 1000)
+        first.process.kill()
+        other = self.tunnel(sentinel, backend.port, "--id", "b", hostname="b.test").joined()
+        other.process.kill()
+        wait_until(lambda: reasons() == ["relieved", "closed"], "the killed one")
+        sentinel.process.terminate()
+        sentinel.process.wait(20)
+        self.assertEqual(reasons(), ["relieved", "closed", "drained"])
+
+    def test_a_visitor_whose_service_behind_the_tunnel_is_down_is_told_as_one_of_any_pool_that_is(self):
+        sentinel = self.logged()
+        self.tunnel(sentinel, 1)
+        wait_until(lambda: "a tunnel is open" in sentinel.log(), "the tunnel")
+        self.assertEqual(sentinel.ask(hello(b"lab.test"))[0], alert(80))
+        line = self.line(outcome="primary_down", bytes_from_client=len(hello(b"lab.test")))
+        self.assertEqual((line["sni"], line["pool"], line["bytes_to_client"]), ("lab.test", "lab", 0))
 
     def test_a_renamed_file_is_left_at_sighup_and_what_was_open_at_the_end_is_told(self):
         backend = self.backend(Recorder)

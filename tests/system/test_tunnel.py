@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -12,6 +13,7 @@ import subprocess
 import threading
 import unittest
 import time
+from pathlib import Path
 
 from support.host import IMAGES, Host, program
 from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, Machine, die_with_parent, wait_until
@@ -392,6 +394,39 @@ class Behind(TunnelCase):
         wait_until(lambda: " reached through the sentinel" in host.log_tail().replace("not reached", ""), "the host to be reached")
         self.assertIn("s_server", self.page(host.machine))
 
+    @unittest.skipUnless(IMAGES.is_dir(), "berthd needs the base image")
+    def test_berthd_takes_the_descriptors_that_streams_need_and_containers_get_what_they_always_got(self):
+        (self.directory / "token").write_text(LAB + "\n")
+
+        class TunnelHost(Host):
+            def start(host):
+                (host.root / "config.toml").write_text(f'version = 1\npool = "lab"\n[tunnel]\nsentinel = "127.0.0.1:1"\n'
+                                                       f'token_file = "{self.directory}/token"\nforward = ["443=127.0.0.1:8443"]\n')
+                super().start()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        few = (1024, before[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, few)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        host = TunnelHost()
+        self.addCleanup(host.close)
+        descriptors = lambda pid: resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        wait_until(lambda: descriptors(host.daemon.pid)[0] == before[1], "the limit to be raised")
+        children = Path(f"/proc/{host.daemon.pid}/task/{host.daemon.pid}/children")
+        name_of = lambda pid: Path(f"/proc/{pid}/comm").read_text().strip()
+        launchers = lambda: [int(pid) for pid in children.read_text().split() if name_of(pid) == "berth-launcher"]
+        host.create("eve")
+        usual = host.output("eve", "sh", "-c", "ulimit -Sn; ulimit -Hn")
+        self.assertEqual(usual.split()[0], "1024")
+        [first] = launchers()
+        os.kill(first, signal.SIGKILL)  # the next is made by a berthd whose limit is raised
+        wait_until(lambda: ") Z " in Path(f"/proc/{first}/stat").read_text(), "it has ended")
+        host.rpc("container_stop", {"name": "eve", "timeout_seconds": 0})
+        host.rpc("container_start", {"name": "eve"})
+        self.assertEqual(host.output("eve", "sh", "-c", "ulimit -Sn; ulimit -Hn"), usual)
+        [second] = launchers()
+        self.assertNotEqual(second, first)
+        self.assertEqual(descriptors(second), few)
+
 
 class Looking(TunnelCase):
     def test_metrics_status_and_page_tell_of_tunnels_and_of_hellos_by_what_became_of_them(self):
@@ -414,6 +449,8 @@ class Looking(TunnelCase):
         read_some(service, len(hello(b"lab.test")))
         service.sendall(b"x" * MIB)
         read_some(client, MIB)
+        # What is sent is counted then, which its reader may have seen before.
+        wait_until(lambda: tunnelling()["bytes_to_clients"] - before["bytes_to_clients"] >= MIB, "all bytes to be counted")
         after = tunnelling()
         self.assertEqual((after["streams_open"], after["streams_total"] - before["streams_total"], after["takeovers"]), (1, 1, 1))
         self.assertEqual(after["bytes_to_clients"] - before["bytes_to_clients"], MIB)

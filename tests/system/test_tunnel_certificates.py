@@ -3,6 +3,7 @@
 """Hosts whose certificates an authority has signed open tunnels for the pools that these name."""
 import signal
 import subprocess
+import time
 
 from support.machine import wait_until
 from support.sentinel import ALERT_INTERNAL, Backend, alert, hello, main
@@ -27,16 +28,29 @@ class Certified(TunnelCase):
                 "-keyout", self.directory / f"{name}.key", "-out", self.directory / f"{name}.pem")
         return self.directory / f"{name}.pem"
 
-    def shown(self, name, *pools, by="authority", days=2):
+    def shown(self, name, *pools, by="authority", days=2, seconds=None):
         """The arguments that show a certificate for these pools."""
         key, request, certificate = (self.directory / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         extensions = self.directory / f"{name}.extensions"
         extensions.write_text("extendedKeyUsage=clientAuth\n" + (
             "subjectAltName=" + ",".join(f"URI:berth-pool:{pool}" for pool in pools) + "\n" if pools else ""))
-        openssl("x509", "-req", "-in", request, "-CA", self.directory / f"{by}.pem", "-CAkey", self.directory / f"{by}.key", "-days", days,
-                "-extfile", extensions, "-out", certificate)
+        if seconds is None:
+            openssl("x509", "-req", "-in", request, "-CA", self.directory / f"{by}.pem", "-CAkey", self.directory / f"{by}.key",
+                    "-days", days, "-extfile", extensions, "-out", certificate)
+        else:
+            self.sign_for(seconds, by, request, extensions, certificate)
         return "--certificate", certificate, "--key", key
+
+    def sign_for(self, seconds, by, request, extensions, certificate):
+        """`openssl x509` knows whole days alone, and `openssl ca` any moment."""
+        configuration = self.directory / "ca.cnf"
+        configuration.write_text(f"[ca]\ndefault_ca=a\n[a]\ndatabase={self.directory}/database\nnew_certs_dir={self.directory}\n"
+                                 "rand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+        (self.directory / "database").write_text("")
+        moment = lambda after: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + after))
+        openssl("ca", "-batch", "-config", configuration, "-cert", self.directory / f"{by}.pem", "-keyfile", self.directory / f"{by}.key",
+                "-startdate", moment(-60), "-enddate", moment(seconds), "-extfile", extensions, "-in", request, "-out", certificate)
 
     def test_a_certificate_of_the_authority_opens_a_tunnel_for_the_pools_that_it_names(self):
         backend = self.backend(Backend, say_lab)
@@ -83,6 +97,23 @@ class Certified(TunnelCase):
         self.tunnel(sentinel, backend.port, *successor, "--id", "again").joined()
         sentinel.process.send_signal(signal.SIGHUP)
         self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+
+    def test_a_session_ends_when_its_certificate_expires_and_others_go_on(self):
+        backend = self.backend(Backend, say_lab)
+        access = self.state / "access.log"
+        sentinel = self.front("--tunnel-client-ca", self.authority("authority"), "--access-log", access)
+        self.tunnel(sentinel, backend.port, *self.shown("long", "lab"), "--id", "long", hostname="long.test").joined()
+        ends_at = time.time() + 6
+        tunnel = self.tunnel(sentinel, backend.port, *self.shown("short", "lab", seconds=6)).joined()
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+        self.assertLess(time.time(), ends_at)
+        wait_until(lambda: sentinel.ask(hello(b"lab.test")) == AWAY, "the session to be over")
+        self.assertGreater(time.time(), ends_at - 1.5)  # certificates know whole seconds
+        self.assertLess(time.time(), ends_at + 4)
+        wait_until(lambda: "failed" in tunnel.states(), "the certificate to be refused")
+        self.assertIn("expired", tunnel.news()[-1]["error"]["message"])
+        self.assertEqual(sentinel.ask(hello(b"long.test")), (b"\x16lab", "end"))
+        wait_until(lambda: '"outcome":"tunnel_ended","reason":"expired"' in access.read_text(), "the line")
 
     def test_what_cannot_be_an_authority_is_refused_at_the_start(self):
         with self.assertRaisesRegex(AssertionError, "nothing.pem"):

@@ -4,6 +4,7 @@
 #include "tests/support/catch.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -311,6 +312,109 @@ TEST_CASE("a peer who does not answer a ping is overdue", "[tunnel]") {
     CHECK(pair.ours.overdue(start + 11s));
     settle(pair.ours, pair.theirs, start + 12s);
     CHECK_FALSE(pair.ours.overdue(start + 13s));
+}
+
+namespace {
+
+/// Streams whose bytes never stop in a mux: `there` is to be sent, `here` has arrived.
+struct Direct final : StreamBytes {
+    std::size_t put(StreamId id, std::string_view bytes) override {
+        const auto some = bytes.substr(0, room);
+        room -= some.size();
+        here[id] += some;
+        return some.size();
+    }
+    std::size_t get(StreamId id, char* to, std::size_t bytes_max) override {
+        const std::size_t count = there[id].copy(to, bytes_max);
+        there[id].erase(0, count);
+        return count;
+    }
+    std::map<StreamId, std::string> there, here;
+    std::size_t room = 1 << 30;  // of all streams
+};
+
+struct DirectPair {
+    Direct our_bytes, their_bytes;
+    Mux ours{MuxSide::odd, {}, &our_bytes};
+    Mux theirs{MuxSide::even, {}, &their_bytes};
+    StreamId stream = ours.open().value();
+};
+
+}  // namespace
+
+TEST_CASE("bytes that are offered go from one end to the other without a stop", "[tunnel]") {
+    DirectPair pair;
+    const std::string all(3 * window_bytes_first + 5, 'b');
+    (void)pair.ours.write(pair.stream, "before ");
+    pair.our_bytes.there[pair.stream] = all;
+    pair.ours.offer(pair.stream);
+    settle(pair.ours, pair.theirs);
+    CHECK(pair.their_bytes.here[pair.stream] == "before " + all);
+    CHECK(pair.theirs.received(pair.stream).empty());
+    SECTION("and those that come later need another offer") {
+        pair.our_bytes.there[pair.stream] = "later";
+        settle(pair.ours, pair.theirs);
+        CHECK(pair.their_bytes.here[pair.stream].size() == all.size() + 7);
+        pair.ours.offer(pair.stream);
+        pair.ours.finish(pair.stream);
+        settle(pair.ours, pair.theirs);
+        CHECK(pair.their_bytes.here[pair.stream].ends_with("later"));
+        CHECK(pair.theirs.ended(pair.stream));
+    }
+    SECTION("and there may be none") {
+        pair.ours.offer(pair.stream);
+        CHECK(taken(pair.ours).empty());
+    }
+}
+
+TEST_CASE("what is offered waits for the window, and what is not taken for its reader",
+          "[tunnel]") {
+    DirectPair pair;
+    pair.their_bytes.room = 100;
+    pair.our_bytes.there[pair.stream] = std::string(2 * window_bytes_first, 'b');
+    pair.ours.offer(pair.stream);
+    settle(pair.ours, pair.theirs);
+    CHECK(pair.our_bytes.there[pair.stream].size() == window_bytes_first);
+    CHECK(pair.their_bytes.here[pair.stream].size() == 100);
+    CHECK(pair.theirs.next_changed() == pair.stream);
+    CHECK(pair.theirs.received(pair.stream).size() == window_bytes_first - 100);
+    pair.their_bytes.room = 1 << 30;
+    pair.theirs.consume(pair.stream, window_bytes_first - 100, start);
+    settle(pair.ours, pair.theirs);
+    CHECK(pair.our_bytes.there[pair.stream].empty());
+    CHECK(pair.their_bytes.here[pair.stream].size() == 100 + window_bytes_first);
+}
+
+TEST_CASE("what readers leave has a bound over all sessions, beyond which a stream ends",
+          "[tunnel]") {
+    const auto budget = std::make_shared<MuxBudget>(std::uint64_t{1} << 20U);
+    Mux sender{MuxSide::odd};
+    {
+        Mux receiver{MuxSide::even, {.budget = budget}};
+        std::vector<StreamId> streams;
+        const std::string window(window_bytes_first, 'x');
+        do {
+            streams.push_back(sender.open().value());
+            REQUIRE(sender.write(streams.back(), window) == window.size());
+            settle(sender, receiver);
+            REQUIRE(streams.size() < 8);
+        } while (!sender.was_reset(streams.back()));
+        CHECK(streams.size() > 4);
+        CHECK(receiver.was_reset(streams.back()));
+        CHECK_FALSE(sender.was_reset(streams.front()));
+        CHECK(receiver.received(streams.front()) == window);
+        CHECK(budget->held() < std::uint64_t{3} << 20U);
+        SECTION("and whoever reads makes room again") {
+            receiver.consume(streams.front(), window.size(), start);
+            receiver.close(streams.back());
+            CHECK_FALSE(budget->is_spent());
+            const StreamId again = sender.open().value();
+            (void)sender.write(again, "there is room");
+            settle(sender, receiver);
+            CHECK(receiver.received(again) == "there is room");
+        }
+    }
+    CHECK(budget->held() == 0);
 }
 
 TEST_CASE("a writer who had no room is told when there is some", "[tunnel]") {

@@ -33,7 +33,10 @@ constexpr std::uint64_t tag_wake = 0;
 }  // namespace
 
 Carrier::Carrier(CarrierCalls calls, CarrierLimits limits)
-    : calls_(std::move(calls)), limits_(limits), buffer_(buffer_bytes, '\0') {}
+    : calls_(std::move(calls)),
+      limits_(limits),
+      half_closed_(limits.half_closed_max.count()),
+      buffer_(buffer_bytes, '\0') {}
 
 Result<std::unique_ptr<Carrier>> Carrier::start(CarrierCalls calls, CarrierLimits limits) {
     std::unique_ptr<Carrier> carrier(new Carrier(std::move(calls), limits));
@@ -75,11 +78,10 @@ void Carrier::adopt(SessionId id, Established established) {
     give([this, id, one = std::move(established)]() mutable { begin(id, std::move(one)); });
 }
 
-void Carrier::open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
-                   std::string refusal) {
-    give([this, id, opening = std::move(opening), socket = std::move(socket),
-          link = std::move(link), refusal = std::move(refusal)]() mutable {
-        begin_stream(id, opening, std::move(socket), std::move(link), std::move(refusal));
+void Carrier::open(SessionId id, StreamOpening opening, Visitor visitor) {
+    count_stream();  // from now on, so that nobody misses it who waits for the last one
+    give([this, id, opening = std::move(opening), visitor = std::move(visitor)]() mutable {
+        begin_stream(id, opening, std::move(visitor));
     });
 }
 
@@ -150,6 +152,12 @@ void Carrier::run() {
         ferries_over_.clear();
         sessions_over_.clear();
     }
+    for (const auto& [id, session] : sessions_) {
+        for (const auto& [stream, ferry] : session->ferries) ferry->tell(StreamEnd::How::stopped);
+        if (calls_.ended) {
+            calls_.ended(id, make_error(ErrorCode::unavailable, "this end stops"), session->sums);
+        }
+    }
     sessions_.clear();
 }
 
@@ -182,21 +190,27 @@ void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
     ferry->hung |= end;
     ferry->writable |= out;
     ferry->failed |= (events & EPOLLERR) != 0;
-    ferry->session.ready.push_back(ferry->id);
-    mark(ferry->session);
+    look_again(*ferry);
 }
 
 void Carrier::look_at_time() {
     look_due_ = now_ + look_every;
-    std::vector<Session*> silent;
+    end_still();
+    std::vector<Session*> silent, expired;
+    const auto now = std::chrono::system_clock::now();
     for (const auto& [id, session] : sessions_) {
-        if (session->mux.overdue(now_)) {
+        if (session->until && *session->until <= now) {
+            expired.push_back(session.get());
+        } else if (session->mux.overdue(now_)) {
             silent.push_back(session.get());
         } else if (session->ping_due <= now_) {
             session->ping_due = now_ + limits_.ping_every;
             session->mux.ping(now_);
             mark(*session);
         }
+    }
+    for (Session* const session : expired) {
+        end(*session, make_error(ErrorCode::denied, "its certificate has expired"));
     }
     for (Session* const session : silent) {
         end(*session, make_error(ErrorCode::timed_out,
@@ -207,11 +221,8 @@ void Carrier::look_at_time() {
 }
 
 void Carrier::begin(SessionId id, Established established) {
-    auto made = std::make_unique<Session>(Session{.id = id,
-                                                  .socket = std::move(established.socket),
-                                                  .tls = std::move(established.tls),
-                                                  .mux = Mux(established.side, limits_.mux),
-                                                  .containarium = established.containarium});
+    const std::string early = std::move(established.early);
+    auto made = std::make_unique<Session>(*this, id, std::move(established));
     Session& session = *made;
     sessions_.emplace(id, std::move(made));
     constexpr int on = 1;
@@ -223,7 +234,7 @@ void Carrier::begin(SessionId id, Established established) {
     }
     session.ping_due = now_ + limits_.ping_every;
     session.mux.ping(now_);
-    if (const auto fed = feed(session, established.early); !fed) return end(session, fed.error());
+    if (const auto fed = feed(session, early); !fed) return end(session, fed.error());
     mark(session);
 }
 
@@ -308,14 +319,13 @@ Result<> Carrier::flush(Session& session) {
 }
 
 void Carrier::end(Session& session, const Error& why) {
-    for (const auto& [id, ferry] : session.ferries) was_reset(*ferry);
-    while (!session.ferries.empty()) remove(*session.ferries.begin()->second);
+    while (!session.ferries.empty()) abort(*session.ferries.begin()->second);
     session.socket.reset();
     const SessionId id = session.id;
     const auto found = sessions_.find(id);
     sessions_over_.push_back(std::move(found->second));
     sessions_.erase(found);
-    if (calls_.ended) calls_.ended(id, why);
+    if (calls_.ended) calls_.ended(id, why, sessions_over_.back()->sums);
 }
 
 }  // namespace berth::tunnel

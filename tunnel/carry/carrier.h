@@ -4,10 +4,11 @@
 // them itself, where it is told.
 #pragma once
 
+#include "base/deadline_list.h"
 #include "base/fd.h"
 #include "base/socket_address.h"
 #include "tunnel/carry/channel.h"
-#include "tunnel/link.h"
+#include "tunnel/carry/visitor.h"
 #include "tunnel/mux.h"
 #include "tunnel/stream_opening.h"
 
@@ -38,6 +39,13 @@ struct Established {
     /// A host of Containarium's: a stream begins with its port alone, two bytes of it; and since
     /// the host ends both directions with the first one, a visitor's end waits for the host's.
     bool containarium = false;
+    /// Then the session is over, whatever it carries.
+    std::optional<std::chrono::system_clock::time_point> until = {};
+};
+
+/// What a session has carried: streams, and the bytes that its sockets have given and taken.
+struct SessionSums {
+    std::uint64_t streams = 0, bytes_from_sockets = 0, bytes_to_sockets = 0;
 };
 
 /// All are called from the carrier's thread, and must not wait.
@@ -47,14 +55,18 @@ struct CarrierCalls {
     /// The first bytes of a stream go to its socket.
     std::function<void(SessionId, std::string_view first)> begun = {};
     /// The session is over, and so are its streams.
-    std::function<void(SessionId, const Error& why)> ended = {};
+    std::function<void(SessionId, const Error& why, const SessionSums&)> ended = {};
     /// The peer takes no more streams: those there are go on.
     std::function<void(SessionId)> leaving = {};
 };
 
 struct CarrierLimits {
-    MuxLimits mux = {.waiting_bytes_max = 128U << 10U, .streams_max = 2048};
+    MuxLimits mux = {.waiting_bytes_max = 128U << 10U,
+                     .streams_max = 2048,
+                     .budget = std::make_shared<MuxBudget>()};
     std::chrono::milliseconds ping_every{15'000};
+    /// So long a visitor's one direction may stand still when the other has ended.
+    std::chrono::milliseconds half_closed_max{300'000};
 };
 
 class Carrier {
@@ -63,17 +75,15 @@ public:
                                                                 CarrierLimits limits = {});
     Carrier(const Carrier&) = delete;
     Carrier& operator=(const Carrier&) = delete;
-    /// Ends all sessions, without a word to those who wait for calls.
+    /// Ends all sessions.
     ~Carrier();
 
     // All of these may be called from any thread, and do not wait.
 
     void adopt(SessionId id, Established established);
-    /// Opens a stream to the session's peer for a socket. When the peer refuses it before it has
-    /// said anything, the socket is told `refusal` and an end; when it resets it later, `link`
-    /// says so.
-    void open(SessionId id, StreamOpening opening, Fd socket, std::shared_ptr<Link> link,
-              std::string refusal);
+    /// Opens a stream to the session's peer for a visitor, who is told it was refused where the
+    /// session is gone.
+    void open(SessionId id, StreamOpening opening, Visitor visitor);
     /// No more streams; the session ends with the last of them.
     void retire(SessionId id);
     void retire_all();
@@ -82,7 +92,7 @@ public:
     /// Asks the peer for a sign of life now.
     void ping(SessionId id);
 
-    /// Streams there are, and those there ever were.
+    /// Streams there are, with those that are about to be opened, and those there ever were.
     [[nodiscard]] std::size_t streams() const { return streams_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t streams_total() const {
         return streams_total_.load(std::memory_order_relaxed);
@@ -119,8 +129,7 @@ private:
     void end(Session& session, const Error& why);
 
     // Streams (carrier_streams.cpp).
-    void begin_stream(SessionId id, const StreamOpening& opening, Fd socket,
-                      std::shared_ptr<Link> link, std::string refusal);
+    void begin_stream(SessionId id, const StreamOpening& opening, Visitor visitor);
     void take_streams(Session& session);
     void attend(Ferry& ferry);
     [[nodiscard]] bool go_on(Ferry& ferry);
@@ -128,9 +137,15 @@ private:
     [[nodiscard]] bool connect(Ferry& ferry, const SocketAddress& target);
     [[nodiscard]] bool to_socket(Ferry& ferry);
     [[nodiscard]] bool to_stream(Ferry& ferry);
+    [[nodiscard]] std::size_t send(Ferry& ferry, std::string_view bytes);
+    [[nodiscard]] std::size_t receive(Ferry& ferry, char* to, std::size_t bytes_max);
+    void look_again(Ferry& ferry);
     void watch(Ferry& ferry);
     void count_stream();
-    void was_reset(Ferry& ferry);
+    void count_from_socket(Session& session, std::size_t bytes);
+    void end_still();
+    void abort(Ferry& ferry);
+    void refuse(const Fd& socket, std::string_view refusal);
     void remove(Ferry& ferry);
 
     const CarrierCalls calls_;
@@ -143,6 +158,7 @@ private:
     std::atomic<std::uint64_t> streams_total_ = 0, bytes_to_sockets_ = 0, bytes_from_sockets_ = 0;
     // All else is of the thread alone.
     Moment now_, look_due_;
+    DeadlineList half_closed_;
     std::unordered_map<SessionId, std::unique_ptr<Session>> sessions_;
     std::vector<SessionId> marked_;
     std::vector<std::unique_ptr<Session>> sessions_over_;  // until no event can mean them

@@ -30,30 +30,34 @@ bool would_block() {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
+std::int64_t to_ms(Moment moment) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(moment.time_since_epoch()).count();
+}
+
 }  // namespace
 
-void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Fd socket,
-                           std::shared_ptr<Link> link, std::string refusal) {
+void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor visitor) {
     Session* const session = find(id);
     const auto stream = session == nullptr || session->retiring
                             ? fail(ErrorCode::unavailable, "the tunnel is gone")
                             : session->mux.open();
     if (!stream) {
-        (void)::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
-        return;
+        streams_.fetch_sub(1, std::memory_order_relaxed);
+        if (visitor.watcher) visitor.watcher->over({.how = StreamEnd::How::refused});
+        return refuse(visitor.socket, visitor.refusal);
     }
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
-    auto made = std::make_unique<Ferry>(Ferry{.session = *session,
-                                              .id = *stream,
-                                              .readable = true,
-                                              .writable = true,
-                                              .socket = std::move(socket),
-                                              .link = std::move(link),
-                                              .refusal = std::move(refusal)});
+    ++session->sums.streams;
+    count_from_socket(*session, visitor.said.size());
+    auto made = std::make_unique<Ferry>(*session, *stream, Ferry::Stage::carrying);
     Ferry& ferry = *made;
+    ferry.readable = ferry.writable = true;
+    ferry.socket = std::move(visitor.socket);
+    ferry.said = std::move(visitor.said);
+    ferry.refusal = std::move(visitor.refusal);
+    ferry.watcher = std::move(visitor.watcher);
     session->ferries.emplace(*stream, std::move(made));
-    count_stream();
     watch(ferry);
     session->ready.push_back(*stream);
     mark(*session);
@@ -64,16 +68,20 @@ void Carrier::count_stream() {
     streams_total_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Carrier::count_from_socket(Session& session, std::size_t bytes) {
+    session.sums.bytes_from_sockets += bytes;
+    bytes_from_sockets_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
 void Carrier::take_streams(Session& session) {
     while (const auto id = session.mux.accept()) {
         if (!calls_.target) {
             session.mux.close(*id);  // nothing is to be reached here
             continue;
         }
-        session.ferries.emplace(
-            *id, std::make_unique<Ferry>(
-                     Ferry{.session = session, .id = *id, .stage = Ferry::Stage::opening}));
+        session.ferries.emplace(*id, std::make_unique<Ferry>(session, *id, Ferry::Stage::opening));
         count_stream();
+        ++session.sums.streams;
         session.ready.push_back(*id);
     }
     const auto attend_to = [&](StreamId id) {
@@ -85,17 +93,13 @@ void Carrier::take_streams(Session& session) {
 }
 
 void Carrier::attend(Ferry& ferry) {
-    if (go_on(ferry)) return;
-    was_reset(ferry);
-    ferry.session.mux.close(ferry.id);
-    remove(ferry);
+    if (!go_on(ferry)) abort(ferry);
 }
 
 /// False when it is over before its time.
 bool Carrier::go_on(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
     if (mux.was_reset(ferry.id) || ferry.failed) return false;
-    if (ferry.link && ferry.link->reset_by_front) return false;
     if (ferry.stage == Ferry::Stage::opening) return read_opening_of(ferry);
     if (ferry.stage == Ferry::Stage::connecting) {
         if (!ferry.writable) return true;
@@ -104,9 +108,26 @@ bool Carrier::go_on(Ferry& ferry) {
     if (!to_socket(ferry) || !to_stream(ferry)) return false;
     if (ferry.shut && ferry.end_read && mux.over(ferry.id)) {
         mux.close(ferry.id);
+        ferry.tell(StreamEnd::How::ended);
         remove(ferry);
+    } else if (ferry.watcher && ferry.shut != ferry.end_read && !ferry.is_waiting()) {
+        ferry.moved = false;
+        half_closed_.add(ferry, to_ms(now_));
     }
     return true;
+}
+
+/// Those of whom one direction has ended, and nothing has moved for long in the other.
+void Carrier::end_still() {
+    while (Timed* const still = half_closed_.first_due(to_ms(now_))) {
+        auto& ferry = static_cast<Ferry&>(*still);  // NOLINT: there are no others
+        if (std::exchange(ferry.moved, false)) {
+            half_closed_.add(ferry, to_ms(now_));
+        } else {
+            mark(ferry.session);  // its peer is told
+            abort(ferry);
+        }
+    }
 }
 
 bool Carrier::read_opening_of(Ferry& ferry) {
@@ -144,96 +165,135 @@ void Carrier::watch(Ferry& ferry) {
     }
 }
 
-/// False when the socket was reset.
+/// It gets its turn, behind what is being done.
+void Carrier::look_again(Ferry& ferry) {
+    ferry.session.ready.push_back(ferry.id);
+    mark(ferry.session);
+}
+
+/// What has waited for the socket; all else is put there as it comes. False when it was reset.
 bool Carrier::to_socket(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
     for (std::size_t moved = 0; ferry.writable;) {
         const auto bytes = mux.received(ferry.id);
         if (bytes.empty()) break;
         if (moved >= bytes_per_turn) {
-            ferry.session.ready.push_back(ferry.id);
-            mark(ferry.session);
-            return true;
+            look_again(ferry);
+            break;
         }
-        if (!std::exchange(ferry.heard, true) && calls_.begun) {
+        if (calls_.begun && !std::exchange(ferry.heard, true)) {
             calls_.begun(ferry.session.id, bytes);
         }
-        const std::size_t some = std::min(bytes.size(), bytes_per_turn);
-        const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), some, MSG_NOSIGNAL);
-        if (sent < 0) {
-            ferry.writable = false;
-            return would_block();
-        }
-        // A write that came short has filled it (epoll(7), EPOLLET).
-        ferry.writable = static_cast<std::size_t>(sent) == some;
-        moved += static_cast<std::size_t>(sent);
-        bytes_to_sockets_.fetch_add(static_cast<std::size_t>(sent), std::memory_order_relaxed);
-        mux.consume(ferry.id, static_cast<std::size_t>(sent), now_);
+        const std::size_t sent = send(ferry, bytes.substr(0, bytes_per_turn));
+        if (ferry.failed) return false;
+        moved += sent;
+        mux.consume(ferry.id, sent, now_);
     }
     if (mux.ended(ferry.id) && !std::exchange(ferry.shut, true)) {
         // When nothing is left either way, closing it says so.
         if (!mux.over(ferry.id)) (void)::shutdown(ferry.socket.get(), SHUT_WR);
-        if (ferry.end_read) mux.finish(ferry.id);  // where it had to wait for this
     }
     return true;
 }
 
-/// The same.
+/// The same of the other direction. Bytes stay with the kernel until they can be sent.
 bool Carrier::to_stream(Ferry& ferry) {
     Mux& mux = ferry.session.mux;
-    for (std::size_t moved = 0; ferry.readable && !ferry.end_read;) {
-        const std::size_t room = std::min(mux.room(ferry.id), buffer_.size());
-        if (room == 0) {
-            mux.await_room(ferry.id);
-            return true;
-        }
-        if (moved >= bytes_per_turn) {
-            ferry.session.ready.push_back(ferry.id);
-            mark(ferry.session);
-            return true;
-        }
-        const ssize_t got = ::recv(ferry.socket.get(), buffer_.data(), room, 0);
-        if (got < 0) {
-            ferry.readable = false;
-            return would_block();
-        }
-        if (got == 0) {
-            // A reset of the front's looks like an end here, but for its flag.
-            if (ferry.link && ferry.link->reset_by_front) return false;
-            ferry.end_read = true;
-            if (!ferry.session.containarium || ferry.shut) mux.finish(ferry.id);
-            break;
-        }
-        moved += static_cast<std::size_t>(got);
-        bytes_from_sockets_.fetch_add(static_cast<std::size_t>(got), std::memory_order_relaxed);
-        (void)mux.write(ferry.id,
-                        std::string_view(buffer_).substr(0, static_cast<std::size_t>(got)));
-        // A read that came short has emptied it (epoll(7), EPOLLET).
-        if (static_cast<std::size_t>(got) < room && !ferry.hung) ferry.readable = false;
+    if (!ferry.said.empty()) {
+        ferry.said.erase(0, mux.write(ferry.id, ferry.said));
+        if (!ferry.said.empty()) return true;
+        std::string().swap(ferry.said);
     }
-    return true;
+    if (ferry.readable && !ferry.end_read) mux.offer(ferry.id);
+    if (ferry.end_read && (!ferry.session.containarium || ferry.shut)) mux.finish(ferry.id);
+    return !ferry.failed;
 }
 
-/// Tells the socket's other end, by a reset where it has heard something.
-void Carrier::was_reset(Ferry& ferry) {
-    if (!ferry.socket) return;
-    if (ferry.link && !ferry.heard && !ferry.refusal.empty() && !ferry.end_read) {
-        // Closed with bytes unread, it would look like a reset, which may overtake the refusal.
-        for (int turn = 0; turn < drains_max; ++turn) {
-            if (::recv(ferry.socket.get(), buffer_.data(), buffer_.size(), 0) <= 0) break;
-        }
-        (void)::send(ferry.socket.get(), ferry.refusal.data(), ferry.refusal.size(), MSG_NOSIGNAL);
-    } else if (ferry.link) {
-        ferry.link->reset_by_tunnel = true;
-    } else {
+std::size_t Carrier::Session::put(StreamId stream, std::string_view bytes) {
+    const auto found = ferries.find(stream);
+    if (found == ferries.end()) return 0;
+    Ferry& ferry = *found->second;
+    if (ferry.stage != Ferry::Stage::carrying || !ferry.writable) return 0;
+    const std::size_t sent = carrier.send(ferry, bytes);
+    if (ferry.failed) carrier.look_again(ferry);
+    return sent;
+}
+
+std::size_t Carrier::Session::get(StreamId stream, char* to, std::size_t bytes_max) {
+    const auto found = ferries.find(stream);
+    if (found == ferries.end()) return 0;
+    Ferry& ferry = *found->second;
+    const std::size_t got = carrier.receive(ferry, to, bytes_max);
+    // Its end or failure, or what came together with that.
+    if (got < bytes_max && (ferry.readable || ferry.failed)) carrier.look_again(ferry);
+    return got;
+}
+
+/// How many of them the socket takes.
+std::size_t Carrier::send(Ferry& ferry, std::string_view bytes) {
+    if (!std::exchange(ferry.heard, true) && ferry.watcher) ferry.watcher->heard();
+    const ssize_t sent = ::send(ferry.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+        ferry.writable = false;
+        ferry.failed |= !would_block();
+        return 0;
+    }
+    const auto count = static_cast<std::size_t>(sent);
+    // A write that came short has filled it (epoll(7), EPOLLET).
+    ferry.writable = count == bytes.size();
+    ferry.moved = true;
+    ferry.to_socket += count;
+    ferry.session.sums.bytes_to_sockets += count;
+    bytes_to_sockets_.fetch_add(count, std::memory_order_relaxed);
+    return count;
+}
+
+/// How many there are, up to so many.
+std::size_t Carrier::receive(Ferry& ferry, char* to, std::size_t bytes_max) {
+    if (!ferry.readable || ferry.end_read || ferry.failed) return 0;
+    const ssize_t got = ::recv(ferry.socket.get(), to, bytes_max, 0);
+    if (got < 0) {
+        ferry.readable = false;
+        ferry.failed |= !would_block();
+        return 0;
+    }
+    const auto count = static_cast<std::size_t>(got);
+    if (count == 0) ferry.end_read = true;
+    // A read that came short has emptied it (epoll(7), EPOLLET).
+    if (count < bytes_max && !ferry.hung) ferry.readable = count == 0;
+    ferry.moved = true;
+    ferry.from_socket += count;
+    count_from_socket(ferry.session, count);
+    return count;
+}
+
+/// Ends a stream before its time. The socket's other end is told, by a reset where it has heard
+/// something.
+void Carrier::abort(Ferry& ferry) {
+    ferry.session.mux.close(ferry.id);
+    const bool refused = !ferry.heard && !ferry.refusal.empty() && !ferry.end_read && !ferry.failed;
+    ferry.tell(refused ? StreamEnd::How::refused : StreamEnd::How::reset);
+    if (refused) {
+        refuse(ferry.socket, ferry.refusal);
+    } else if (ferry.socket) {
         constexpr linger at_once{.l_onoff = 1, .l_linger = 0};  // socket(7), SO_LINGER
         (void)::setsockopt(ferry.socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
-    ferry.socket.reset();
+    remove(ferry);
+}
+
+void Carrier::refuse(const Fd& socket, std::string_view refusal) {
+    (void)::send(socket.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL);
+    (void)::shutdown(socket.get(), SHUT_WR);
+    // A close with bytes unread would be a reset, which may overtake the refusal.
+    for (int turn = 0; turn < drains_max; ++turn) {
+        if (::recv(socket.get(), buffer_.data(), buffer_.size(), 0) <= 0) break;
+    }
 }
 
 void Carrier::remove(Ferry& ferry) {
     ferry.stage = Ferry::Stage::over;
+    ferry.leave();
     ferry.socket.reset();
     const auto found = ferry.session.ferries.find(ferry.id);
     ferries_over_.push_back(std::move(found->second));

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <utility>
 
 namespace berth::tunnel {
@@ -172,8 +173,11 @@ ShownCertificate Channel::shown() const {
         others == nullptr ? sk_X509_new_null() : X509_chain_up_ref(others),
         [](STACK_OF(X509) * all) { sk_X509_pop_free(all, X509_free); });
     if (!chain || sk_X509_insert(chain.get(), own.get(), 0) == 0) return {};
-    (void)own.release();  // the chain has it
     ShownCertificate shown{.chain = std::move(chain)};
+    std::tm until{};
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(own.get()), &until) != 1) return {};
+    shown.until = std::chrono::system_clock::from_time_t(::timegm(&until));
+    (void)own.release();  // the chain has it
     for (unsigned at = 0; at < size; ++at) shown.fingerprint += fmt::format("{:02x}", digest[at]);
     return shown;
 }

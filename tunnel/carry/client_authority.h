@@ -5,6 +5,7 @@
 
 #include "tools-schema/contract/result.h"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ constexpr std::string_view pool_uri_scheme = "berth-pool:";
 struct ShownCertificate {
     std::shared_ptr<stack_st_X509> chain = {};  // its own first; nothing: it has shown none
     std::string fingerprint = {};               // SHA-256 of its own in hexadecimal, "" for none
+    std::chrono::system_clock::time_point until = {};  // when its own expires
 };
 
 /// May be asked from any thread.

@@ -56,7 +56,7 @@ Result<> Dialer::set_up() {
         const auto found = options_.targets.find(opening.port);
         return found == options_.targets.end() ? std::nullopt : std::optional(found->second);
     };
-    const auto ended = [this](SessionId id, const Error& why) {
+    const auto ended = [this](SessionId id, const Error& why, const SessionSums& /*carried*/) {
         const std::scoped_lock lock(mutex_);
         if (id == current_) ended_ = why;
         changed_.notify_all();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/launcher.h"
 
+#include "base/descriptor_limit.h"
 #include "base/files.h"
 #include "base/packets.h"
 #include "host/engine/lxc/launched.h"
@@ -39,6 +40,7 @@ std::string encode(Wish wish, std::string_view id, const LxcConfig& config) {
     (void)::signal(SIGCHLD, SIG_IGN);  // nobody waits for the children
     (void)::setpgid(0, 0);             // a terminal's Ctrl-C is for berthd
     (void)::prctl(PR_SET_NAME, "berth-launcher");
+    usual_descriptor_limit(0);  // for the monitors and helpers of containers
     while (auto request = receive_packet(line.get(), request_bytes_max)) {
         const pid_t child = ::fork();
         if (child != 0) continue;  // when there is none, nobody answers, and that is the answer

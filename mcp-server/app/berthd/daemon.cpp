@@ -255,7 +255,7 @@ Result<> serve(const DaemonOptions& wanted) {
                                 options.uid_base);
     const auto forward_ports = BERTH_TRY(net::PortRange::parse(options.forward_ports));
     BERTH_TRY(catch_signals());
-    (void)raise_descriptor_limit();  // some for each container that runs
+    (void)raise_descriptor_limit();  // some for each container that runs, one for each stream
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     BERTH_TRY(make_directories(options.runtime_dir));

@@ -4,7 +4,6 @@
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -49,9 +48,9 @@ OwnCertificate certificate_in(const std::filesystem::path& directory) {
     return own;
 }
 
-std::pair<Fd, Fd> socket_pair(int flags = SOCK_NONBLOCK) {
+std::pair<Fd, Fd> socket_pair() {
     std::array<int, 2> pair{};
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0, pair.data()) == 0);
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) == 0);
     return {Fd(pair[0]), Fd(pair[1])};
 }
 
@@ -69,6 +68,16 @@ Result<> shake_hands(Channel& one, Channel& other) {
     return {};
 }
 
+/// Where it listens from now on: a port of the loopback's.
+SocketAddress listen_on(const Fd& socket) {
+    KernelAddress address = SocketAddress::parse("127.0.0.1:0").value().to_kernel();
+    REQUIRE(::bind(socket.get(), address.get(), address.size) == 0);
+    REQUIRE(::listen(socket.get(), 16) == 0);
+    address.size = sizeof address.storage;
+    REQUIRE(::getsockname(socket.get(), address.get(), &address.size) == 0);
+    return SocketAddress::of(address).value();
+}
+
 /// A session of two carriers in this process, whose host's end has one port: 7.
 struct Tunnelled {
     TemporaryDirectory directory;
@@ -76,20 +85,18 @@ struct Tunnelled {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> ends;
+    SessionSums carried;  // by the one that ended last
+    std::vector<StreamEnd> stream_ends;
     Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    SocketAddress place;
+    Fd visitors{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    SocketAddress place = listen_on(listener), visitors_place = listen_on(visitors);
     std::unique_ptr<Carrier> host, front;
 
-    Tunnelled() {
-        KernelAddress address = SocketAddress::parse("127.0.0.1:0").value().to_kernel();
-        REQUIRE(::bind(listener.get(), address.get(), address.size) == 0);
-        REQUIRE(::listen(listener.get(), 16) == 0);
-        address.size = sizeof address.storage;
-        REQUIRE(::getsockname(listener.get(), address.get(), &address.size) == 0);
-        place = SocketAddress::of(address).value();
-        const auto ended = [this](SessionId, const Error& why) {
+    explicit Tunnelled(std::chrono::milliseconds half_closed_max = 300s) {
+        const auto ended = [this](SessionId, const Error& why, const SessionSums& sums) {
             const std::scoped_lock lock(mutex);
             ends.push_back(why.message);
+            carried = sums;
             changed.notify_all();
         };
         host =
@@ -99,7 +106,7 @@ struct Tunnelled {
                                 },
                             .ended = ended})
                 .value();
-        front = Carrier::start({.ended = ended}).value();
+        front = Carrier::start({.ended = ended}, {.half_closed_max = half_closed_max}).value();
         Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
         Channel accepted(TlsContext::server(own).value());
         REQUIRE(shake_hands(dialled, accepted));
@@ -110,14 +117,37 @@ struct Tunnelled {
     }
 
     /// The visitor's end of a stream to that port.
-    std::pair<Fd, std::shared_ptr<Link>> open(std::uint16_t port) {
-        auto [near, far] = socket_pair(0);
-        REQUIRE(::fcntl(far.get(), F_SETFL, O_NONBLOCK) == 0);
-        auto link = std::make_shared<Link>();
-        front->open(1, {.port = port}, std::move(far), link, "refused");
-        return {std::move(near), std::move(link)};
+    Fd open(std::uint16_t port, std::string said = "") {
+        Fd near(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const KernelAddress address = visitors_place.to_kernel();
+        REQUIRE(::connect(near.get(), address.get(), address.size) == 0);
+        Fd far(::accept4(visitors.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        front->open(1, {.port = port},
+                    {.socket = std::move(far),
+                     .said = std::move(said),
+                     .refusal = "refused",
+                     .watcher = std::make_unique<Watcher>(*this)});
+        return near;
     }
     [[nodiscard]] Fd accept() const { return Fd(::accept(listener.get(), nullptr, nullptr)); }
+    /// How the first stream ended.
+    StreamEnd stream_end() {
+        std::unique_lock lock(mutex);
+        REQUIRE(changed.wait_for(lock, 10s, [this] { return !stream_ends.empty(); }));
+        return stream_ends.front();
+    }
+
+private:
+    struct Watcher final : StreamWatcher {
+        explicit Watcher(Tunnelled& of) : tunnelled(of) {}
+        void heard() override {}
+        void over(const StreamEnd& end) override {
+            const std::scoped_lock lock(tunnelled.mutex);
+            tunnelled.stream_ends.push_back(end);
+            tunnelled.changed.notify_all();
+        }
+        Tunnelled& tunnelled;
+    };
 };
 
 void say(const Fd& socket, std::string_view text) {
@@ -141,57 +171,93 @@ std::string heard(const Fd& socket) {
 
 TEST_CASE("a stream carries both directions, and each ends by itself", "[tunnel]") {
     Tunnelled tunnel;
-    const auto [visitor, link] = tunnel.open(7);
+    const Fd visitor = tunnel.open(7, "hello, ");
     const Fd service = tunnel.accept();
     say(visitor, "question");
     REQUIRE(::shutdown(visitor.get(), SHUT_WR) == 0);
-    CHECK(heard(service) == "question");
+    CHECK(heard(service) == "hello, question");
     const std::string answer(1 << 20, 'a');
     say(service, answer);
     REQUIRE(::shutdown(service.get(), SHUT_WR) == 0);
     CHECK(heard(visitor) == answer);
-    CHECK_FALSE(link->reset_by_tunnel);
+    const StreamEnd end = tunnel.stream_end();
+    CHECK(end.how == StreamEnd::How::ended);
+    CHECK(end.bytes_from_socket == std::string("question").size());
+    CHECK(end.bytes_to_socket == answer.size());
+}
+
+TEST_CASE("what a visitor has said already may be more than a stream has room for", "[tunnel]") {
+    Tunnelled tunnel;
+    const std::string said(1 << 20, 's');
+    const Fd visitor = tunnel.open(7, said);
+    const Fd service = tunnel.accept();
+    say(visitor, "more");
+    REQUIRE(::shutdown(visitor.get(), SHUT_WR) == 0);
+    CHECK(heard(service) == said + "more");
 }
 
 TEST_CASE("a port that was not allowed is refused, and its visitor told so", "[tunnel]") {
     Tunnelled tunnel;
-    const auto [visitor, link] = tunnel.open(8);
+    const Fd visitor = tunnel.open(8, "hello");
+    say(visitor, "which nobody reads");
     CHECK(heard(visitor) == "refused");
+    CHECK(tunnel.stream_end().how == StreamEnd::How::refused);
 }
 
 TEST_CASE("a reset of either end is one of the other", "[tunnel]") {
     Tunnelled tunnel;
-    auto [visitor, link] = tunnel.open(7);
+    Fd visitor = tunnel.open(7);
     Fd service = tunnel.accept();
+    constexpr linger at_once{.l_onoff = 1, .l_linger = 0};
+    const auto reset = [&](Fd& socket) {
+        REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+        socket.reset();
+    };
     SECTION("by the visitor") {
-        link->reset_by_front = true;
-        visitor.reset();
+        reset(visitor);
         CHECK(heard(service) == "!");
     }
     SECTION("by the service, which has said something") {
         say(service, "x");
         std::array<char, 1> one{};
         REQUIRE(::recv(visitor.get(), one.data(), 1, 0) == 1);
-        constexpr linger at_once{.l_onoff = 1, .l_linger = 0};
-        REQUIRE(::setsockopt(service.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
-        service.reset();
-        (void)heard(visitor);
-        CHECK(link->reset_by_tunnel);
+        reset(service);
+        CHECK(heard(visitor) == "!");
     }
     SECTION("by the session") {
         say(service, "x");
         std::array<char, 1> one{};
         REQUIRE(::recv(visitor.get(), one.data(), 1, 0) == 1);
         tunnel.front->cut(1, make_error(ErrorCode::denied, "cut"));
-        (void)heard(visitor);
-        CHECK(link->reset_by_tunnel);
+        CHECK(heard(visitor) == "!");
         CHECK(heard(service) == "!");
     }
+    CHECK(tunnel.stream_end().how == StreamEnd::How::reset);
+}
+
+TEST_CASE("a visitor who has ended and hears nothing for long is reset", "[tunnel]") {
+    Tunnelled tunnel(200ms);
+    const Fd visitor = tunnel.open(7);
+    const Fd service = tunnel.accept();
+    say(visitor, "question");
+    REQUIRE(::shutdown(visitor.get(), SHUT_WR) == 0);
+    CHECK(heard(visitor) == "!");
+    CHECK(heard(service) == "question");
+    CHECK(tunnel.stream_end().how == StreamEnd::How::reset);
+}
+
+TEST_CASE("streams that are open when the carrier stops are told so", "[tunnel]") {
+    Tunnelled tunnel;
+    const Fd visitor = tunnel.open(7);
+    const Fd service = tunnel.accept();
+    CHECK(tunnel.front->streams() == 1);
+    tunnel.front.reset();
+    CHECK(tunnel.stream_end().how == StreamEnd::How::stopped);
 }
 
 TEST_CASE("a session that retires ends with its last stream", "[tunnel]") {
     Tunnelled tunnel;
-    auto [visitor, link] = tunnel.open(7);
+    Fd visitor = tunnel.open(7);
     Fd service = tunnel.accept();
     tunnel.front->retire(1);
     say(service, "still here");
@@ -204,6 +270,8 @@ TEST_CASE("a session that retires ends with its last stream", "[tunnel]") {
     visitor.reset();
     std::unique_lock lock(tunnel.mutex);
     CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.ends.size() == 2; }));
+    CHECK(tunnel.carried.streams == 1);
+    CHECK(tunnel.carried.bytes_from_sockets + tunnel.carried.bytes_to_sockets == 10);
 }
 
 TEST_CASE("a sentinel is believed by its certificate alone", "[tunnel]") {

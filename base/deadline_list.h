@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace berth::sentinel {
+namespace berth {
 
 /// What can be in one DeadlineList at a time; leaves it when destroyed.
 class Timed {
@@ -59,4 +59,4 @@ private:
     Timed end_;
 };
 
-}  // namespace berth::sentinel
+}  // namespace berth

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sentinel/relay/deadline_list.h"
+#include "base/deadline_list.h"
 
 #include "tests/support/catch.h"
 
-using berth::sentinel::DeadlineList;
-using berth::sentinel::Timed;
+using berth::DeadlineList;
+using berth::Timed;
 
-TEST_CASE("what came first is due first, and what has left is not due", "[relay]") {
+TEST_CASE("what came first is due first, and what has left is not due", "[deadline]") {
     DeadlineList list(100);
     Timed a, b;
     CHECK(list.due_ms(-1) == -1);
@@ -21,7 +21,7 @@ TEST_CASE("what came first is due first, and what has left is not due", "[relay]
     CHECK(list.first_due(150) == &b);
 }
 
-TEST_CASE("what is added again goes to the end, also from another list", "[relay]") {
+TEST_CASE("what is added again goes to the end, also from another list", "[deadline]") {
     DeadlineList one(100), other(10);
     Timed a, b;
     one.add(a, 0);
@@ -33,7 +33,7 @@ TEST_CASE("what is added again goes to the end, also from another list", "[relay
     CHECK(other.first_due(15) == &b);
 }
 
-TEST_CASE("what is destroyed is in no list any more", "[relay]") {
+TEST_CASE("what is destroyed is in no list any more", "[deadline]") {
     DeadlineList list(100);
     {
         Timed short_lived;
