@@ -25,8 +25,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int threads = 4;  // one container that hangs delays no login to another
-constexpr int wakers = 4;   // containers that are started at once because somebody logs in
+constexpr int threads = 16;  // a container that hangs keeps one, and delays no login to another
+constexpr int wakers = 4;    // containers that are started at once because somebody logs in
 constexpr int backlog = 128;
 constexpr auto banner_time_max = 20s;
 constexpr std::uint64_t stop_key = 0;
@@ -196,22 +196,35 @@ void LoginService::handle(std::uint64_t key) {
     Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     (void)watch(entry->listener.get(), key,
                 true);  // another thread may take the next one meanwhile
-    if (client && !keep_waiting(entry, client)) admit(entry->id, std::move(client));
+    if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry);
 }
 
-bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client) {
+bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
     const std::lock_guard lock(mutex_);
-    if (!entry->wake) return false;
     // One more is closed: so many cannot all log in then.
-    if (entry->waiting.size() < logins_per_container_max)
-        entry->waiting.push_back(std::move(client));
-    else
-        client.reset();
-    if (!std::exchange(entry->waking, true)) {
-        to_wake_.push_back(entry);
-        to_wake_filled_.notify_one();
+    if (entry->waiting.size() >= logins_per_container_max) return false;
+    entry->waiting.push_back(std::move(client));
+    if (std::exchange(entry->served, true)) return false;
+    if (!entry->wake) return true;
+    to_wake_.push_back(entry);
+    to_wake_filled_.notify_one();
+    return false;
+}
+
+void LoginService::admit_waiting(Entry& entry) {
+    bool fine = true;
+    for (;;) {
+        Fd client;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!fine) entry.waiting.clear();  // what is in one's way is in the others', too
+            entry.served = !entry.waiting.empty();
+            if (!entry.served) return;
+            client = std::move(entry.waiting.front());
+            entry.waiting.pop_front();
+        }
+        fine = admit(entry.id, client);
     }
-    return true;
 }
 
 void LoginService::wake_asked_for(const std::stop_token& stopping) {
@@ -226,41 +239,41 @@ void LoginService::wake_asked_for(const std::stop_token& stopping) {
             to_wake_.pop_front();
             wake = entry->wake;
         }
-        const auto woken = wake ? wake(stopping) : Result<>();
-        if (!woken)
+        if (const auto woken = wake ? wake(stopping) : Result<>(); !woken) {
             log::warning("ssh: a container was not woken",
                          {{"container", entry->id}, {"cause", woken.error().message}});
-        std::vector<Fd> clients;
-        {
             const std::lock_guard lock(mutex_);
-            clients = std::exchange(entry->waiting, {});
-            entry->waking = false;
+            entry->waiting.clear();
+            entry->served = false;
+            continue;
         }
-        for (Fd& client : clients) {
-            if (woken) admit(entry->id, std::move(client));
-        }
+        admit_waiting(*entry);
     }
 }
 
-void LoginService::admit(const std::string& id, Fd client) {
+bool LoginService::admit(const std::string& id, const Fd& client) {
     {
         const std::lock_guard lock(mutex_);
         last_uses_[id] = std::chrono::system_clock::now();
         const auto open = std::ranges::count_if(entries_, [&id](const auto& item) {
             return item.second->login && item.second->id == id;
         });
-        if (static_cast<std::size_t>(open) >= logins_per_container_max)
-            return log::warning(
-                "ssh: too many logins are open",
-                {{"container", id}, {"max", std::to_string(logins_per_container_max)}});
+        if (static_cast<std::size_t>(open) >= logins_per_container_max) {
+            log::warning("ssh: too many logins are open",
+                         {{"container", id}, {"max", std::to_string(logins_per_container_max)}});
+            return false;
+        }
     }
     const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     auto login =
         agents_.launch(id, {.argv = login_command(), .directory = "/", .lasting = true},
                        {.input = client.get(), .output = client.get(), .errors = nothing.get()});
-    if (!login)
-        return log::warning("ssh: no login could be served",
-                            {{"container", id}, {"cause", login.error().message}});
+    if (!login) {
+        log::warning("ssh: no login could be served",
+                     {{"container", id}, {"cause", login.error().message}});
+        (void)::shutdown(client.get(), SHUT_RDWR);  // a helper that does not answer has it, too
+        return false;
+    }
     const std::lock_guard lock(mutex_);
     const auto key = next_key_++;
     const int reports = login->reports();
@@ -269,6 +282,7 @@ void LoginService::admit(const std::string& id, Fd client) {
                                     .listener = {},
                                     .login = std::make_unique<exec::Running>(*std::move(login))}));
     if (!watch(reports, key, false)) entries_.erase(key);
+    return true;
 }
 
 Result<> LoginService::prove(std::int64_t port) {

@@ -54,7 +54,7 @@ public:
     [[nodiscard]] virtual LoginUse use(std::string_view id, std::int64_t port) = 0;
 };
 
-inline constexpr std::size_t logins_per_container_max = 128;
+inline constexpr std::size_t logins_per_container_max = 128;  // that are open; as many may wait
 
 class LoginService final : public Logins {
 public:
@@ -75,18 +75,19 @@ private:
         std::string id;
         Fd listener;
         std::unique_ptr<exec::Running> login;
-        // Of a container that is stopped:
-        Wake wake = {};
-        std::vector<Fd> waiting = {};
-        bool waking = false;
+        Wake wake = {};  // of a container that is stopped
+        std::deque<Fd> waiting = {};
+        bool served = false;  // some thread lets in those who wait, or wakes the container for them
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
     void serve();
     void handle(std::uint64_t key);
-    void admit(const std::string& id, Fd client);
-    /// Keeps a client for later, while the container is stopped; false when it is not.
-    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client);
+    /// True when this thread is to let in those who wait there.
+    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd client);
+    /// One after the other, so that a container whose helper does not answer keeps one thread.
+    void admit_waiting(Entry& entry);
+    [[nodiscard]] bool admit(const std::string& id, const Fd& client);
     void wake_asked_for(const std::stop_token& stopping);
     [[nodiscard]] Result<> watch(int fd, std::uint64_t key, bool again) const;
 
