@@ -113,7 +113,8 @@ Result<int> Running::exit_status() const {
     if (::poll(&polled, 1, report_ms_max) <= 0)
         return fail(
             ErrorCode::unavailable,
-            "the command's supervisor does not answer; somebody in the container has stopped it");
+            "the command's supervisor does not answer: the container is paused, or somebody in it "
+            "has stopped it");
     const auto received = receive(reports_.get());
     if (!received || received->report.kind != ReportKind::exited)
         return fail(ErrorCode::unavailable,

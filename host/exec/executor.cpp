@@ -168,7 +168,12 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     Outcome outcome;
     if (!pump.until(begun + request.timeout, wake.get())) {
         outcome.timed_out = !cancelled.stop_requested();
-        BERTH_TRY(kill_descendants(command.supervisor()));
+        if (const auto killed = kill_descendants(command.supervisor()); !killed)
+            return fail(
+                Error(killed.error())
+                    .in(outcome.timed_out ? "the command's time was up" : "the call was cancelled")
+                    .next("if the container is paused, they end when it goes on: "
+                          "container_resume"));
         pump.drain();
     }
     const int status = BERTH_TRY(command.exit_status());
