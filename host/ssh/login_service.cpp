@@ -19,6 +19,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 
 namespace berth::ssh {
 namespace {
@@ -201,13 +202,15 @@ void LoginService::handle(std::uint64_t key) {
 
 bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
     const std::lock_guard lock(mutex_);
+    auto& line = entry->wake ? entry->asleep : entry->waiting;
     // One more is closed: so many cannot all log in then.
-    if (entry->waiting.size() >= logins_per_container_max) return false;
-    entry->waiting.push_back(std::move(client));
-    if (std::exchange(entry->served, true)) return false;
-    if (!entry->wake) return true;
-    to_wake_.push_back(entry);
-    to_wake_filled_.notify_one();
+    if (line.size() >= logins_per_container_max) return false;
+    line.push_back(std::move(client));
+    if (!entry->wake) return !std::exchange(entry->served, true);
+    if (!std::exchange(entry->waking, true)) {
+        to_wake_.push_back(entry);
+        to_wake_filled_.notify_one();
+    }
     return false;
 }
 
@@ -239,15 +242,19 @@ void LoginService::wake_asked_for(const std::stop_token& stopping) {
             to_wake_.pop_front();
             wake = entry->wake;
         }
-        if (const auto woken = wake ? wake(stopping) : Result<>(); !woken) {
+        const auto woken = wake ? wake(stopping) : Result<>();
+        if (!woken)
             log::warning("ssh: a container was not woken",
                          {{"container", entry->id}, {"cause", woken.error().message}});
+        bool serve = false;
+        {
             const std::lock_guard lock(mutex_);
-            entry->waiting.clear();
-            entry->served = false;
-            continue;
+            entry->waking = false;
+            if (woken) std::ranges::move(entry->asleep, std::back_inserter(entry->waiting));
+            entry->asleep.clear();
+            serve = !entry->waiting.empty() && !std::exchange(entry->served, true);
         }
-        admit_waiting(*entry);
+        if (serve) admit_waiting(*entry);
     }
 }
 

@@ -75,9 +75,13 @@ private:
         std::string id;
         Fd listener;
         std::unique_ptr<exec::Running> login;
-        Wake wake = {};  // of a container that is stopped
+        // Of a container that is stopped:
+        Wake wake = {};
+        std::deque<Fd> asleep = {};  // those who wait until it is woken
+        bool waking = false;
+        // Of one that runs, also while those who wait above do not know yet:
         std::deque<Fd> waiting = {};
-        bool served = false;  // some thread lets in those who wait, or wakes the container for them
+        bool served = false;  // some thread lets in those who wait
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
