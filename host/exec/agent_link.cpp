@@ -172,13 +172,38 @@ Result<Fd> AgentLink::send(std::string_view id, const Fd& request, const Streams
     return std::move(reports.ours);
 }
 
-Result<Running> AgentLink::launch(std::string_view id, const Launch& launch,
-                                  const Streams& streams) {
+Result<> AgentLink::await_end_of_hold(std::string_view id, const std::stop_token& cancelled) {
+    if (engine_.holds().await_end(id, cancelled)) return {};
+    if (cancelled.stop_requested())
+        return fail(
+            make_error(ErrorCode::unavailable, "the call was cancelled").next("call again"));
+    return fail(make_error(ErrorCode::unavailable,
+                           "the container was held still for a copy, and does not go on")
+                    .next("call container_resume"));
+}
+
+Result<> AgentLink::await_report(std::string_view id, const Fd& reports,
+                                 const std::stop_token& cancelled) {
+    constexpr int looks = 10;  // whether the container is held still, which takes none of the time
+    for (int left = looks; !becomes(POLLIN, reports, time_max_ / looks); --left) {
+        if (engine_.holds().contains(id)) {
+            BERTH_TRY(await_end_of_hold(id, cancelled));
+            left = looks + 1;
+        } else if (left <= 1) {
+            return fail(ErrorCode::timed_out,
+                        "the container did not start the command in time, and does not start it "
+                        "later");
+        }
+    }
+    return {};
+}
+
+Result<Running> AgentLink::launch(std::string_view id, const Launch& launch, const Streams& streams,
+                                  const std::stop_token& cancelled) {
     const Fd request = BERTH_TRY(encode(launch));
+    BERTH_TRY(await_end_of_hold(id, cancelled));
     Fd reports = BERTH_TRY(send(id, request, streams));
-    if (!becomes(POLLIN, reports, time_max_))
-        return fail(ErrorCode::timed_out,
-                    "the container did not start the command in time, and does not start it later");
+    BERTH_TRY(await_report(id, reports, cancelled));
     const auto received = receive(reports.get());
     if (!received)
         return fail(ErrorCode::unavailable,

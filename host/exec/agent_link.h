@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,9 +62,12 @@ public:
     /// Starts a command and returns when it has been executed. invalid_argument with the field at
     /// fault for a user, directory or program that is not there; unavailable when the container
     /// cannot be entered; timed_out when its helper does not answer, and then the command does not
-    /// run later either.
+    /// run later either. While the container is held still, this waits.
     [[nodiscard]] Result<Running> launch(std::string_view id, const Launch& launch,
-                                         const Streams& streams);
+                                         const Streams& streams,
+                                         const std::stop_token& cancelled = {});
+    /// Waits until the container is not held still (engine::Holds); unavailable when `cancelled`.
+    [[nodiscard]] Result<> await_end_of_hold(std::string_view id, const std::stop_token& cancelled);
 
     /// Lets go of a container's helper, which then ends. After a stop or delete.
     void forget(std::string_view id);
@@ -76,6 +80,8 @@ private:
     AgentLink(engine::ContainerEngine& engine, Fd program, std::chrono::milliseconds time_max)
         : engine_(engine), program_(std::move(program)), time_max_(time_max) {}
     [[nodiscard]] std::shared_ptr<Link> link(std::string_view id);
+    [[nodiscard]] Result<> await_report(std::string_view id, const Fd& reports,
+                                        const std::stop_token& cancelled);
     [[nodiscard]] Result<Fd> send(std::string_view id, const Fd& request, const Streams& streams);
 
     engine::ContainerEngine& engine_;

@@ -151,11 +151,12 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     auto input = BERTH_TRY(make_pipe(false));
     auto output = BERTH_TRY(make_pipe(true));
     auto errors = BERTH_TRY(make_pipe(true));
-    const auto begun = Clock::now();
     const auto command = BERTH_TRY(agents_.launch(id, request.launch,
                                                   {.input = input.read_end.get(),
                                                    .output = output.write_end.get(),
-                                                   .errors = errors.write_end.get()}));
+                                                   .errors = errors.write_end.get()},
+                                                  cancelled));
+    const auto begun = Clock::now();  // its time does not pass while it waits to be started
     input.read_end.reset();
     output.write_end.reset();
     errors.write_end.reset();
@@ -168,6 +169,7 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     Outcome outcome;
     if (!pump.until(begun + request.timeout, wake.get())) {
         outcome.timed_out = !cancelled.stop_requested();
+        (void)agents_.await_end_of_hold(id, {});  // until then nothing inside ends
         if (const auto killed = kill_descendants(command.supervisor()); !killed)
             return fail(
                 Error(killed.error())

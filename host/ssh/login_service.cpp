@@ -99,7 +99,8 @@ Result<std::unique_ptr<LoginService>> LoginService::start(exec::AgentLink& agent
     if (::epoll_ctl(service->events_.get(), EPOLL_CTL_ADD, service->stopping_.get(), &stop) != 0)
         return fail(system_error("watch for the end", errno));
     for (int count = 0; count < threads; ++count)
-        service->threads_.emplace_back([raw = service.get()] { raw->serve(); });
+        service->threads_.emplace_back(
+            [raw = service.get()](const std::stop_token& over) { raw->serve(over); });
     for (int count = 0; count < wakers; ++count)
         service->threads_.emplace_back(
             [raw = service.get()](const std::stop_token& over) { raw->wake_asked_for(over); });
@@ -168,18 +169,18 @@ LoginUse LoginService::use(std::string_view id, std::int64_t port) {
     return use;
 }
 
-void LoginService::serve() {
+void LoginService::serve(const std::stop_token& stopping) {
     for (;;) {
         epoll_event event{};
         const int got = ::epoll_wait(events_.get(), &event, 1, -1);
         if (got < 0 && errno != EINTR)
             return log::error("ssh: the event queue failed", {{"errno", std::to_string(errno)}});
         if (got == 1 && event.data.u64 == stop_key) return;
-        if (got == 1) handle(event.data.u64);
+        if (got == 1) handle(event.data.u64, stopping);
     }
 }
 
-void LoginService::handle(std::uint64_t key) {
+void LoginService::handle(std::uint64_t key, const std::stop_token& stopping) {
     std::shared_ptr<Entry> entry;
     {
         const std::lock_guard lock(mutex_);
@@ -195,9 +196,9 @@ void LoginService::handle(std::uint64_t key) {
         }
     }
     Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    (void)watch(entry->listener.get(), key,
-                true);  // another thread may take the next one meanwhile
-    if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry);
+    // Another thread may take the next one meanwhile.
+    (void)watch(entry->listener.get(), key, true);
+    if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry, stopping);
 }
 
 bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
@@ -214,7 +215,7 @@ bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) 
     return false;
 }
 
-void LoginService::admit_waiting(Entry& entry) {
+void LoginService::admit_waiting(Entry& entry, const std::stop_token& stopping) {
     bool fine = true;
     for (;;) {
         Fd client;
@@ -226,7 +227,7 @@ void LoginService::admit_waiting(Entry& entry) {
             client = std::move(entry.waiting.front());
             entry.waiting.pop_front();
         }
-        fine = admit(entry.id, client);
+        fine = admit(entry.id, client, stopping);
     }
 }
 
@@ -254,11 +255,11 @@ void LoginService::wake_asked_for(const std::stop_token& stopping) {
             entry->asleep.clear();
             serve = !entry->waiting.empty() && !std::exchange(entry->served, true);
         }
-        if (serve) admit_waiting(*entry);
+        if (serve) admit_waiting(*entry, stopping);
     }
 }
 
-bool LoginService::admit(const std::string& id, const Fd& client) {
+bool LoginService::admit(const std::string& id, const Fd& client, const std::stop_token& stopping) {
     {
         const std::lock_guard lock(mutex_);
         last_uses_[id] = std::chrono::system_clock::now();
@@ -272,9 +273,9 @@ bool LoginService::admit(const std::string& id, const Fd& client) {
         }
     }
     const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    auto login =
-        agents_.launch(id, {.argv = login_command(), .directory = "/", .lasting = true},
-                       {.input = client.get(), .output = client.get(), .errors = nothing.get()});
+    auto login = agents_.launch(
+        id, {.argv = login_command(), .directory = "/", .lasting = true},
+        {.input = client.get(), .output = client.get(), .errors = nothing.get()}, stopping);
     if (!login) {
         log::warning("ssh: no login could be served",
                      {{"container", id}, {"cause", login.error().message}});

@@ -85,13 +85,14 @@ private:
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
-    void serve();
-    void handle(std::uint64_t key);
+    void serve(const std::stop_token& stopping);
+    void handle(std::uint64_t key, const std::stop_token& stopping);
     /// True when this thread is to let in those who wait there.
     [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd client);
     /// One after the other, so that a container whose helper does not answer keeps one thread.
-    void admit_waiting(Entry& entry);
-    [[nodiscard]] bool admit(const std::string& id, const Fd& client);
+    void admit_waiting(Entry& entry, const std::stop_token& stopping);
+    [[nodiscard]] bool admit(const std::string& id, const Fd& client,
+                             const std::stop_token& stopping);
     void wake_asked_for(const std::stop_token& stopping);
     [[nodiscard]] Result<> watch(int fd, std::uint64_t key, bool again) const;
 

@@ -81,7 +81,7 @@ TEST_CASE("a helper that takes no more commands keeps nobody, and another takes 
           "[exec]") {
     if (!privileged()) return;
     constexpr int commands_max = 1000;  // more than any socket's buffer holds
-    Container container(5ms);
+    Container container(20ms);
     auto sleeps = container.launch({"sleep", "60"});
     for (int attempt = 0; !sleeps && attempt < commands_max; ++attempt)
         sleeps = container.launch({"sleep", "60"});
