@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/ssh/login_service.h"
 
+#include "base/accept_failure.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -196,6 +197,10 @@ void LoginService::handle(std::uint64_t key, const std::stop_token& stopping) {
         }
     }
     Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!client && is_shortage(errno)) {
+        pollfd over{stopping_.get(), POLLIN, 0};
+        (void)::poll(&over, 1, static_cast<int>(accept_pause.count()));
+    }
     // Another thread may take the next one meanwhile.
     (void)watch(entry->listener.get(), key, true);
     if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry, stopping);
