@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http_server.h"
 
+#include "base/accept_failure.h"
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/http_connection.h"
@@ -41,8 +42,6 @@ constexpr std::size_t keep_alive_requests_max = 100'000;
 /// unread, it would be reset before it has read the answer.
 constexpr milliseconds refusal_max{1'000};
 constexpr std::size_t refusals_max = 64;
-/// How long it pauses when the process is out of descriptors.
-constexpr milliseconds out_of_descriptors_pause{10};
 
 /// The connection this thread serves: cpp-httplib's handlers are given no way back to it.
 thread_local http::Connection* serving = nullptr;
@@ -189,9 +188,9 @@ private:
             Fd socket(::accept4(listener_.get(), peer.get(), &peer.size, SOCK_CLOEXEC));
             if (socket) {
                 admit(std::move(socket), http::Places::source_of(peer));
-            } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+            } else if (is_shortage(errno)) {
                 log::error("no descriptor for a new connection");
-                (void)wait_for(wake_.get(), POLLIN, out_of_descriptors_pause);
+                (void)wait_for(wake_.get(), POLLIN, accept_pause);
             }
         }
         while (!refused_.empty()) end_refused();

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -168,6 +169,12 @@ void drop_overridden_variables() {
     (void)::umask(022);
     (void)::signal(SIGPIPE, SIG_DFL);
     (void)::signal(SIGCHLD, SIG_DFL);
+    // berthd has told its caller that the command did not start, when it has not in time.
+    pollfd reports{fds.reports, 0, 0};
+    if (::poll(&reports, 1, 0) != 0) {
+        errno = ECANCELED;
+        fail(Stage::process);
+    }
     environ = command.environment;  // its PATH is where the program is looked up
     (void)::execvp(command.argv[0], command.argv);
     fail(Stage::program);

@@ -167,6 +167,7 @@ Result<View> ContainerService::resume(const ContainerName& name, const Waiting& 
     const auto held = BERTH_TRY(hold(name, "resume", waiting));
     auto row = BERTH_TRY(find_ready(name));
     if (!rooms_.engine.running(row.id)) return fail(stopped_error(row));
+    BERTH_TRY(rooms_.layers.release(row.id));
     if (!rooms_.engine.frozen(row.id)) return view(std::move(row));
     Rollback undo;
     undo.on_failure([this, row]() noexcept { (void)rooms_.engine.freeze(row.id); });

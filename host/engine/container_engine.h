@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "host/engine/holds.h"
 #include "tools-schema/contract/result.h"
 
 #include <sys/types.h>
@@ -214,8 +215,8 @@ public:
     /// Mounts what create() made, and starts the container with all that spec says in its place.
     /// Returns when it runs what is injected; its init may wait for begin().
     [[nodiscard]] virtual Result<> start(const Spec& spec) = 0;
-    /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that does
-    /// not run it does nothing.
+    /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that
+    /// does not run it does nothing.
     virtual void begin(std::string_view id) = 0;
     /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
     [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;
@@ -275,6 +276,10 @@ public:
     [[nodiscard]] virtual Result<> freeze(std::string_view id) = 0;
     [[nodiscard]] virtual Result<> thaw(std::string_view id) = 0;
     [[nodiscard]] virtual bool frozen(std::string_view id) = 0;
+    /// Halts them as freeze() does, while files are copied, and is ended by thaw(): frozen() does
+    /// not tell of it, holds() does.
+    [[nodiscard]] virtual Result<> hold_still(std::string_view id) = 0;
+    [[nodiscard]] Holds& holds() { return holds_; }
 
     /// The host's pid of the container's init; unavailable when it is not running.
     [[nodiscard]] virtual Result<pid_t> init_pid(std::string_view id) = 0;
@@ -285,6 +290,9 @@ public:
     /// limits, filters and capabilities, with `connection` as its descriptor 3.
     [[nodiscard]] virtual Result<> inject(std::string_view id, const Fd& program,
                                           const Fd& connection) = 0;
+
+private:
+    Holds holds_;
 };
 
 }  // namespace berth::engine

@@ -20,7 +20,6 @@ namespace berth::exec {
 namespace {
 
 constexpr std::string_view any_byte("\0", 1);  // the descriptors say all
-constexpr int start_ms_max = 10'000;           // for the helper to fork and exec
 constexpr int report_ms_max = 5'000;  // for a supervisor to tell that its command was killed
 
 /// The request as a memfd; see agent_protocol.h.
@@ -61,6 +60,11 @@ struct Received {
     Report report{};
     pid_t sender = 0;  // the kernel's word, not the sender's
 };
+
+bool becomes(short events, const Fd& socket, std::chrono::milliseconds time_max) {
+    pollfd polled{socket.get(), events, 0};
+    return ::poll(&polled, 1, static_cast<int>(time_max.count())) > 0;
+}
 
 /// One report, or nothing when the other end is closed or sent anything else.
 std::optional<Received> receive(int reports) {
@@ -109,7 +113,8 @@ Result<int> Running::exit_status() const {
     if (::poll(&polled, 1, report_ms_max) <= 0)
         return fail(
             ErrorCode::unavailable,
-            "the command's supervisor does not answer; somebody in the container has stopped it");
+            "the command's supervisor does not answer: the container is paused, or somebody in it "
+            "has stopped it");
     const auto received = receive(reports_.get());
     if (!received || received->report.kind != ReportKind::exited)
         return fail(ErrorCode::unavailable,
@@ -119,10 +124,11 @@ Result<int> Running::exit_status() const {
 }
 
 Result<std::unique_ptr<AgentLink>> AgentLink::make(engine::ContainerEngine& engine,
-                                                   const std::string& program) {
+                                                   const std::string& program,
+                                                   std::chrono::milliseconds time_max) {
     Fd opened(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
     if (!opened) return fail(system_error(fmt::format("open berth's helper '{}'", program), errno));
-    return std::unique_ptr<AgentLink>(new AgentLink(engine, std::move(opened)));
+    return std::unique_ptr<AgentLink>(new AgentLink(engine, std::move(opened), time_max));
 }
 
 std::shared_ptr<AgentLink::Link> AgentLink::link(std::string_view id) {
@@ -146,6 +152,15 @@ Result<Fd> AgentLink::send(std::string_view id, const Fd& request, const Streams
     const std::array descriptors{request.get(), streams.input, streams.output, streams.errors,
                                  reports.theirs.get()};
     const std::lock_guard lock(link->mutex);
+    // A socket that is writable takes a packet without a wait. One whose helper somebody inside has
+    // stopped fills up, and is given up: the next command has a helper of its own.
+    if (link->connection && !becomes(POLLOUT, link->connection, time_max_)) {
+        link->connection.reset();
+        return fail(make_error(ErrorCode::unavailable,
+                               "berth's helper in the container takes no more commands; somebody "
+                               "in the container has stopped it")
+                        .next("call again, which starts another"));
+    }
     if (link->connection && send_packet(link->connection.get(), any_byte, descriptors))
         return std::move(reports.ours);
     auto connection = BERTH_TRY(packet_pair());  // there was no helper, or it has ended
@@ -157,13 +172,38 @@ Result<Fd> AgentLink::send(std::string_view id, const Fd& request, const Streams
     return std::move(reports.ours);
 }
 
-Result<Running> AgentLink::launch(std::string_view id, const Launch& launch,
-                                  const Streams& streams) {
+Result<> AgentLink::await_end_of_hold(std::string_view id, const std::stop_token& cancelled) {
+    if (engine_.holds().await_end(id, cancelled)) return {};
+    if (cancelled.stop_requested())
+        return fail(
+            make_error(ErrorCode::unavailable, "the call was cancelled").next("call again"));
+    return fail(make_error(ErrorCode::unavailable,
+                           "the container was held still for a copy, and does not go on")
+                    .next("call container_resume"));
+}
+
+Result<> AgentLink::await_report(std::string_view id, const Fd& reports,
+                                 const std::stop_token& cancelled) {
+    constexpr int looks = 10;  // whether the container is held still, which takes none of the time
+    for (int left = looks; !becomes(POLLIN, reports, time_max_ / looks); --left) {
+        if (engine_.holds().contains(id)) {
+            BERTH_TRY(await_end_of_hold(id, cancelled));
+            left = looks + 1;
+        } else if (left <= 1) {
+            return fail(ErrorCode::timed_out,
+                        "the container did not start the command in time, and does not start it "
+                        "later");
+        }
+    }
+    return {};
+}
+
+Result<Running> AgentLink::launch(std::string_view id, const Launch& launch, const Streams& streams,
+                                  const std::stop_token& cancelled) {
     const Fd request = BERTH_TRY(encode(launch));
+    BERTH_TRY(await_end_of_hold(id, cancelled));
     Fd reports = BERTH_TRY(send(id, request, streams));
-    pollfd polled{reports.get(), POLLIN, 0};
-    if (::poll(&polled, 1, start_ms_max) <= 0)
-        return fail(ErrorCode::timed_out, "the container did not start the command in time");
+    BERTH_TRY(await_report(id, reports, cancelled));
     const auto received = receive(reports.get());
     if (!received)
         return fail(ErrorCode::unavailable,

@@ -6,10 +6,12 @@
 #include "host/engine/container_engine.h"
 #include "host/exec/agent_protocol.h"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,17 +49,25 @@ private:
     pid_t supervisor_;
 };
 
+/// For the helper to take a request, and then to fork and execute.
+inline constexpr std::chrono::milliseconds start_time_max = std::chrono::seconds(10);
+
 class AgentLink {
 public:
     /// `program` is the helper's path on the host.
-    [[nodiscard]] static Result<std::unique_ptr<AgentLink>> make(engine::ContainerEngine& engine,
-                                                                 const std::string& program);
+    [[nodiscard]] static Result<std::unique_ptr<AgentLink>> make(
+        engine::ContainerEngine& engine, const std::string& program,
+        std::chrono::milliseconds time_max = start_time_max);
 
     /// Starts a command and returns when it has been executed. invalid_argument with the field at
     /// fault for a user, directory or program that is not there; unavailable when the container
-    /// cannot be entered.
+    /// cannot be entered; timed_out when its helper does not answer, and then the command does not
+    /// run later either. While the container is held still, this waits.
     [[nodiscard]] Result<Running> launch(std::string_view id, const Launch& launch,
-                                         const Streams& streams);
+                                         const Streams& streams,
+                                         const std::stop_token& cancelled = {});
+    /// Waits until the container is not held still (engine::Holds); unavailable when `cancelled`.
+    [[nodiscard]] Result<> await_end_of_hold(std::string_view id, const std::stop_token& cancelled);
 
     /// Lets go of a container's helper, which then ends. After a stop or delete.
     void forget(std::string_view id);
@@ -67,13 +77,16 @@ private:
         std::mutex mutex;  // one helper is started for a container, however many ask at once
         Fd connection;
     };
-    AgentLink(engine::ContainerEngine& engine, Fd program)
-        : engine_(engine), program_(std::move(program)) {}
+    AgentLink(engine::ContainerEngine& engine, Fd program, std::chrono::milliseconds time_max)
+        : engine_(engine), program_(std::move(program)), time_max_(time_max) {}
     [[nodiscard]] std::shared_ptr<Link> link(std::string_view id);
+    [[nodiscard]] Result<> await_report(std::string_view id, const Fd& reports,
+                                        const std::stop_token& cancelled);
     [[nodiscard]] Result<Fd> send(std::string_view id, const Fd& request, const Streams& streams);
 
     engine::ContainerEngine& engine_;
     Fd program_;
+    std::chrono::milliseconds time_max_;
     std::mutex mutex_;
     std::map<std::string, std::shared_ptr<Link>, std::less<>> links_;
 };

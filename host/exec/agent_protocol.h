@@ -5,7 +5,7 @@
 // berthd sends one byte with five descriptors (SCM_RIGHTS): the request (a memfd), the command's
 // stdin, stdout and stderr, and a socket for the reports of this command alone. On that socket come
 // Report packets: at first `started` or `failed`, at last `exited`. When it closes without a last
-// report, the helper was killed.
+// report, the helper was killed. Once berthd has closed its end, the command is not executed.
 #pragma once
 
 #include <cstddef>

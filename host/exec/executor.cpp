@@ -151,11 +151,12 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     auto input = BERTH_TRY(make_pipe(false));
     auto output = BERTH_TRY(make_pipe(true));
     auto errors = BERTH_TRY(make_pipe(true));
-    const auto begun = Clock::now();
     const auto command = BERTH_TRY(agents_.launch(id, request.launch,
                                                   {.input = input.read_end.get(),
                                                    .output = output.write_end.get(),
-                                                   .errors = errors.write_end.get()}));
+                                                   .errors = errors.write_end.get()},
+                                                  cancelled));
+    const auto begun = Clock::now();  // its time does not pass while it waits to be started
     input.read_end.reset();
     output.write_end.reset();
     errors.write_end.reset();
@@ -168,7 +169,13 @@ Result<Outcome> Executor::run(std::string_view id, const Request& request,
     Outcome outcome;
     if (!pump.until(begun + request.timeout, wake.get())) {
         outcome.timed_out = !cancelled.stop_requested();
-        BERTH_TRY(kill_descendants(command.supervisor()));
+        (void)agents_.await_end_of_hold(id, {});  // until then nothing inside ends
+        if (const auto killed = kill_descendants(command.supervisor()); !killed)
+            return fail(
+                Error(killed.error())
+                    .in(outcome.timed_out ? "the command's time was up" : "the call was cancelled")
+                    .next("if the container is paused, they end when it goes on: "
+                          "container_resume"));
         pump.drain();
     }
     const int status = BERTH_TRY(command.exit_status());

@@ -20,8 +20,7 @@
 namespace berth::exec {
 namespace {
 
-constexpr int rounds_max = 200;
-constexpr int round_ms = 50;  // to wait for the killed to be gone, at most
+using Clock = std::chrono::steady_clock;
 
 struct Process {
     pid_t parent = 0;
@@ -87,13 +86,15 @@ bool signal(const Fd& handle, int number) {
 
 }  // namespace
 
-Result<> kill_descendants(pid_t root) {
+Result<> kill_descendants(pid_t root, std::chrono::milliseconds time_max) {
     // Everything on the machine descends from 0 and 1: no mistake may lead there.
     if (root <= 1) return fail(ErrorCode::internal, fmt::format("{} is no supervisor", root));
+    const auto deadline = Clock::now() + time_max;
     std::map<pid_t, Fd> stopped;
-    for (int round = 0; round < rounds_max; ++round) {
+    for (bool over = false; !over;) {
         const auto found = descendants(root);
         if (found.empty()) return {};
+        over = Clock::now() >= deadline;
         bool fresh = false;
         for (const pid_t pid : found) {
             const auto process = read_process(pid);
@@ -102,15 +103,20 @@ Result<> kill_descendants(pid_t root) {
             fresh |= signal(handle, SIGSTOP);
             stopped.insert_or_assign(pid, std::move(handle));
         }
-        if (fresh) continue;  // what these started before they stopped shows in the next look
+        if (fresh && !over)
+            continue;  // what these started before they stopped shows in the next look
         for (const auto& [pid, handle] : stopped) (void)signal(handle, SIGKILL);
         for (const auto& [pid, handle] : stopped) {
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
             pollfd polled{handle.get(), POLLIN, 0};
-            if (handle) (void)::poll(&polled, 1, round_ms);
+            if (handle && left > 0) (void)::poll(&polled, 1, static_cast<int>(left));
         }
         stopped.clear();
     }
-    return fail(ErrorCode::unavailable, fmt::format("processes below {} do not end", root));
+    return fail(
+        ErrorCode::unavailable,
+        fmt::format("{} of its processes were killed and do not end", descendants(root).size()));
 }
 
 }  // namespace berth::exec

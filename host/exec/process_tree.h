@@ -7,11 +7,17 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+
 namespace berth::exec {
+
+/// For the killed to be gone. Those of a container that is paused end when it goes on (cgroup v1).
+inline constexpr std::chrono::milliseconds kill_time_max = std::chrono::seconds(5);
 
 /// Kills all descendants of `root` (a pid of this namespace), but not `root` itself. Each is
 /// stopped before any is killed, so that none can start another meanwhile. unavailable when some
-/// are left after a bounded number of rounds.
-[[nodiscard]] Result<> kill_descendants(pid_t root);
+/// have been killed and are left after that time.
+[[nodiscard]] Result<> kill_descendants(pid_t root,
+                                        std::chrono::milliseconds time_max = kill_time_max);
 
 }  // namespace berth::exec

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/guest/guest_service.h"
 
+#include "base/accept_failure.h"
 #include "base/bind_in.h"
 #include "base/fault.h"
 #include "base/files.h"
@@ -154,17 +155,22 @@ void GuestService::refill(Listener& listener) const {
 }
 
 bool GuestService::may_admit(const Listener& listener) const {
-    return listener.tokens >= 1 && listener.connections < limits_.connections_max;
+    return listener.tokens >= 1 && listener.connections < limits_.connections_max &&
+           listener.rests_until <= clock_.steady();
 }
 
 void GuestService::admit(std::uint64_t key, Listener& listener) {
     refill(listener);
-    if (!may_admit(listener)) {
+    Fd client;
+    if (may_admit(listener)) {
+        client.reset(
+            ::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!client && is_shortage(errno)) listener.rests_until = clock_.steady() + accept_pause;
+    }
+    if (!client && !may_admit(listener)) {
         // Whoever wants more waits in the queue, and is heard of when there is room.
         listener.listening = !watch(listener.socket.get(), key, 0, EPOLL_CTL_MOD);
-        return;
     }
-    Fd client(::accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client) return;
     listener.tokens -= 1;
     const auto number = next_key_++;

@@ -78,6 +78,7 @@ private:
         std::size_t connections = 0;
         double tokens = 0;
         Steady counted = {};
+        Steady rests_until = {};
         bool listening = true;  // whether the event queue tells of it
     };
     struct Connection {

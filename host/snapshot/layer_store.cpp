@@ -17,14 +17,12 @@ namespace berth::snapshot {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 constexpr std::size_t id_bytes = 8;
 constexpr std::size_t container_id_characters = 10;
 constexpr mode_t root_only = 0700;  // set-user-id programs lie here that no host user may run
 constexpr std::string_view new_prefix = ".new-";
 constexpr std::string_view held_prefix = ".held-";  // and the id of the container that is held
-constexpr auto held_time_max = 60s;                 // for as long may a container stand still
 
 Result<Fd> open_directory(const fs::path& path) {
     Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -92,13 +90,18 @@ Result<engine::Copied> LayerStore::copy(const engine::Spec& spec, const fs::path
     engine::CopyBounds bounds{.cancelled = cancelled};
     if (!hold) return engine_.copy_changes(spec, to, bounds);
     Rollback thaw;
-    thaw.on_failure([this, id = spec.id]() noexcept { (void)engine_.thaw(id); });
-    BERTH_TRY(engine_.freeze(spec.id));
-    bounds.deadline = std::chrono::steady_clock::now() + held_time_max;
+    thaw.on_failure([this, id = spec.id]() noexcept {
+        if (const auto thawed = engine_.thaw(id); !thawed)
+            log::error("a container stands still after a copy; container_resume tries again",
+                       {{"id", id}, {"cause", thawed.error().message}});
+    });
+    BERTH_TRY(engine_.hold_still(spec.id));
+    bounds.deadline = std::chrono::steady_clock::now() + engine::copy_time_max;
     BERTH_TRY(fault::at("snapshot.copy"));
     auto copied = engine_.copy_changes(spec, to, bounds);
+    if (const auto thawed = engine_.thaw(spec.id); !thawed)
+        return fail(Error(thawed.error()).in("let the container go on after the copy"));
     thaw.keep();
-    BERTH_TRY(engine_.thaw(spec.id));
     if (!copied && copied.error().code == ErrorCode::timed_out) {
         return fail(std::move(copied).error().next(
             "stop the container first: a stopped one may take as long as it needs"));
@@ -117,11 +120,12 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
                 .next("copy what you need into a container made of an image"));
     }
     BERTH_TRY(make_directories(directory_, root_only));
+    BERTH_TRY(release(spec.id));
     const bool hold = engine_.running(spec.id) && !engine_.frozen(spec.id);
     const fs::path made = hold ? directory_ / fmt::format("{}{}-{}", held_prefix, spec.id, id)
                                : directory_ / fmt::format("{}{}", new_prefix, id);
     Rollback undo;
-    undo.on_failure([made]() noexcept { (void)remove_tree(made); });
+    undo.on_failure([this, made, of = spec.id]() noexcept { remove_half_made(made, of); });
     // The name says who is held, so it is there before, and a copy goes into a directory below it.
     BERTH_TRY(make_directories(made, root_only));
     if (hold) BERTH_TRY(sync_directory(directory_));
@@ -144,6 +148,24 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
                         .bytes = copied.bytes,
                         .exact = copied.exact,
                         .created_at = to_rfc3339(clock_.wall())};
+}
+
+/// Of a container that stands still the name stays, so that release() or the next start of berthd
+/// lets it go on.
+void LayerStore::remove_half_made(const fs::path& made, std::string_view container_id) noexcept {
+    (void)remove_tree(engine_.holds().contains(container_id) ? made / "tree" : made);
+}
+
+Result<> LayerStore::release(std::string_view container_id) {
+    if (!engine_.holds().contains(container_id)) return {};
+    BERTH_TRY(engine_.thaw(container_id));
+    const auto mark = fmt::format("{}{}-", held_prefix, container_id);
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory_, none)) {
+        if (entry.path().filename().native().starts_with(mark))
+            BERTH_TRY(remove_tree(entry.path()));
+    }
+    return {};
 }
 
 Result<fs::path> LayerStore::make_stage() {

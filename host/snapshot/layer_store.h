@@ -60,6 +60,8 @@ public:
                                             const std::stop_token& cancelled);
     [[nodiscard]] Result<> insert(const store::Layer& layer) { return layers_.insert(layer); }
     void discard(const std::string& id) noexcept;
+    /// Lets a container go on that a copy has held still and could not let go.
+    [[nodiscard]] Result<> release(std::string_view container_id);
 
     // Layers that come from elsewhere: made in a directory of their own, which goes with the next
     // start of berthd, until each is put in its place.
@@ -87,6 +89,8 @@ private:
                                               const std::filesystem::path& to, bool hold,
                                               const std::stop_token& cancelled);
     [[nodiscard]] Result<> remove_unknown();
+    void remove_half_made(const std::filesystem::path& made,
+                          std::string_view container_id) noexcept;
 
     store::Layers layers_;
     store::Containers containers_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/ssh/login_service.h"
 
+#include "base/accept_failure.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -19,14 +20,15 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 
 namespace berth::ssh {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int threads = 4;  // one container that hangs delays no login to another
-constexpr int wakers = 4;   // containers that are started at once because somebody logs in
+constexpr int threads = 16;  // a container that hangs keeps one, and delays no login to another
+constexpr int wakers = 4;    // containers that are started at once because somebody logs in
 constexpr int backlog = 128;
 constexpr auto banner_time_max = 20s;
 constexpr std::uint64_t stop_key = 0;
@@ -98,7 +100,8 @@ Result<std::unique_ptr<LoginService>> LoginService::start(exec::AgentLink& agent
     if (::epoll_ctl(service->events_.get(), EPOLL_CTL_ADD, service->stopping_.get(), &stop) != 0)
         return fail(system_error("watch for the end", errno));
     for (int count = 0; count < threads; ++count)
-        service->threads_.emplace_back([raw = service.get()] { raw->serve(); });
+        service->threads_.emplace_back(
+            [raw = service.get()](const std::stop_token& over) { raw->serve(over); });
     for (int count = 0; count < wakers; ++count)
         service->threads_.emplace_back(
             [raw = service.get()](const std::stop_token& over) { raw->wake_asked_for(over); });
@@ -167,18 +170,18 @@ LoginUse LoginService::use(std::string_view id, std::int64_t port) {
     return use;
 }
 
-void LoginService::serve() {
+void LoginService::serve(const std::stop_token& stopping) {
     for (;;) {
         epoll_event event{};
         const int got = ::epoll_wait(events_.get(), &event, 1, -1);
         if (got < 0 && errno != EINTR)
             return log::error("ssh: the event queue failed", {{"errno", std::to_string(errno)}});
         if (got == 1 && event.data.u64 == stop_key) return;
-        if (got == 1) handle(event.data.u64);
+        if (got == 1) handle(event.data.u64, stopping);
     }
 }
 
-void LoginService::handle(std::uint64_t key) {
+void LoginService::handle(std::uint64_t key, const std::stop_token& stopping) {
     std::shared_ptr<Entry> entry;
     {
         const std::lock_guard lock(mutex_);
@@ -194,24 +197,43 @@ void LoginService::handle(std::uint64_t key) {
         }
     }
     Fd client(::accept4(entry->listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    (void)watch(entry->listener.get(), key,
-                true);  // another thread may take the next one meanwhile
-    if (client && !keep_waiting(entry, client)) admit(entry->id, std::move(client));
+    if (!client && is_shortage(errno)) {
+        pollfd over{stopping_.get(), POLLIN, 0};
+        (void)::poll(&over, 1, static_cast<int>(accept_pause.count()));
+    }
+    // Another thread may take the next one meanwhile.
+    (void)watch(entry->listener.get(), key, true);
+    if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry, stopping);
 }
 
-bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client) {
+bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
     const std::lock_guard lock(mutex_);
-    if (!entry->wake) return false;
+    auto& line = entry->wake ? entry->asleep : entry->waiting;
     // One more is closed: so many cannot all log in then.
-    if (entry->waiting.size() < logins_per_container_max)
-        entry->waiting.push_back(std::move(client));
-    else
-        client.reset();
+    if (line.size() >= logins_per_container_max) return false;
+    line.push_back(std::move(client));
+    if (!entry->wake) return !std::exchange(entry->served, true);
     if (!std::exchange(entry->waking, true)) {
         to_wake_.push_back(entry);
         to_wake_filled_.notify_one();
     }
-    return true;
+    return false;
+}
+
+void LoginService::admit_waiting(Entry& entry, const std::stop_token& stopping) {
+    bool fine = true;
+    for (;;) {
+        Fd client;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!fine) entry.waiting.clear();  // what is in one's way is in the others', too
+            entry.served = !entry.waiting.empty();
+            if (!entry.served) return;
+            client = std::move(entry.waiting.front());
+            entry.waiting.pop_front();
+        }
+        fine = admit(entry.id, client, stopping);
+    }
 }
 
 void LoginService::wake_asked_for(const std::stop_token& stopping) {
@@ -230,37 +252,41 @@ void LoginService::wake_asked_for(const std::stop_token& stopping) {
         if (!woken)
             log::warning("ssh: a container was not woken",
                          {{"container", entry->id}, {"cause", woken.error().message}});
-        std::vector<Fd> clients;
+        bool serve = false;
         {
             const std::lock_guard lock(mutex_);
-            clients = std::exchange(entry->waiting, {});
             entry->waking = false;
+            if (woken) std::ranges::move(entry->asleep, std::back_inserter(entry->waiting));
+            entry->asleep.clear();
+            serve = !entry->waiting.empty() && !std::exchange(entry->served, true);
         }
-        for (Fd& client : clients) {
-            if (woken) admit(entry->id, std::move(client));
-        }
+        if (serve) admit_waiting(*entry, stopping);
     }
 }
 
-void LoginService::admit(const std::string& id, Fd client) {
+bool LoginService::admit(const std::string& id, const Fd& client, const std::stop_token& stopping) {
     {
         const std::lock_guard lock(mutex_);
         last_uses_[id] = std::chrono::system_clock::now();
         const auto open = std::ranges::count_if(entries_, [&id](const auto& item) {
             return item.second->login && item.second->id == id;
         });
-        if (static_cast<std::size_t>(open) >= logins_per_container_max)
-            return log::warning(
-                "ssh: too many logins are open",
-                {{"container", id}, {"max", std::to_string(logins_per_container_max)}});
+        if (static_cast<std::size_t>(open) >= logins_per_container_max) {
+            log::warning("ssh: too many logins are open",
+                         {{"container", id}, {"max", std::to_string(logins_per_container_max)}});
+            return false;
+        }
     }
     const Fd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    auto login =
-        agents_.launch(id, {.argv = login_command(), .directory = "/", .lasting = true},
-                       {.input = client.get(), .output = client.get(), .errors = nothing.get()});
-    if (!login)
-        return log::warning("ssh: no login could be served",
-                            {{"container", id}, {"cause", login.error().message}});
+    auto login = agents_.launch(
+        id, {.argv = login_command(), .directory = "/", .lasting = true},
+        {.input = client.get(), .output = client.get(), .errors = nothing.get()}, stopping);
+    if (!login) {
+        log::warning("ssh: no login could be served",
+                     {{"container", id}, {"cause", login.error().message}});
+        (void)::shutdown(client.get(), SHUT_RDWR);  // a helper that does not answer has it, too
+        return false;
+    }
     const std::lock_guard lock(mutex_);
     const auto key = next_key_++;
     const int reports = login->reports();
@@ -269,6 +295,7 @@ void LoginService::admit(const std::string& id, Fd client) {
                                     .listener = {},
                                     .login = std::make_unique<exec::Running>(*std::move(login))}));
     if (!watch(reports, key, false)) entries_.erase(key);
+    return true;
 }
 
 Result<> LoginService::prove(std::int64_t port) {

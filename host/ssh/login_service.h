@@ -54,7 +54,7 @@ public:
     [[nodiscard]] virtual LoginUse use(std::string_view id, std::int64_t port) = 0;
 };
 
-inline constexpr std::size_t logins_per_container_max = 128;
+inline constexpr std::size_t logins_per_container_max = 128;  // that are open; as many may wait
 
 class LoginService final : public Logins {
 public:
@@ -77,16 +77,22 @@ private:
         std::unique_ptr<exec::Running> login;
         // Of a container that is stopped:
         Wake wake = {};
-        std::vector<Fd> waiting = {};
+        std::deque<Fd> asleep = {};  // those who wait until it is woken
         bool waking = false;
+        // Of one that runs, also while those who wait above do not know yet:
+        std::deque<Fd> waiting = {};
+        bool served = false;  // some thread lets in those who wait
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
-    void serve();
-    void handle(std::uint64_t key);
-    void admit(const std::string& id, Fd client);
-    /// Keeps a client for later, while the container is stopped; false when it is not.
-    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd& client);
+    void serve(const std::stop_token& stopping);
+    void handle(std::uint64_t key, const std::stop_token& stopping);
+    /// True when this thread is to let in those who wait there.
+    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd client);
+    /// One after the other, so that a container whose helper does not answer keeps one thread.
+    void admit_waiting(Entry& entry, const std::stop_token& stopping);
+    [[nodiscard]] bool admit(const std::string& id, const Fd& client,
+                             const std::stop_token& stopping);
     void wake_asked_for(const std::stop_token& stopping);
     [[nodiscard]] Result<> watch(int fd, std::uint64_t key, bool again) const;
 

@@ -53,8 +53,8 @@ Result<engine::Copied> copy_files(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 Result<> FakeEngine::maybe_fail(std::string_view call) {
-    if (failing_ != call) return {};
-    failing_.clear();
+    if (failing_ != call || failures_ == 0) return {};
+    --failures_;
     return fail(ErrorCode::unavailable, "made to fail");
 }
 
@@ -113,6 +113,7 @@ void FakeEngine::ends(std::string_view id) {
     if (const auto found = begun_.find(id); found != begun_.end()) begun_.erase(found);
     if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
     if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    holds().end(id);
     if (const auto found = watches_.find(id); found != watches_.end()) {
         (void)::eventfd_write(found->second.get(), 1);
         watches_.erase(found);
@@ -215,9 +216,19 @@ Result<> FakeEngine::freeze(std::string_view id) {
     return {};
 }
 
+Result<> FakeEngine::hold_still(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("freeze"));
+    if (!running_.contains(id)) return fail(ErrorCode::unavailable, "not running");
+    holds().begin(id);
+    return {};
+}
+
 Result<> FakeEngine::thaw(std::string_view id) {
     const std::lock_guard lock(mutex_);
+    BERTH_TRY(maybe_fail("thaw"));
     if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    holds().end(id);
     return {};
 }
 
@@ -248,8 +259,8 @@ Result<engine::Copied> FakeEngine::copy_changes(const engine::Spec& spec,
                                                 const std::filesystem::path& to,
                                                 const engine::CopyBounds& bounds) {
     tell("copy");
-    if (running(spec.id) && !frozen(spec.id))
-        return fail(ErrorCode::internal, "a running container is copied and is not frozen");
+    if (running(spec.id) && !frozen(spec.id) && !holds().contains(spec.id))
+        return fail(ErrorCode::internal, "a running container is copied and is not halted");
     if (std::filesystem::exists(to)) return fail(ErrorCode::already_exists, "it is there already");
     std::filesystem::create_directory(to);
     if (bounds.cancelled.stop_requested()) return fail(ErrorCode::unavailable, "was cancelled");

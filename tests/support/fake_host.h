@@ -64,6 +64,7 @@ public:
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
+    [[nodiscard]] Result<> hold_still(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,
@@ -83,9 +84,12 @@ public:
     std::map<std::string, engine::DriverFiles, std::less<>> driver_files;  // of the last start
     bool limits_disk = true;  // whether this machine has means for disk_bytes
 
-    /// The next call of that name ("create", "start", "destroy", "limit", "freeze", "copy",
-    /// "prepare") fails.
-    void fail_next(std::string call) { failing_ = std::move(call); }
+    /// The next calls of that name ("create", "start", "destroy", "limit", "freeze", "thaw",
+    /// "copy", "prepare") fail.
+    void fail_next(std::string call, int times = 1) {
+        failing_ = std::move(call);
+        failures_ = times;
+    }
     /// Called at the begin of each "create", "start", "stop" and "destroy", and at the end of
     /// each "watch"; may take its time.
     std::function<void(std::string_view call)> on_call = {};
@@ -113,6 +117,7 @@ private:
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
     engine::Ending ending_ = engine::Ending::failed;
     std::string failing_;
+    int failures_ = 0;
 };
 
 class FakeNetwork final : public net::Network {

@@ -77,17 +77,21 @@ class Crash(HostCase):
             return [one["count"] for one in self.host.rpc("warning_list", {})["warnings"]
                     if one["entity"] == "service/berth-launcher" and one["status"] == "new"]
 
-        self.host.create("eve")
-        self.addCleanup(self.host.delete, "eve")
+        for name in ("eve", "fay"):
+            self.host.create(name)
+            self.addCleanup(self.host.delete, name)
         self.assertEqual(told(), [])
         for count in range(1, 4):
             [launcher] = launchers()
             os.kill(int(launcher), signal.SIGKILL)
             wait_until(lambda: ") Z " in Path(f"/proc/{launcher}/stat").read_text(), "it has ended")
-            self.host.rpc("container_stop", {"name": "eve", "timeout_seconds": 0})
-            self.host.rpc("container_start", {"name": "eve"})
-            self.assertEqual(self.host.output("eve", "echo", "here"), "here\n")
+            for name in ("eve", "fay"):  # of the second, which ran meanwhile, the new process holds nothing
+                self.host.rpc("container_stop", {"name": name, "timeout_seconds": 0})
+                self.host.rpc("container_start", {"name": name})
+                self.assertEqual(self.host.output(name, "echo", "here"), "here\n")
             self.assertEqual((len(launchers()), launcher in launchers()), (1, False))
+            held = [os.readlink(entry) for entry in Path(f"/proc/{launchers()[0]}/fd").iterdir()]
+            self.assertEqual(sum(target.startswith("socket:") for target in held), 1, held)
             self.assertEqual(told(), [count])
         self.host.restart()
         self.assertEqual(told(), [])

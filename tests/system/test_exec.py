@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from support.host import HostCase, main, program, run_in_thread
+from support.host import HostCase, ToolError, main, program, run_in_thread
 from support.machine import wait_until
 
 
@@ -169,6 +169,22 @@ class Exec(HostCase):
         self.assertEqual(result["stdout"]["text"], "begun\n", "what it said before is kept")
         self.assertGreaterEqual(result["duration_ms"], 1900)
         wait_until(lambda: self.running("sleep 27182") == 0, "nothing of it is left", 5)
+
+    def test_a_timeout_is_kept_while_the_container_is_paused_and_the_tree_ends_when_it_goes_on(self):
+        many = "for i in $(seq 40); do sleep 1733 & done; wait"
+        call = run_in_thread(lambda: self.run_in("sh", "-c", many, timeout_seconds=5))
+        wait_until(lambda: self.running("sleep 1733$") == 40, "all of it runs")
+        self.host.rpc("container_pause", {"name": "ada"})
+        begun = time.monotonic()
+        try:
+            with self.assertRaises(ToolError) as caught:
+                call(60)
+            self.assertLess(time.monotonic() - begun, 20)
+            self.assertEqual(caught.exception.code, "unavailable")
+            self.assertIn("paused", f"{caught.exception.message} {caught.exception.hint}")
+        finally:
+            self.host.rpc("container_resume", {"name": "ada"})
+        wait_until(lambda: self.running("sleep 1733$") == 0, "none of it is left")
 
     def test_a_service_left_behind_does_not_hold_up_the_answer(self):
         began = time.monotonic()

@@ -3,13 +3,16 @@
 """Snapshots, restores and forks of real containers: the same tree, nothing shared that must not be, nothing left."""
 import http.client
 import random
+import subprocess
 import time
+import unittest
 from pathlib import Path
 
-from support.host import HostCase, main, run_in_thread
+from support.host import HostCase, main, program, run_in_thread
 from support.machine import wait_until
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGmPzHYQVJGQBHSQoDDhgXVzBhX5PrvOAnmGqNSVQ1sY t"
+FAULTS = subprocess.run([program("berthd"), "faults"], capture_output=True).returncode == 0
 POINTS = 6  # at which berthd is killed within each call
 
 # What a fork has of its own, and what any start writes.
@@ -122,6 +125,29 @@ class Snapshots(HostCase):
         self.host.output("ada", "sh", "-c", "echo changed > /srv/a/file")
         self.assertEqual(self.host.output("web", "cat", "/srv/a/file"), "one\n")
         self.assertEqual(self.host.output("bob", "cat", "/srv/a/file"), "one\n")
+
+    def halted(self):
+        """Whether some container of this host is."""
+        said = [file.read_text() for group in self.host.cgroups() for name in ("freezer.state", "cgroup.events")
+                if (file := Path(group) / name).exists()]
+        return any("FROZEN" in text or "frozen 1" in text for text in said)
+
+    @unittest.skipUnless(FAULTS, "this build has no points of failure (BERTH_FAULTS)")
+    def test_while_it_is_copied_a_container_runs_for_all_that_a_caller_sees(self):
+        self.host.create("cal")
+        self.addCleanup(self.host.delete, "cal")
+        port = self.host.rpc("container_get", {"name": "cal"})["ssh"]["port"]
+        with self.host.held("snapshot.copy"):
+            copied = run_in_thread(lambda: self.snapshot("cal"))
+            wait_until(self.halted, "it stands still")
+            self.assertEqual(self.host.rpc("container_get", {"name": "cal"})["state"], "running")
+            ran = run_in_thread(lambda: self.host.exec("cal", "echo", "here", timeout_seconds=1))
+            login = run_in_thread(lambda: self.host.dial("tcp", "127.0.0.1", port))
+            time.sleep(1.5)  # more than the command may take
+            self.assertTrue(self.halted())
+        self.assertEqual(ran(10)["stdout"]["text"], "here\n")
+        self.assertTrue(login(10).startswith("SSH-2.0-"))
+        copied(10)
 
     def test_a_restore_brings_every_file_back(self):
         self.host.create("eve")

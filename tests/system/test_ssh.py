@@ -5,9 +5,10 @@ import hashlib
 import os
 import re
 import subprocess
+import time
 
 from support.host import HostCase, main, program
-from support.machine import free_port, wait_until
+from support.machine import DIAL, free_port, wait_until
 
 MIB64 = 64 * 1024 * 1024
 
@@ -153,6 +154,24 @@ class Ssh(HostCase):
     def test_an_unknown_host_key_is_refused(self):
         (self.keys / "empty").write_text("")
         self.assertEqual(self.ssh("ada", "true", known_hosts="empty").returncode, 255)
+
+    def test_a_container_whose_helper_does_not_answer_keeps_nobody_else_waiting(self):
+        self.host.create("mallory")
+        self.addCleanup(self.host.delete, "mallory")
+        # The parent of a command's parent: root inside may do that.
+        self.host.output("mallory", "sh", "-c", "kill -STOP $(ps -o ppid= $PPID)")
+        port = str(self.host.rpc("container_get", {"name": "mallory"})["ssh"]["port"])
+        dials = [self.host.machine.start(["python3", "-c", DIAL.replace("3)", "30)", 1), "tcp", "127.0.0.1", port],
+                                         stderr=subprocess.DEVNULL) for _ in range(40)]
+        time.sleep(1)  # they have connected
+        begun = time.monotonic()
+        self.host.create("eve", ssh_keys=[(self.keys / "ada.pub").read_text().strip()])
+        self.addCleanup(self.host.delete, "eve")
+        self.write_config()
+        self.assertEqual(self.ssh("eve", "hostname").stdout, "eve\n")
+        self.assertLess(time.monotonic() - begun, 5)
+        for dial in dials:  # each was told, also the one that the helper has
+            dial.wait(20)
 
     def test_a_session_outlives_the_daemon_that_began_it(self):
         session = self.host.machine.start(self.argv("ssh", "ada", "echo begun; read line; echo got $line"),

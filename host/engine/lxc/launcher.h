@@ -22,8 +22,8 @@ namespace berth::engine {
 
 class Launcher {
 public:
-    /// Forks, so it is best called while there is no other thread. The process inherits every
-    /// descriptor there is at this moment, and ends when this object or the caller's process does.
+    /// Forks, so it is best called while there is no other thread. The process keeps no descriptor
+    /// but the standard streams, and ends when this object or the caller's process does.
     [[nodiscard]] static Result<std::unique_ptr<Launcher>> make(std::string lxc_path);
     Launcher(const Launcher&) = delete;
     Launcher& operator=(const Launcher&) = delete;

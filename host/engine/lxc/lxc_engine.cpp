@@ -339,11 +339,27 @@ Result<> LxcEngine::freeze(std::string_view id) {
     return {};
 }
 
+Result<> LxcEngine::hold_still(std::string_view id) {
+    if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
+    BERTH_TRY(fault::at("engine.freeze"));
+    holds().begin(id);
+    auto held = set_frozen(cgroups_, payload_group(options_.cgroup, id), true);
+    if (!held) holds().end(id);
+    return held;
+}
+
 Result<> LxcEngine::thaw(std::string_view id) {
     BERTH_TRY(fault::at("engine.thaw"));
-    BERTH_TRY(set_frozen(cgroups_, payload_group(options_.cgroup, id), false));
-    const std::lock_guard lock(mutex_);
-    if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = false;
+    const auto group = payload_group(options_.cgroup, id);
+    // Of one that has ended meanwhile nothing is halted, and the group may be gone.
+    if (auto thawed = set_frozen(cgroups_, group, false);
+        !thawed && !cgroups_.processes(group).empty())
+        return thawed;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = inits_.find(id); found != inits_.end()) found->second.frozen = false;
+    }
+    holds().end(id);
     return {};
 }
 
@@ -356,6 +372,7 @@ bool LxcEngine::frozen(std::string_view id) {
 /// What is halted hears no signal, not even one that kills (cgroup v1).
 void LxcEngine::let_go_on(std::string_view id) {
     if (!cgroups_.processes(payload_group(options_.cgroup, id)).empty()) (void)thaw(id);
+    holds().end(id);
 }
 
 Result<pid_t> LxcEngine::init_pid(std::string_view id) {

@@ -63,6 +63,7 @@ public:
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
+    [[nodiscard]] Result<> hold_still(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
     [[nodiscard]] Result<> inject(std::string_view id, const Fd& program,

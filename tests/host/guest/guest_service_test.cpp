@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "tests/support/catch.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/temporary_directory.h"
 
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 
 using namespace berth;
 using namespace berth::guest;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -115,4 +117,21 @@ TEST_CASE("what cannot be found out is told as an error", "[guest]") {
         [](const std::string&) -> Result<Json> { return fail(ErrorCode::unavailable, "gone"); });
     REQUIRE(service->open("a1", place.path() / "one"));
     CHECK(ask(place.path() / "one/sock").starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("without a descriptor for a client it waits, and answers when there is one", "[guest]") {
+    const TemporaryDirectory place;
+    const SystemClock clock;
+    const auto service = started(clock);
+    REQUIRE(service->open("a1", place.path()));
+    Fd client;
+    {
+        NoDescriptors none;
+        none.give_one_back();
+        client = dial(place.path() / "sock");
+        REQUIRE(client);
+        CHECK(processor_time_within(500ms) < 50ms);
+    }
+    (void)write_all(client.get(), "GET /1.0 HTTP/1.1\r\n\r\n");
+    CHECK(rest_of(client).ends_with("{\"id\":\"a1\"}\n"));
 }

@@ -42,7 +42,8 @@ std::vector<std::string> layers_of(const FakeHost& host) {
 bool no_container_is_frozen(FakeHost& host) {
     const auto views = host.containers->list().value();
     for (const auto& view : views) {
-        if (host.engine.frozen(view.row.id)) return false;
+        if (host.engine.frozen(view.row.id) || host.engine.holds().contains(view.row.id))
+            return false;
     }
     return true;
 }
@@ -99,6 +100,52 @@ TEST_CASE("a snapshot that fails leaves nothing and holds nobody", "[snapshot]")
     CHECK(layers_of(host).empty());
     CHECK(no_container_is_frozen(host));
     CHECK(host.containers->list().value().size() == 1);
+}
+
+TEST_CASE("while it is copied a container runs, for all that anybody is told", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    bool looked = false;
+    host.engine.on_call = [&](std::string_view call) {
+        if (call != "copy") return;
+        looked = host.engine.holds().contains(id_of(host, "web"));
+        CHECK(host.containers->get(named("web")).value().state == container::State::running);
+    };
+    CHECK(take(host, "web"));
+    CHECK(looked);
+}
+
+TEST_CASE("a container that a copy could not let go on is let go with the next call",
+          "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    SECTION("at once, when it was for a moment") {
+        host.engine.fail_next("thaw");
+        CHECK_FALSE(take(host, "web"));
+        CHECK(no_container_is_frozen(host));
+        CHECK(layers_of(host).empty());
+        return;
+    }
+    host.engine.fail_next("thaw", 2);
+    CHECK_FALSE(take(host, "web"));
+    CHECK_FALSE(no_container_is_frozen(host));
+    REQUIRE(layers_of(host).size() == 1);  // who stands still is written down
+    CHECK(layers_of(host)[0].starts_with(".held-" + id_of(host, "web")));
+    SECTION("by a resume") {
+        REQUIRE(host.containers->resume(named("web"), {}));
+        CHECK(layers_of(host).empty());
+    }
+    SECTION("by another snapshot") {
+        REQUIRE(take(host, "web"));
+        CHECK(layers_of(host).size() == 1);
+    }
+    SECTION("by the next start of berthd") {
+        host.restart();
+        CHECK(layers_of(host).empty());
+    }
+    CHECK(no_container_is_frozen(host));
 }
 
 TEST_CASE("a restored container stands on the snapshot with a root of its own", "[snapshot]") {

@@ -15,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <stop_token>
 #include <thread>
 
 using namespace berth;
@@ -128,6 +129,34 @@ TEST_CASE("what is started runs until it is stopped, and can be started again", 
         CHECK(engine->stop(id, 0));
         CHECK(is_left(*engine, id));
     }
+}
+
+TEST_CASE("what is held still is not frozen, and whoever waits hears of the end", "[contract]") {
+    contract::Subject* one = nullptr;
+    auto* const engine = engine_here(one);
+    if (engine == nullptr) return;
+    Guest guest(*one);
+    const auto& id = guest.spec.id;
+    CHECK_FALSE(engine->hold_still(id));
+    guest.start();
+    CHECK(engine->holds().await_end(id, {}));
+    REQUIRE(engine->hold_still(id));
+    CHECK(engine->holds().contains(id));
+    CHECK_FALSE(engine->frozen(id));
+    std::stop_source cancelled;
+    cancelled.request_stop();
+    CHECK_FALSE(engine->holds().await_end(id, cancelled.get_token()));
+    {
+        const std::jthread waits([&] { CHECK(engine->holds().await_end(id, {})); });
+        REQUIRE(engine->thaw(id));
+    }
+    const auto watch = engine->watch(id).value();
+    REQUIRE(engine->hold_still(id));
+    one->crash(guest.spec);
+    CHECK(engine->thaw(id));
+    CHECK_FALSE(engine->holds().contains(id));
+    CHECK(is_readable(watch, a_while_ms));
+    CHECK(engine->hold_still(id).error().code == ErrorCode::unavailable);
 }
 
 TEST_CASE("a destroy ends what runs, frozen or not", "[contract]") {
