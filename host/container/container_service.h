@@ -240,6 +240,9 @@ public:
     void renew_devices();
     /// Which container holds a GPU, by name.
     [[nodiscard]] Result<std::map<gpu::Chosen, std::string>> gpu_holders();
+    /// For whoever watches the host's rules: makes those of berth what they should be, and tells of
+    /// it; false when that failed.
+    bool keep_forwards();
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
     [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});

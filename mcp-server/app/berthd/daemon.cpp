@@ -13,6 +13,7 @@
 #include "host/guest/guest_service.h"
 #include "host/image/debian_builder.h"
 #include "host/metrics/scrape.h"
+#include "host/net/table_watch.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
 #include "host/tools/deprecations.h"
@@ -199,6 +200,24 @@ std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService
     return nullptr;
 }
 
+/// Without the kernel's word, what others do to the table is found at the next change of ours.
+std::unique_ptr<net::TableWatch> watch_table(container::ContainerService& containers,
+                                             warning::Warnings& warnings) {
+    constexpr std::string_view entity = "feature/nftables_notifications";
+    auto watch = net::TableWatch::start([&containers] { return containers.keep_forwards(); });
+    if (watch) {
+        warnings.resolve(warning::feature_missing, entity);
+        return *std::move(watch);
+    }
+    warnings.raise({.type = warning::feature_missing,
+                    .entity = std::string(entity),
+                    .message = fmt::format("what others do to berth's nftables table is not "
+                                           "noticed at once: {}",
+                                           watch.error().message),
+                    .next = "restart berthd after other programs have flushed the rules"});
+    return nullptr;
+}
+
 fs::path views_directory(const DaemonOptions& options) {
     return fs::path(options.runtime_dir) / "lxcfs";
 }
@@ -314,6 +333,7 @@ Result<> serve(const DaemonOptions& wanted) {
     container::StandbyKeeper standby(containers, warnings, options.standby);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
+    const auto table = watch_table(containers, warnings);
     const auto kills = watch_oom_kills(containers, warnings);
     const auto views = show_views(options, *host->engine, warnings);
     metrics::Scrape scrape(containers, host->clock);
