@@ -171,7 +171,8 @@ struct Rooms {
     gpu::Gpus& gpus;
 };
 
-/// Names a container's configuration as it is; another one after every update().
+/// Names a container's configuration as it is; another one after every change of it: by update(),
+/// and of its ports, SSH keys and GPUs.
 [[nodiscard]] std::string etag_of(const store::Container& row);
 
 /// What a call is told that this state does not allow; `at` is the argument that names it.
