@@ -45,6 +45,16 @@ void tell_launcher_ended(Warnings& warnings) {
          .next = "look into the kernel's log for who killed it, want of memory perhaps"});
 }
 
+void tell_lxcfs_ended(Warnings& warnings) {
+    warnings.raise({.type = service_ended,
+                    .severity = Severity::warning,
+                    .entity = std::string(lxcfs_entity),
+                    .message = "lxcfs, which shows containers their own limits, ended by itself; "
+                               "it is started again",
+                    .next = "look into the kernel's log for who killed it, want of memory perhaps; "
+                            "if it keeps ending, install another version of the package lxcfs"});
+}
+
 void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,
                      std::string_view instead) {
     warnings.raise(

@@ -50,6 +50,11 @@ void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string 
 void tell_launcher_ended(Warnings& warnings);
 inline constexpr std::string_view launcher_entity = "service/berth-launcher";
 
+/// lxcfs ended by itself, and another one takes its place. It is over when that has stayed up,
+/// by resolve(service_ended, lxcfs_entity).
+void tell_lxcfs_ended(Warnings& warnings);
+inline constexpr std::string_view lxcfs_entity = "service/lxcfs";
+
 /// Somebody used `option` of `owner` ("tool/container_create"), which will go: `instead` says what
 /// to use. Nobody resolves it: whoever has changed the call deletes it.
 void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,

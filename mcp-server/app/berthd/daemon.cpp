@@ -228,6 +228,7 @@ std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::Lx
     static constexpr std::string_view entity = "feature/proc_views";
     if (options.lxcfs.empty()) {
         warnings.resolve(warning::feature_missing, entity);
+        warnings.resolve(warning::service_ended, warning::lxcfs_entity);
         engine.show_views({});
         return nullptr;
     }
@@ -242,8 +243,12 @@ std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::Lx
                                                why->message),
                         .next = "install the package lxcfs; it is tried again every minute"});
     };
+    const auto fate = [&warnings](bool ended) {
+        if (ended) return warning::tell_lxcfs_ended(warnings);
+        warnings.resolve(warning::service_ended, warning::lxcfs_entity);
+    };
     return view::Lxcfs::start({.program = options.lxcfs, .directory = views_directory(options)},
-                              changed);
+                              changed, fate);
 }
 
 /// Those at containers' doors call into what is made after them, so they end before that.
