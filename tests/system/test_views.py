@@ -97,7 +97,7 @@ class Views(HostCase):
             return listed["warnings"][0] if listed["warnings"] else {"count": 0, "status": ""}
         before = ended()["count"]
         for times in range(1, 4):
-            wait_until(self.provider, "it serves")
+            wait_until(self.shows_its_own, "it serves, and berthd knows")
             os.kill(self.provider(), signal.SIGKILL)
             wait_until(lambda: ended()["count"] == before + times, "its end is counted")
         self.assertEqual(("service_ended", "new"), (ended()["type"], ended()["status"]))
