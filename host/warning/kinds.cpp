@@ -28,14 +28,6 @@ void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity
                                         error.hint.empty() ? "remove the cause" : error.hint)});
 }
 
-void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
-                         std::string next) {
-    warnings.raise({.type = quota_fallback,
-                    .entity = container_entity(name),
-                    .message = std::move(message),
-                    .next = std::move(next)});
-}
-
 void tell_launcher_ended(Warnings& warnings) {
     warnings.raise(
         {.type = service_ended,
