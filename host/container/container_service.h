@@ -259,7 +259,8 @@ public:
     [[nodiscard]] Result<View> change_stopped(
         const ContainerName& name, std::string_view doing, bool restart, const Waiting& waiting,
         const std::function<Result<>(const engine::Spec&)>& work);
-    /// What create() is asked for to get a copy of that container, without its ports and its files.
+    /// What create() is asked for to get a copy of that container, without its ports and its files:
+    /// with its life, of which what is left of its time, but unprotected.
     [[nodiscard]] Result<CreateWish> wish_like(const ContainerName& name);
     /// A part of an output that was too long for run()'s answer; see KeptOutputs::read().
     [[nodiscard]] Result<exec::KeptOutputs::Part> read_output(const ContainerName& name,

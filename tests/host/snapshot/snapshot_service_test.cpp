@@ -155,6 +155,41 @@ TEST_CASE("forks share one layer and have everything else for themselves", "[sna
     CHECK(root_of(host, "ada").layers.front().tree == root_of(host, "cyd").layers.front().tree);
 }
 
+TEST_CASE("a fork has the life of its source, and no more time than that has left", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.registry->invoke("container_create",
+                                  {{"name", "web"},
+                                   {"restart", "always"},
+                                   {"ttl_seconds", 3600},
+                                   {"idle_stop_seconds", 600},
+                                   {"delete_after_stop", true},
+                                   {"protected", true}},
+                                  {}));
+    REQUIRE(host.containers->update(named("web"), {.wake = true}));
+    host.clock.advance(std::chrono::seconds(1000));
+    REQUIRE(fork(host, "web", {"one"}));
+    REQUIRE(host.snapshots->fork(
+        {.container = named("web"), .names = {named("still")}, .start = false}));
+    const auto life = [&host](const std::string& name) {
+        return host.containers->get(named(name)).value().row.life;
+    };
+    for (const auto* name : {"one", "still"}) {
+        CAPTURE(name);
+        CHECK(life(name).restart == store::Restart::always);
+        CHECK(life(name).idle_stop_seconds == 600);
+        CHECK(life(name).wake);
+        const auto later_ms = life(name).expires_at - life("web").expires_at;
+        CHECK((later_ms >= 0 && later_ms < 1000));  // time is given in whole seconds
+        CHECK_FALSE(life(name).is_protected);
+    }
+    CHECK(life("one").after_stop == store::AfterStop::armed);
+    CHECK(life("still").after_stop == store::AfterStop::remove);
+    make_container(host, "stays");
+    REQUIRE(fork(host, "stays", {"too"}));
+    CHECK(life("too").expires_at == 0);
+}
+
 TEST_CASE("of forks of which one fails none is left", "[snapshot]") {
     if (!privileged()) return;
     FakeHost host;
