@@ -65,7 +65,8 @@ struct Sample {
     std::optional<engine::DiskUse> disk = {};    // of one with a disk of its own
 };
 
-/// The last process of a container that was killed for want of memory since berthd runs.
+/// The last process of a container that was killed for want of memory, as far as the kernel's log
+/// goes back.
 struct LastOomKill {
     std::string process;
     std::chrono::system_clock::time_point at;
@@ -215,6 +216,9 @@ public:
     [[nodiscard]] Result<std::vector<Sample>> samples();
     /// For whoever follows the kernel's log: tells of it, if it was in a container.
     void note_oom_kill(const OomKill& kill);
+    /// The same of one that was so long ago, in a container that was there already; one that
+    /// `was_told` is only remembered.
+    void note_past_oom_kill(const OomKill& kill, std::chrono::milliseconds ago, bool was_told);
     [[nodiscard]] std::optional<LastOomKill> last_oom_kill(std::string_view id);
     /// Changes a container, a running one at once: all of the wish, or on an error none.
     [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,

@@ -181,11 +181,16 @@ container::ServiceOptions service_options(const DaemonOptions& options,
             .gpus_shared_by_owner = options.gpus_shared_by_owner};
 }
 
+fs::path kernel_log_memory(const DaemonOptions& options) {
+    return fs::path(options.runtime_dir) / "kernel_log_read";
+}
+
 /// Without the kernel's log kills are counted and not named, and that is a warning.
-std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService& containers,
+std::unique_ptr<container::OomWatch> watch_oom_kills(const DaemonOptions& options,
+                                                     container::ContainerService& containers,
                                                      warning::Warnings& warnings) {
     constexpr std::string_view entity = "feature/kernel_log";
-    auto watch = container::OomWatch::start(containers);
+    auto watch = container::OomWatch::start(containers, kernel_log_memory(options));
     if (watch) {
         warnings.resolve(warning::feature_missing, entity);
         return *std::move(watch);
@@ -339,7 +344,7 @@ Result<> serve(const DaemonOptions& wanted) {
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
     const auto table = watch_table(containers, warnings);
-    const auto kills = watch_oom_kills(containers, warnings);
+    const auto kills = watch_oom_kills(options, containers, warnings);
     const auto views = show_views(options, *host->engine, warnings);
     metrics::Scrape scrape(containers, host->clock);
     standby.start();
@@ -414,6 +419,7 @@ Result<> teardown(const DaemonOptions& wanted) {
     for (const auto& row : BERTH_TRY(containers.all())) BERTH_TRY(containers.remove(row.id));
     BERTH_TRY(layers.tear_down());
     view::Lxcfs::end(views_directory(options));
+    (void)::unlink(kernel_log_memory(options).c_str());
     host->engine->remove_shared();
     return host->network->tear_down();
 }
