@@ -77,6 +77,44 @@ TEST_CASE("a snapshot is one layer, and its container goes on as it was", "[snap
     CHECK(host.snapshots->list(named("web")).value().size() == 2);
 }
 
+TEST_CASE("snapshots of a container with a disk take four times that disk at most", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    constexpr std::int64_t disk = 1 << 26;
+    REQUIRE(host.registry->invoke("container_create", {{"name", "web"}, {"disk_bytes", disk}}, {}));
+    host.engine.disk_use_bytes = disk;
+    for (int count = 0; count < snapshot::snapshot_disks_max; ++count) REQUIRE(take(host, "web"));
+    const auto before = layers_of(host);
+    for (const auto& refused :
+         {take(host, "web").error(),
+          host.snapshots->rehearse_create({.container = named("web")}).error()}) {
+        CHECK(refused.code == ErrorCode::quota_exceeded);
+        CHECK(refused.field == "/container");
+        CHECK(refused.hint.contains("snapshot_delete"));
+    }
+    CHECK(layers_of(host) == before);
+    REQUIRE(host.snapshots->remove(named("web"), "s1"));
+    CHECK(take(host, "web"));
+}
+
+TEST_CASE("a copy that would leave the host's disk without its reserve is not begun",
+          "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    host.engine.disk_use_bytes =
+        static_cast<std::int64_t>(fs::space(host.directory.path()).available) - 4096;
+    const auto snapshot = take(host, "web");
+    REQUIRE_FALSE(snapshot);
+    CHECK(snapshot.error().code == ErrorCode::quota_exceeded);
+    const auto forks = fork(host, "web", {"ada"});
+    REQUIRE_FALSE(forks);
+    CHECK(forks.error().code == ErrorCode::quota_exceeded);
+    CHECK(layers_of(host).empty());
+    host.engine.disk_use_bytes = 4096;
+    CHECK(take(host, "web"));
+}
+
 TEST_CASE("a paused container stays paused", "[snapshot]") {
     if (!privileged()) return;
     FakeHost host;
