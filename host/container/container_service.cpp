@@ -171,10 +171,22 @@ Result<> ContainerService::apply_forwards() {
     const bool found_changed = BERTH_TRY(rooms_.network.apply(forwards));
     if (found_changed) {
         warning::tell_repaired(rooms_.warnings, std::string(warning::network_entity),
-                               "the forwards were not as berthd had left them; they are again");
+                               "somebody else had changed berth's nftables table, which keeps "
+                               "containers apart and forwards ports; it was written anew");
     }
     rooms_.warnings.resolve(warning::reconcile_failed, warning::network_entity);
     return {};
+}
+
+bool ContainerService::keep_forwards() {
+    const auto applied = apply_forwards();
+    if (!applied)
+        warning::tell_not_repaired(
+            rooms_.warnings, warning::Severity::critical, std::string(warning::network_entity),
+            "berth's nftables table cannot be written, so ports may lead nowhere and containers "
+            "may reach what they should not",
+            applied.error());
+    return applied.has_value();
 }
 
 Result<> ContainerService::publish_keys(const store::Container& row) {

@@ -66,7 +66,8 @@ struct Sample {
     std::optional<engine::DiskUse> disk = {};    // of one with a disk of its own
 };
 
-/// The last process of a container that was killed for want of memory since berthd runs.
+/// The last process of a container that was killed for want of memory, as far as the kernel's log
+/// goes back.
 struct LastOomKill {
     std::string process;
     std::chrono::system_clock::time_point at;
@@ -172,7 +173,8 @@ struct Rooms {
     gpu::Gpus& gpus;
 };
 
-/// Names a container's configuration as it is; another one after every update().
+/// Names a container's configuration as it is; another one after every change of it: by update(),
+/// and of its ports, SSH keys and GPUs.
 [[nodiscard]] std::string etag_of(const store::Container& row);
 
 /// What a call is told that this state does not allow; `at` is the argument that names it.
@@ -215,6 +217,9 @@ public:
     [[nodiscard]] Result<std::vector<Sample>> samples();
     /// For whoever follows the kernel's log: tells of it, if it was in a container.
     void note_oom_kill(const OomKill& kill);
+    /// The same of one that was so long ago, in a container that was there already; one that
+    /// `was_told` is only remembered.
+    void note_past_oom_kill(const OomKill& kill, std::chrono::milliseconds ago, bool was_told);
     [[nodiscard]] std::optional<LastOomKill> last_oom_kill(std::string_view id);
     /// Changes a container, a running one at once: all of the wish, or on an error none.
     [[nodiscard]] Result<View> update(const ContainerName& name, const UpdateWish& wish,
@@ -241,6 +246,9 @@ public:
     void renew_devices();
     /// Which container holds a GPU, by name.
     [[nodiscard]] Result<std::map<gpu::Chosen, std::string>> gpu_holders();
+    /// For whoever watches the host's rules: makes those of berth what they should be, and tells of
+    /// it; false when that failed.
+    bool keep_forwards();
     /// Halts what runs inside where it is, and lets it go on. Neither changes anything twice.
     [[nodiscard]] Result<View> pause(const ContainerName& name, const Waiting& waiting = {});
     [[nodiscard]] Result<View> resume(const ContainerName& name, const Waiting& waiting = {});
@@ -256,7 +264,8 @@ public:
     [[nodiscard]] Result<View> change_stopped(
         const ContainerName& name, std::string_view doing, bool restart, const Waiting& waiting,
         const std::function<Result<>(const engine::Spec&)>& work);
-    /// What create() is asked for to get a copy of that container, without its ports and its files.
+    /// What create() is asked for to get a copy of that container, without its ports and its files:
+    /// with its life, of which what is left of its time, but unprotected.
     [[nodiscard]] Result<CreateWish> wish_like(const ContainerName& name);
     /// A part of an output that was too long for run()'s answer; see KeptOutputs::read().
     [[nodiscard]] Result<exec::KeptOutputs::Part> read_output(const ContainerName& name,

@@ -204,7 +204,7 @@ Result<View> ContainerService::attach_gpus(const ContainerName& name,
     std::vector<std::string> leased;
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
         leased = BERTH_TRY(lease(*row, gpus, caller, inventory));
-        return {};
+        return leased.empty() ? Result<>{} : containers_.count_change(row->id);
     }));
     Rollback undo;
     undo.on_failure([this, &row, &leased]() noexcept {
@@ -279,6 +279,7 @@ Result<View> ContainerService::detach_gpus(const ContainerName& name,
         held_by_cdi.empty() ? std::vector<gpu::Gpu>{} : BERTH_TRY(rooms_.gpus.list());
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
         for (const auto& lease : leaving) BERTH_TRY(devices_.remove(row->id, lease.gpu));
+        if (!leaving.empty()) BERTH_TRY(containers_.count_change(row->id));
         if (held_by_cdi.empty()) return {};
         // What one of its CDI devices opens too stays its own by that.
         const auto edits =

@@ -19,19 +19,26 @@ constexpr auto telling_pause = 1s;
 }  // namespace
 
 void ContainerService::note_oom_kill(const OomKill& kill) {
+    note_past_oom_kill(kill, 0ms, false);
+}
+
+void ContainerService::note_past_oom_kill(const OomKill& kill, std::chrono::milliseconds ago,
+                                          bool was_told) {
     const auto rows = containers_.list();
     if (!rows) return;
     const auto row = std::ranges::find_if(*rows, [&kill](const store::Container& one) {
         return kill.uid >= one.uid_base && kill.uid < one.uid_base + engine::ids_per_container;
     });
     if (row == rows->end()) return;
-    const auto now = rooms_.clock.wall();
+    const auto at = rooms_.clock.wall() - ago;
+    // Its uids may have been another's before.
+    if (ago > 0ms && to_rfc3339(at) < row->created_at) return;
     {
         const std::lock_guard lock(oom_mutex_);
         auto& last = oom_kills_[row->id];
-        const bool told_just_now = now - last.at < telling_pause && last.process == kill.process;
-        last = {.process = kill.process, .at = now};
-        if (told_just_now) return;
+        const bool told_just_now = at - last.at < telling_pause && last.process == kill.process;
+        last = {.process = kill.process, .at = at};
+        if (told_just_now || was_told) return;
     }
     log::warning("a process was killed for want of memory",
                  {{"container", row->name}, {"id", row->id}, {"process", kill.process}});

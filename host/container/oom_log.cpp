@@ -10,6 +10,21 @@ constexpr std::size_t name_bytes_max = 15UL * 4;  // TASK_COMM_LEN, each byte as
 
 }  // namespace
 
+// "priority,sequence,microseconds,flags;message"
+std::optional<LogPlace> log_place_of(std::string_view record) {
+    LogPlace place;
+    std::int64_t microseconds = 0;
+    const auto* const end = record.data() + record.size();
+    const auto first = record.find(',');
+    if (first == std::string_view::npos) return std::nullopt;
+    const auto sequence = std::from_chars(record.data() + first + 1, end, place.sequence);
+    if (sequence.ec != std::errc{} || sequence.ptr == end || *sequence.ptr != ',')
+        return std::nullopt;
+    if (std::from_chars(sequence.ptr + 1, end, microseconds).ec != std::errc{}) return std::nullopt;
+    place.since_boot = std::chrono::microseconds(microseconds);
+    return place;
+}
+
 // Of 6.18 (mm/oom_kill.c), and the same since 5.3:
 //   Memory cgroup out of memory: Killed process 22216 (python3) total-vm:104456kB, …, UID:0 …
 // A record that a process of the host wrote itself says so by its facility, which is not 0.

@@ -17,7 +17,7 @@ Result<store::Port> ContainerService::add_port(const ContainerName& name, const 
     store::Port port;
     BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
         port = BERTH_TRY(reserve_another(*row, wish));
-        return {};
+        return containers_.count_change(row->id);
     }));
     Rollback undo;
     undo.on_failure(
@@ -60,7 +60,10 @@ Result<std::pair<store::Port, std::string>> ContainerService::remove_port(
     const auto name = BERTH_TRY(find_port(protocol, host_port)).second.row.name;
     const auto held = locks_.hold(name);
     const auto found = BERTH_TRY(find_port(protocol, host_port));  // as it is now
-    BERTH_TRY(ports_.remove(protocol, host_port));
+    BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
+        BERTH_TRY(ports_.remove(protocol, host_port));
+        return containers_.count_change(found.first.container_id);
+    }));
     Rollback undo;
     undo.on_failure([this, port = found.first]() noexcept { (void)ports_.insert(port); });
     BERTH_TRY(fault::at("port.removed"));
@@ -88,6 +91,7 @@ Result<KeyAdded> ContainerService::add_key(const ContainerName& name, const SshP
                                                                   ssh_keys_per_container_max))
                     .at("/container"));
         }
+        if (added.added) BERTH_TRY(containers_.count_change(row->id));
         // Inside, so that a key that could not be written is not kept either.
         BERTH_TRY(publish_keys(*row));
         return fault::at("ssh.key_added");

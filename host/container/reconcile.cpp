@@ -41,11 +41,7 @@ Result<> ContainerService::reconcile() {
                                fmt::format("remains of '{}' belonged to no container", id));
     }
     rooms_.layers.collect();
-    if (const auto applied = apply_forwards(); !applied) {
-        warning::tell_not_repaired(
-            rooms_.warnings, Severity::critical, std::string(warning::network_entity),
-            "the forwards cannot be written, so no port leads anywhere", applied.error());
-    }
+    (void)keep_forwards();  // what could not be done is a warning, and tried again
     for (const auto& row : BERTH_TRY(containers_.list())) {
         // The Keeper starts those that are wanted and do not run.
         if (rooms_.engine.running(row.id))

@@ -6,7 +6,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace berth::container {
+
+namespace {
+
+/// Until it is deleted; 0 for one that stays.
+std::int64_t seconds_left(const store::Lifecycle& life, std::chrono::system_clock::time_point now) {
+    if (life.expires_at == 0) return 0;
+    const std::chrono::system_clock::time_point end{std::chrono::milliseconds(life.expires_at)};
+    return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(end - now).count());
+}
+
+}  // namespace
 
 Result<> ContainerService::change(const ContainerName& name, std::string_view doing,
                                   const Waiting& waiting,
@@ -69,8 +82,16 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
                     .no_new_privileges = row->no_new_privileges,
                     .shares = row->shares,
                     .guest_socket = row->guest_socket,
+                    .life = row->life,
+                    .ttl_seconds = seconds_left(row->life, rooms_.clock.wall()),
                     .origin = Origin{
                         .layer_id = "", .image_digest = row->image_digest, .container = row->name}};
+    // What is protected is the one whose name is known; and whether it starts decides anew whether
+    // its first stop deletes it.
+    wish.life.is_protected = false;
+    wish.life.expires_at = 0;
+    if (wish.life.after_stop == store::AfterStop::armed)
+        wish.life.after_stop = store::AfterStop::remove;
     for (const auto& key : BERTH_TRY(keys_.list_of(row->id)))
         wish.ssh_keys.push_back(BERTH_TRY(SshPublicKey::parse(key.public_key)));
     return wish;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "host/net/links.h"
 #include "host/net/nft_elements.h"
+#include "host/net/nft_table.h"
 #include "host/net/sysctls.h"
 
 #include <fmt/format.h>
@@ -42,27 +43,44 @@ Result<> HostNetwork::tear_down() {
 
 Result<bool> HostNetwork::apply(const std::vector<Forward>& forwards) {
     const std::lock_guard lock(mutex_);
+    const auto change = applied_ ? difference(*applied_, forwards) : MapChange{};
+    if (applied_ && change.size() == 0 && BERTH_TRY(as_left())) return false;
     BERTH_TRY(fault::at("net.forwards"));
-    bool found_changed = false;
-    if (applied_) {
-        const auto change = difference(*applied_, forwards);
-        if (change.size() == 0) return false;
-        if (change.size() <= map_change_elements_max) {
-            const auto changed = change_elements(change);
-            if (changed) {
-                applied_ = forwards;
-                return false;
-            }
-            found_changed = true;
-            log::warning(
-                "network: forwards could not be changed one by one; the table is written anew",
-                {{"cause", changed.error().message}});
+    if (change.size() > 0 && change.size() <= map_change_elements_max) {
+        const auto changed = change_elements(change);
+        if (changed) {
+            applied_ = forwards;
+            return false;
         }
+        log::warning("network: forwards could not be changed one by one; the table is written anew",
+                     {{"cause", changed.error().message}});
     }
-    BERTH_TRY(apply_firewall(
-        {.bridge = options_.bridge, .subnet = options_.subnet.to_string(), .forwards = forwards}));
-    applied_ = forwards;
+    const bool found_changed = applied_ && change.size() <= map_change_elements_max;
+    BERTH_TRY(write(forwards));
     return found_changed;
+}
+
+Result<bool> HostNetwork::as_left() const {
+    const auto now = BERTH_TRY(read_table());
+    return now.rules == rules_ && difference(*applied_, now.forwards).size() == 0;
+}
+
+Result<> HostNetwork::write(const std::vector<Forward>& forwards) {
+    // Somebody may change rules between our writing and our looking. Then what is seen is not
+    // surely ours, so it is done again; against somebody who never stops, no more than that helps.
+    constexpr int attempts_max = 3;
+    for (int attempt = 1;; ++attempt) {
+        const auto before = BERTH_TRY(read_table());
+        BERTH_TRY(apply_firewall({.bridge = options_.bridge,
+                                  .subnet = options_.subnet.to_string(),
+                                  .forwards = forwards}));
+        applied_ = forwards;
+        auto after = BERTH_TRY(read_table());
+        rules_ = std::move(after.rules);
+        if (after.generation == static_cast<std::uint16_t>(before.generation + 1) ||
+            attempt == attempts_max)
+            return {};
+    }
 }
 
 Result<> HostNetwork::check_free(const std::string& protocol, std::int64_t host_port) {

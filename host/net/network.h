@@ -21,7 +21,8 @@ public:
     Network& operator=(const Network&) = delete;
     virtual ~Network() = default;
 
-    /// Makes the forwards exactly these; true when somebody else was found to have changed them.
+    /// Makes the forwards exactly these, and the rules around them what they should be; true when
+    /// somebody else was found to have changed them.
     [[nodiscard]] virtual Result<bool> apply(const std::vector<Forward>& forwards) = 0;
     /// busy when a service of the host itself uses that port.
     [[nodiscard]] virtual Result<> check_free(const std::string& protocol,
@@ -48,18 +49,24 @@ public:
     [[nodiscard]] Result<> tear_down();
 
     /// The first time by the whole table, whatever was there; from then on by what has changed,
-    /// and by the whole table again when the kernel's map is found to be another than we left.
+    /// and by the whole table again when the kernel's is found to be another than we left. It is
+    /// looked at when nothing has changed.
     [[nodiscard]] Result<bool> apply(const std::vector<Forward>& forwards) override;
     [[nodiscard]] Result<> check_free(const std::string& protocol, std::int64_t host_port) override;
     void release(const std::string& ipv4) override;
 
 private:
+    /// The whole table.
+    [[nodiscard]] Result<> write(const std::vector<Forward>& forwards);
+    /// Whether the kernel's table is what this process has last put there.
+    [[nodiscard]] Result<bool> as_left() const;
     [[nodiscard]] std::filesystem::path sysctl_memory() const {
         return options_.state_dir / "sysctls.json";
     }
     NetworkOptions options_;
     std::mutex mutex_;
     std::optional<std::vector<Forward>> applied_;  // what this process has last put in the table
+    std::string rules_;                            // and how the kernel told its rules then
 };
 
 /// The name servers of this host that a container can reach, as the content of its resolv.conf. A

@@ -5,11 +5,16 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
+#include "tools-schema/contract/json.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -41,6 +46,12 @@ Result<> sync_directory(const fs::path& directory) {
     const Fd descriptor = BERTH_TRY(open_directory(directory));
     if (::fsync(descriptor.get()) == 0) return {};
     return fail(system_error(fmt::format("sync '{}'", directory.string()), errno));
+}
+
+bool copies_by_reference(const fs::path& directory) {
+    struct statfs system{};
+    return ::statfs(directory.c_str(), &system) == 0 &&
+           (system.f_type == BTRFS_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC);
 }
 
 Result<> remove_files(const fs::path& tree) {
@@ -109,6 +120,29 @@ Result<engine::Copied> LayerStore::copy(const engine::Spec& spec, const fs::path
     return copied;
 }
 
+Result<> LayerStore::check_reserve(const engine::Spec& spec) {
+    struct statvfs system{};
+    if (::statvfs(directory_.c_str(), &system) != 0)
+        return fail(system_error("see how much of the host's disk is free", errno));
+    const auto bytes = [&system](fsblkcnt_t blocks) {
+        return static_cast<std::int64_t>(blocks * system.f_frsize);
+    };
+    const auto reserve =
+        std::min(bytes(system.f_blocks) / 100 * reserve_percent, reserve_bytes_max);
+    // A copy by reference takes nothing, but of a disk of its own there is none.
+    const bool by_reference = spec.limits.disk_bytes == 0 && copies_by_reference(directory_);
+    const auto wanted = by_reference ? 0 : BERTH_TRY(engine_.usage(spec)).disk.bytes;
+    if (bytes(system.f_bavail) - wanted >= reserve) return {};
+    return fail(
+        make_error(ErrorCode::quota_exceeded,
+                   fmt::format("a copy of what container '{}' has changed takes {} bytes; the "
+                               "host's disk has {} free, of which {} are kept",
+                               spec.hostname, wanted, bytes(system.f_bavail), reserve))
+            .at("/container")
+            .next("delete snapshots or containers that are not needed any more")
+            .call("snapshot_list", Json::object()));
+}
+
 Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::string& image_digest,
                                       const std::string& id, const std::stop_token& cancelled) {
     if (spec.root.layers.size() >= engine::layers_max) {
@@ -121,6 +155,7 @@ Result<store::Layer> LayerStore::take(const engine::Spec& spec, const std::strin
     }
     BERTH_TRY(make_directories(directory_, root_only));
     BERTH_TRY(release(spec.id));
+    BERTH_TRY(check_reserve(spec));
     const bool hold = engine_.running(spec.id) && !engine_.frozen(spec.id);
     const fs::path made = hold ? directory_ / fmt::format("{}{}-{}", held_prefix, spec.id, id)
                                : directory_ / fmt::format("{}{}", new_prefix, id);

@@ -19,6 +19,11 @@
 
 namespace berth::snapshot {
 
+/// What a layer leaves free of the file system that it is put on: this part of it, or that much
+/// where this is less.
+inline constexpr std::int64_t reserve_percent = 5;
+inline constexpr std::int64_t reserve_bytes_max = 1 << 30;
+
 class LayerStore {
 public:
     LayerStore(store::Database& database, engine::ContainerEngine& engine, const Clock& clock,
@@ -54,7 +59,8 @@ public:
 
     /// Copies what the container has changed into a layer of that id; a running container is held
     /// still meanwhile. Inserts no row, and `discard` takes it back. quota_exceeded when the
-    /// container would stand on more layers than there may be.
+    /// container would stand on more layers than there may be, or too little of the host's disk
+    /// would be left. Several at once are not counted together.
     [[nodiscard]] Result<store::Layer> take(const engine::Spec& spec,
                                             const std::string& image_digest, const std::string& id,
                                             const std::stop_token& cancelled);
@@ -91,6 +97,8 @@ private:
     [[nodiscard]] Result<> remove_unknown();
     void remove_half_made(const std::filesystem::path& made,
                           std::string_view container_id) noexcept;
+    /// Before a copy of what that container has changed.
+    [[nodiscard]] Result<> check_reserve(const engine::Spec& spec);
 
     store::Layers layers_;
     store::Containers containers_;

@@ -60,7 +60,26 @@ Result<std::string> SnapshotService::free_name(std::string_view container_id,
 Result<std::string> SnapshotService::rehearse_create(const SnapshotWish& wish) {
     auto view = containers_.get(wish.container);
     if (!view) return fail(std::move(view).error().at("/container"));
+    BERTH_TRY(check_room(view->row));
     return free_name(view->row.id, wish);
+}
+
+Result<> SnapshotService::check_room(const store::Container& row) {
+    if (row.limits.disk_bytes == 0) return {};  // the host's own reserve bounds it
+    std::int64_t taken = 0;
+    for (const auto& snapshot : BERTH_TRY(snapshots_.list(row.id))) taken += snapshot.bytes;
+    const auto use = engine_.own_disk_use(row.id);
+    const auto wanted = use ? use->bytes : 0;
+    const auto bound = snapshot_disks_max * row.limits.disk_bytes;
+    if (taken + wanted <= bound) return {};
+    return fail(
+        make_error(ErrorCode::quota_exceeded,
+                   fmt::format("the snapshots of container '{}' take {} bytes and another one may "
+                               "take {}; {} times its disk_bytes is the most, which is {}",
+                               row.name, taken, wanted, snapshot_disks_max, bound))
+            .at("/container")
+            .next("delete one with snapshot_delete, or give the container more disk_bytes")
+            .call("snapshot_list", {{"container", row.name}}));
 }
 
 Result<store::Snapshot> SnapshotService::create(const SnapshotWish& wish,
@@ -69,9 +88,11 @@ Result<store::Snapshot> SnapshotService::create(const SnapshotWish& wish,
     BERTH_TRY(containers_.change(
         wish.container, "take a snapshot of", waiting, [&](const engine::Spec& spec) -> Result<> {
             const auto name = BERTH_TRY(free_name(spec.id, wish));
-            const auto digest = BERTH_TRY(containers_.get(wish.container)).row.image_digest;
+            const auto row = BERTH_TRY(containers_.get(wish.container)).row;
+            BERTH_TRY(check_room(row));
             const auto pin = layers_.new_layer();
-            const auto layer = BERTH_TRY(layers_.take(spec, digest, pin.id(), waiting.cancelled));
+            const auto layer =
+                BERTH_TRY(layers_.take(spec, row.image_digest, pin.id(), waiting.cancelled));
             Rollback undo;
             undo.on_failure([this, id = layer.id]() noexcept { layers_.discard(id); });
             BERTH_TRY(database_.transact([&]() -> Result<> {

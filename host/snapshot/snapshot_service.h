@@ -16,6 +16,8 @@
 namespace berth::snapshot {
 
 inline constexpr std::size_t snapshots_per_container_max = 256;
+/// The snapshots of a container with a disk of its own take at most so many times that disk.
+inline constexpr std::int64_t snapshot_disks_max = 4;
 inline constexpr std::size_t forks_max = 32;
 
 struct SnapshotWish {
@@ -42,7 +44,8 @@ public:
 
     [[nodiscard]] Result<store::Snapshot> create(const SnapshotWish& wish,
                                                  const container::Waiting& waiting = {});
-    /// The name that create() would give now; fails as create() would, and changes nothing.
+    /// The name that create() would give now; fails as create() would, but for want of room on the
+    /// host, and changes nothing.
     [[nodiscard]] Result<std::string> rehearse_create(const SnapshotWish& wish);
     /// Of one container, or of all; by container, in the order taken.
     [[nodiscard]] Result<std::vector<store::Snapshot>> list(
@@ -66,6 +69,8 @@ public:
 private:
     [[nodiscard]] Result<std::string> free_name(std::string_view container_id,
                                                 const SnapshotWish& wish);
+    /// quota_exceeded when another snapshot would be more than its disk allows.
+    [[nodiscard]] Result<> check_room(const store::Container& row);
     [[nodiscard]] Result<> check_names(const ForkWish& wish);
     [[nodiscard]] Result<std::vector<container::View>> fork_pinned(
         const ForkWish& wish, const container::Waiting& waiting);

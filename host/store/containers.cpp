@@ -254,6 +254,14 @@ Result<> Containers::update(const Container& container) {
                     .call("container_get", {{"name", container.name}}));
 }
 
+Result<> Containers::count_change(std::string_view id) {
+    return changed_one(
+        BERTH_TRY(database_.run(
+            "UPDATE containers SET generation = generation + 1 WHERE id = ? RETURNING id",
+            {std::string(id)})),
+        id);
+}
+
 Result<> Containers::set_used_at(std::string_view id, std::int64_t at) {
     return changed_one(
         BERTH_TRY(database_.run("UPDATE containers SET used_at = ? WHERE id = ? RETURNING id",

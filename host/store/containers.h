@@ -89,7 +89,7 @@ struct Container {
     bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
     Shares shares = {};
     bool guest_socket = true;     // whether berth tells it about itself
-    std::int64_t generation = 1;  // counts what update() has changed
+    std::int64_t generation = 1;  // counts changes of its configuration: what an etag names
     LastEnd last_end = {};
 };
 
@@ -110,6 +110,9 @@ public:
     /// Writes what update() can change (of life, all but used_at), and counts the generation up;
     /// busy when the row's generation is not the given one any more.
     [[nodiscard]] Result<> update(const Container& container);
+    /// Counts the generation up, for a change of what is in other tables; call inside the
+    /// transaction that makes it.
+    [[nodiscard]] Result<> count_change(std::string_view id);
     [[nodiscard]] Result<> set_used_at(std::string_view id, std::int64_t at);
     /// Writes how it ended by itself, and whether it is to run again.
     [[nodiscard]] Result<> record_end(std::string_view id, const LastEnd& end, bool wanted_running);

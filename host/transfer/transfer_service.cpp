@@ -108,12 +108,7 @@ Result<TransferService::Plan> TransferService::plan_of(const ExportWish& wish,
     manifest.image_digest = like.origin->image_digest;
     manifest.limits = like.limits;
     manifest.life = view.row.life;
-    const auto left =
-        std::chrono::system_clock::time_point(std::chrono::milliseconds(view.row.life.expires_at)) -
-        clock_.wall();
-    if (view.row.life.expires_at > 0)
-        manifest.ttl_seconds =
-            std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(left).count());
+    manifest.ttl_seconds = like.ttl_seconds;
     manifest.no_new_privileges = like.no_new_privileges;
     manifest.guest_socket = view.row.guest_socket;
     manifest.shares = static_cast<std::int64_t>(view.row.shares.size());

@@ -61,6 +61,11 @@ void unmount(const fs::path& directory) {
     }
 }
 
+bool has_ended(const Fd& process) {
+    pollfd polled{process.get(), POLLIN, 0};
+    return ::poll(&polled, 1, 0) == 1;
+}
+
 void kill_and_wait(const Fd& process) {
     if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) != 0) return;
     pollfd polled{process.get(), POLLIN, 0};
@@ -69,9 +74,9 @@ void kill_and_wait(const Fd& process) {
 
 }  // namespace
 
-std::unique_ptr<Lxcfs> Lxcfs::start(LxcfsOptions options, Changed changed) {
-    std::unique_ptr<Lxcfs> lxcfs(
-        new Lxcfs(std::move(options), std::move(changed), Fd(::eventfd(0, EFD_CLOEXEC))));
+std::unique_ptr<Lxcfs> Lxcfs::start(LxcfsOptions options, Changed changed, Fate fate) {
+    std::unique_ptr<Lxcfs> lxcfs(new Lxcfs(std::move(options), std::move(changed), std::move(fate),
+                                           Fd(::eventfd(0, EFD_CLOEXEC))));
     lxcfs->thread_ = std::jthread(
         [raw = lxcfs.get()](const std::stop_token& stopping) { raw->watch(stopping); });
     return lxcfs;
@@ -133,11 +138,15 @@ void Lxcfs::watch(const std::stop_token& stopping) {
     begin();
     while (!stopping.stop_requested()) {
         if (process_) {
-            const auto since = std::chrono::steady_clock::now();
-            if (!wait(process_, forever)) return;
+            if (!wait(process_, longest_pause)) return;
+            if (!has_ended(process_)) {
+                pause = 0ms;
+                fate_(false);
+                if (!wait(process_, forever)) return;
+            }
             log::warning("lxcfs has ended", {{"directory", options_.directory}});
             process_.reset();
-            if (std::chrono::steady_clock::now() - since > longest_pause) pause = 0ms;
+            fate_(true);
         }
         if (pause > 0ms && !wait({}, pause)) return;
         pause = std::clamp<std::chrono::milliseconds>(pause * 2, first_pause, longest_pause);

@@ -28,14 +28,6 @@ void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity
                                         error.hint.empty() ? "remove the cause" : error.hint)});
 }
 
-void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
-                         std::string next) {
-    warnings.raise({.type = quota_fallback,
-                    .entity = container_entity(name),
-                    .message = std::move(message),
-                    .next = std::move(next)});
-}
-
 void tell_launcher_ended(Warnings& warnings) {
     warnings.raise(
         {.type = service_ended,
@@ -43,6 +35,16 @@ void tell_launcher_ended(Warnings& warnings) {
          .entity = std::string(launcher_entity),
          .message = "the process that starts containers had ended and was started again",
          .next = "look into the kernel's log for who killed it, want of memory perhaps"});
+}
+
+void tell_lxcfs_ended(Warnings& warnings) {
+    warnings.raise({.type = service_ended,
+                    .severity = Severity::warning,
+                    .entity = std::string(lxcfs_entity),
+                    .message = "lxcfs, which shows containers their own limits, ended by itself; "
+                               "it is started again",
+                    .next = "look into the kernel's log for who killed it, want of memory perhaps; "
+                            "if it keeps ending, install another version of the package lxcfs"});
 }
 
 void tell_deprecated(Warnings& warnings, const std::string& owner, std::string_view option,

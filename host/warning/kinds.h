@@ -39,16 +39,15 @@ void tell_repaired(Warnings& warnings, const std::string& entity, std::string me
 void tell_not_repaired(Warnings& warnings, Severity severity, std::string entity,
                        std::string_view doing, const Error& error);
 
-/// A container's disk limit cannot be kept as it was asked for: `message` says what holds instead,
-/// and `next` what would keep it. It is over by resolve(quota_fallback, container_entity(name)),
-/// and when the container is deleted.
-void tell_quota_fallback(Warnings& warnings, std::string_view name, std::string message,
-                         std::string next);
-
 /// The process in which containers are started ended by itself, and another one took its place. It
 /// is over with the next start of berthd, which resolves it.
 void tell_launcher_ended(Warnings& warnings);
 inline constexpr std::string_view launcher_entity = "service/berth-launcher";
+
+/// lxcfs ended by itself, and another one takes its place. It is over when that has stayed up,
+/// by resolve(service_ended, lxcfs_entity).
+void tell_lxcfs_ended(Warnings& warnings);
+inline constexpr std::string_view lxcfs_entity = "service/lxcfs";
 
 /// Somebody used `option` of `owner` ("tool/container_create"), which will go: `instead` says what
 /// to use. Nobody resolves it: whoever has changed the call deletes it.

@@ -36,7 +36,7 @@ namespace fs = std::filesystem;
 
 /// With their owners, which std::filesystem does not copy.
 Result<engine::Copied> copy_files(const fs::path& from, const fs::path& to) {
-    engine::Copied copied{.bytes = 4096};
+    engine::Copied copied;
     if (!fs::exists(from)) return copied;
     fs::copy(from, to, fs::copy_options::recursive);
     for (const auto& entry : fs::recursive_directory_iterator(from)) {
@@ -197,7 +197,8 @@ Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::
 }
 
 Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
-    engine::Usage used{.disk = {.bytes = 4096}, .disk_limited = spec.limits.disk_bytes > 0};
+    engine::Usage used{.disk = {.bytes = disk_use_bytes},
+                       .disk_limited = spec.limits.disk_bytes > 0};
     used.running = running_use(spec.id);
     if (used.running) used.disk.exact = used.disk_limited;
     return used;
@@ -268,7 +269,9 @@ Result<engine::Copied> FakeEngine::copy_changes(const engine::Spec& spec,
         return fail(ErrorCode::timed_out, "there is more to copy than time for it");
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("copy"));
-    return copy_files(changes(spec.id, spec.root), to);
+    auto copied = BERTH_TRY(copy_files(changes(spec.id, spec.root), to));
+    copied.bytes = disk_use_bytes;
+    return copied;
 }
 
 Result<> FakeEngine::prepare_root(const engine::Spec& spec) {

@@ -59,7 +59,7 @@ public:
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
     [[nodiscard]] std::optional<engine::RunningUse> running_use(std::string_view id) override;
     [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view) override {
-        return engine::DiskUse{.bytes = 4096};
+        return engine::DiskUse{.bytes = disk_use_bytes};
     }
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
@@ -82,7 +82,8 @@ public:
     std::map<std::string, std::map<std::string, engine::Device>, std::less<>> devices;
     std::string open_device = {};
     std::map<std::string, engine::DriverFiles, std::less<>> driver_files;  // of the last start
-    bool limits_disk = true;  // whether this machine has means for disk_bytes
+    std::int64_t disk_use_bytes = 4096;  // of every container, and of a copy of it
+    bool limits_disk = true;             // whether this machine has means for disk_bytes
 
     /// The next calls of that name ("create", "start", "destroy", "limit", "freeze", "thaw",
     /// "copy", "prepare") fail.

@@ -4,6 +4,7 @@
 import json
 import threading
 import time
+from pathlib import Path
 
 from support.host import HostCase, UnixConnection, main
 from support.machine import wait_until
@@ -100,6 +101,29 @@ class Metrics(HostCase):
         self.assertIn("greedy", self.host.rpc("warning_get", {"id": warning["id"]})["message"])
         self.host.rpc("container_update", {"name": "ada", "memory_bytes": 128 * MIB})
         self.assertEqual(self.host.rpc("warning_get", {"id": warning["id"]})["status"], "resolved")
+
+    def test_who_was_killed_while_berthd_was_away_is_told_once_by_the_next(self):
+        def told():
+            listed = self.host.rpc("warning_list", {"entity": "container/dot", "response_format": "detailed"})
+            return [(one["count"], "absent" in one["message"]) for one in listed["warnings"]
+                    if one["type"] == "out_of_memory"]
+        self.host.create("dot", memory_bytes=64 * MIB)
+        self.addCleanup(self.host.delete, "dot")
+        self.host.output("dot", "cp", "/usr/bin/python3", "/root/absent")
+        for crash in (True, False):
+            time.sleep(1)  # of two kills of one name in a second one is told
+            self.host.output("dot", "sh", "-c", "rm -f /root/gone; (while [ ! -e /root/go ]; do sleep 0.1; done; "
+                             "rm /root/go; /root/absent -c \"$0\" 200; touch /root/gone) >/dev/null 2>&1 &", EAT)
+            root = Path("/proc", str(self.host.init_pid("dot")), "root/root")
+            self.host.kill() if crash else self.host.stop()
+            (root / "go").touch()
+            wait_until((root / "gone").exists, "it was killed")
+            self.host.start()
+            wait_until(lambda: told() == [(1 if crash else 2, True)], "it is told")
+            self.assertEqual("absent", self.usage("dot")["last_oom_kill"]["process"])
+        self.host.restart(crash=True)
+        wait_until(lambda: "last_oom_kill" in self.usage("dot"), "it is known again")
+        self.assertEqual([(2, True)], told())
 
     def test_a_scrape_is_fast_and_does_not_grow_with_those_who_scrape(self):
         self.scrape()

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Forwarded ports: from where they can be reached, how long they last, and what they may not take."""
+import json
+import time
+
 from support.host import HostCase, main
 from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, wait_until
 
@@ -73,14 +76,59 @@ class Ports(HostCase):
         finally:
             self.host.machine.run(["umount", nft])
 
-    def test_a_map_that_somebody_has_emptied_is_made_whole_by_the_next_change(self):
+    def test_a_map_that_somebody_has_emptied_is_made_whole_by_itself(self):
         first = self.forward()
-        self.host.machine.run(["nft", "flush", "map", "inet", "berth", "forwards"])
-        self.assertEqual(self.host.dial("tcp", HOST_ADDRESS, first, outside=True), "")
         second = self.forward("udp")
-        self.host.rpc("port_remove", {"host_port": first})  # which is not in the map any more
-        self.assertIn("the table is written anew", self.host.log_tail())
-        self.assertEqual(self.host.dial("udp", HOST_ADDRESS, second, outside=True), f"ada {OUTSIDE_ADDRESS}")
+        self.host.machine.run(["nft", "flush", "map", "inet", "berth", "forwards"])
+        self.assert_soon("tcp", first)
+        self.assert_soon("udp", second)
+
+    def test_rules_that_somebody_removes_while_berthd_runs_are_there_again_by_themselves(self):
+        """Each time ends when the forward works; that nothing else was opened is asked after each."""
+        port = self.forward()
+        service = self.host.machine.serve("host", "0.0.0.0", 7777)
+        self.addCleanup(service.communicate)
+        self.addCleanup(service.kill)
+        gateway = self.host.output("ada", "ip", "route", "show", "default").split()[2]
+        whole = self.host.machine.rules()
+        for harm in ("flush ruleset",
+                     "flush chain inet berth input; delete chain inet berth input",
+                     "flush chain inet berth guard",
+                     "delete table inet berth",
+                     "add rule inet berth forward accept",
+                     "add element inet berth forwards { tcp . 7070 : 10.86.0.99 . 22 }",
+                     "flush ruleset"):
+            with self.subTest(harm):
+                told = self.drift_count()
+                self.host.machine.run(["nft", harm])
+                wait_until(lambda: self.host.machine.rules() == whole, "the rules are there again", 5)
+                self.assert_soon("tcp", port)
+                for address in (gateway, HOST_ADDRESS, "127.0.0.1"):
+                    self.assertEqual(self.host.dial_from("ada", "tcp", address, 7777), "")
+                wait_until(lambda: self.drift_count() == told + 1, "it was told once", 5)
+
+    def test_what_berthd_changes_itself_is_no_drift_and_rewrites_nothing(self):
+        told = self.drift_count()
+        handle = self.table_handle()
+        for _ in range(5):
+            self.host.rpc("port_remove", {"host_port": self.forward()})
+        self.host.machine.run(["nft", "add table inet others; add chain inet others input; delete table inet others"])
+        time.sleep(0.5)  # several times what lies between two checks
+        self.assertEqual((told, handle), (self.drift_count(), self.table_handle()))
+
+    def drift_count(self):
+        found = self.host.rpc("warning_list", {"type": "drift", "entity": "network", "acknowledged": True,
+                                               "response_format": "detailed"})["warnings"]
+        return found[0]["count"] if found else 0
+
+    def table_handle(self):
+        """Another one for every table that is made."""
+        tables = json.loads(self.host.machine.run(["nft", "-j", "-a", "list", "tables"]).stdout)["nftables"]
+        return [table["table"]["handle"] for table in tables if "table" in table]
+
+    def assert_soon(self, protocol, port):
+        wait_until(lambda: self.host.dial(protocol, HOST_ADDRESS, port, outside=True) == f"ada {OUTSIDE_ADDRESS}",
+                   "the forward works again", 10)
 
     def test_forwards_outlive_the_daemon(self):
         ports = {protocol: self.forward(protocol) for protocol in ("tcp", "udp")}

@@ -8,7 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
-from support.host import HostCase, main, program, run_in_thread
+from support.host import HostCase, ToolError, main, program, run_in_thread
 from support.machine import wait_until
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGmPzHYQVJGQBHSQoDDhgXVzBhX5PrvOAnmGqNSVQ1sY t"
@@ -210,6 +210,27 @@ class Snapshots(HostCase):
                     pass  # not acknowledged
                 self.host.start()
                 check()
+
+    def test_snapshots_take_a_bounded_part_of_the_hosts_disk(self):
+        disk = 64 << 20
+        if not next(f for f in self.host.rpc("system_info", {})["features"] if f["name"] == "disk_quota")["available"]:
+            self.skipTest("no disk can be limited here")
+        self.host.create("ivy", start=False, disk_bytes=disk)
+        self.addCleanup(self.host.delete, "ivy")
+        self.host.rpc("container_start", {"name": "ivy"})
+        self.host.output("ivy", "sh", "-c", "head -c 40M /dev/urandom > /srv/much; sync")
+        taken = 0
+        for count in range(1, 10):
+            try:
+                self.snapshot("ivy", name=f"s{count}")
+            except ToolError:
+                break
+            taken = sum(one["bytes"] for one in self.host.rpc("snapshot_list", {"container": "ivy"})["snapshots"])
+        self.refused("quota_exceeded", "/container", "snapshot_create", {"container": "ivy"})
+        self.assertLess(taken, 4 * disk)
+        self.assertGreater(taken, 2 * disk)
+        self.host.rpc("snapshot_delete", {"container": "ivy", "snapshot": "s1"})
+        self.snapshot("ivy", name="again")
 
     def test_a_snapshot_cut_short_is_whole_or_gone_and_holds_nobody(self):
         self.host.create("fay")

@@ -91,6 +91,19 @@ class Views(HostCase):
         mounts = self.host.output("ada", "grep", "-c", "/proc/meminfo", "/proc/self/mountinfo")
         self.assertEqual(mounts, "1\n")
 
+    def test_one_that_keeps_ending_is_a_warning_until_it_has_stayed_up(self):
+        def ended():
+            listed = self.host.rpc("warning_list", {"entity": "service/lxcfs", "response_format": "detailed"})
+            return listed["warnings"][0] if listed["warnings"] else {"count": 0, "status": ""}
+        before = ended()["count"]
+        for times in range(1, 4):
+            wait_until(self.shows_its_own, "it serves, and berthd knows")
+            os.kill(self.provider(), signal.SIGKILL)
+            wait_until(lambda: ended()["count"] == before + times, "its end is counted")
+        self.assertEqual(("service_ended", "new"), (ended()["type"], ended()["status"]))
+        self.assertIn("kernel's log", ended()["next"])
+        wait_until(lambda: ended()["status"] == "resolved", "it has stayed up", 80)
+
     def test_without_one_containers_run_and_see_the_host_and_that_is_a_warning(self):
         hidden = self.program.with_suffix(".away")
         self.program.rename(hidden)

@@ -112,14 +112,22 @@ class Warnings(HostCase):
         self.assertEqual("resolved", self.status("drift", "container/cyd"))
         self.assertEqual([], self.host.rpc("container_list", {})["containers"])
 
-    def test_forwards_that_somebody_has_emptied_are_drift(self):
-        self.host.create("dot", start=False, ports=[{"container_port": 80}])
-        self.addCleanup(self.host.delete, "dot")
-        port = self.host.rpc("port_list", {"container": "dot"})["ports"][0]["host_port"]
-        self.host.machine.run(["nft", "flush", "map", "inet", "berth", "forwards"])
+    def test_a_table_that_somebody_has_flushed_is_drift_and_one_that_cannot_be_written_critical(self):
         self.assertIsNone(self.one("drift", "network"))
-        self.host.rpc("port_remove", {"host_port": port})
-        self.assertEqual("resolved", self.status("drift", "network"))
+        self.host.machine.run(["nft", "flush", "ruleset"])
+        wait_until(lambda: self.status("drift", "network") == "resolved", "it is put right")
+        nft = self.host.machine.run(["sh", "-c", "command -v nft"]).stdout.strip()
+        moved = self.host.root / "nft"
+        self.host.machine.run(["cp", nft, moved])
+        self.host.machine.run(["mount", "--bind", "/bin/false", nft])
+        try:
+            self.host.machine.run([moved, "flush", "ruleset"])
+            wait_until(lambda: self.status("reconcile_failed", "network") == "new", "it is told")
+            self.assertEqual("critical", self.one("reconcile_failed", "network")["severity"])
+        finally:
+            self.host.machine.run(["umount", nft])
+        wait_until(lambda: self.status("reconcile_failed", "network") == "resolved", "it is tried again")
+        self.assertEqual(2, self.one("drift", "network")["count"])
 
     def test_warnings_are_resources_that_can_be_watched(self):
         server = self.host.start_mcp_http(PORT)

@@ -14,6 +14,7 @@
 #include "host/guest/guest_service.h"
 #include "host/image/debian_builder.h"
 #include "host/metrics/scrape.h"
+#include "host/net/table_watch.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
 #include "host/tools/deprecations.h"
@@ -182,11 +183,16 @@ container::ServiceOptions service_options(const DaemonOptions& options,
             .gpus_shared_by_owner = options.gpus_shared_by_owner};
 }
 
+fs::path kernel_log_memory(const DaemonOptions& options) {
+    return fs::path(options.runtime_dir) / "kernel_log_read";
+}
+
 /// Without the kernel's log kills are counted and not named, and that is a warning.
-std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService& containers,
+std::unique_ptr<container::OomWatch> watch_oom_kills(const DaemonOptions& options,
+                                                     container::ContainerService& containers,
                                                      warning::Warnings& warnings) {
     constexpr std::string_view entity = "feature/kernel_log";
-    auto watch = container::OomWatch::start(containers);
+    auto watch = container::OomWatch::start(containers, kernel_log_memory(options));
     if (watch) {
         warnings.resolve(warning::feature_missing, entity);
         return *std::move(watch);
@@ -201,6 +207,24 @@ std::unique_ptr<container::OomWatch> watch_oom_kills(container::ContainerService
     return nullptr;
 }
 
+/// Without the kernel's word, what others do to the table is found at the next change of ours.
+std::unique_ptr<net::TableWatch> watch_table(container::ContainerService& containers,
+                                             warning::Warnings& warnings) {
+    constexpr std::string_view entity = "feature/nftables_notifications";
+    auto watch = net::TableWatch::start([&containers] { return containers.keep_forwards(); });
+    if (watch) {
+        warnings.resolve(warning::feature_missing, entity);
+        return *std::move(watch);
+    }
+    warnings.raise({.type = warning::feature_missing,
+                    .entity = std::string(entity),
+                    .message = fmt::format("what others do to berth's nftables table is not "
+                                           "noticed at once: {}",
+                                           watch.error().message),
+                    .next = "restart berthd after other programs have flushed the rules"});
+    return nullptr;
+}
+
 fs::path views_directory(const DaemonOptions& options) {
     return fs::path(options.runtime_dir) / "lxcfs";
 }
@@ -211,6 +235,7 @@ std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::Lx
     static constexpr std::string_view entity = "feature/proc_views";
     if (options.lxcfs.empty()) {
         warnings.resolve(warning::feature_missing, entity);
+        warnings.resolve(warning::service_ended, warning::lxcfs_entity);
         engine.show_views({});
         return nullptr;
     }
@@ -225,8 +250,12 @@ std::unique_ptr<view::Lxcfs> show_views(const DaemonOptions& options, engine::Lx
                                                why->message),
                         .next = "install the package lxcfs; it is tried again every minute"});
     };
+    const auto fate = [&warnings](bool ended) {
+        if (ended) return warning::tell_lxcfs_ended(warnings);
+        warnings.resolve(warning::service_ended, warning::lxcfs_entity);
+    };
     return view::Lxcfs::start({.program = options.lxcfs, .directory = views_directory(options)},
-                              changed);
+                              changed, fate);
 }
 
 /// Those at containers' doors call into what is made after them, so they end before that.
@@ -317,7 +346,8 @@ Result<> serve(const DaemonOptions& wanted) {
     container::StandbyKeeper standby(containers, warnings, options.standby);
     container::Keeper keeper(containers, *host->engine, host->clock, events, warnings);
     keeper.start();
-    const auto kills = watch_oom_kills(containers, warnings);
+    const auto table = watch_table(containers, warnings);
+    const auto kills = watch_oom_kills(options, containers, warnings);
     const auto views = show_views(options, *host->engine, warnings);
     metrics::Scrape scrape(containers, host->clock);
     standby.start();
@@ -393,6 +423,7 @@ Result<> teardown(const DaemonOptions& wanted) {
     for (const auto& row : BERTH_TRY(containers.all())) BERTH_TRY(containers.remove(row.id));
     BERTH_TRY(layers.tear_down());
     view::Lxcfs::end(views_directory(options));
+    (void)::unlink(kernel_log_memory(options).c_str());
     host->engine->remove_shared();
     return host->network->tear_down();
 }

@@ -70,6 +70,39 @@ TEST_CASE("two containers never hold one GPU, and who comes late is told who has
     CHECK_FALSE(listed["gpus"][1].contains("held_by"));
 }
 
+TEST_CASE("each change of forwards, SSH keys and GPUs makes an etag of before one of before",
+          "[gpus]") {
+    FakeHost host;
+    furnish(host);
+    REQUIRE(call(host, "container_create", {{"name", "ada"}, {"start", false}}));
+    const auto etag = [&host] {
+        return call(host, "container_get", {{"name", "ada"}}).value()["etag"].get<std::string>();
+    };
+    const Json key{{"container", "ada"},
+                   {"public_key",
+                    "ssh-ed25519 "
+                    "AAAAC3NzaC1lZDI1NTE5AAAAIKVN8ljTRpkW8Ob5MZdHDcV7mNxcJCTfL3zHYb6PUoQd a@b"}};
+    const std::vector<std::pair<std::string, Json>> changes{
+        {"port_add", {{"container", "ada"}, {"container_port", 80}, {"host_port", 8099}}},
+        {"port_remove", {{"host_port", 8099}}},
+        {"ssh_key_add", key},
+        {"gpu_attach", {{"container", "ada"}, {"gpus", {"0"}}}},
+        {"gpu_detach", {{"container", "ada"}, {"gpus", {"0"}}}}};
+    for (const auto& [tool, arguments] : changes) {
+        CAPTURE(tool);
+        const auto before = etag();
+        REQUIRE(call(host, tool, arguments));
+        const auto refused =
+            call(host, "container_update", {{"name", "ada"}, {"etag", before}, {"processes", 90}});
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().field == "/etag");
+    }
+    // What is there already changes nothing.
+    const auto before = etag();
+    REQUIRE(call(host, "ssh_key_add", key));
+    CHECK(etag() == before);
+}
+
 TEST_CASE("of 50 creates at once over 4 GPUs exactly 4 win", "[gpus]") {
     FakeHost host;
     furnish(host);

@@ -37,6 +37,10 @@ TEST_CASE("a kill in a container is a warning by name until it has more memory",
     CHECK(page.warnings.front().message.find("python3") != std::string::npos);
     CHECK(page.warnings.front().message.find("64 MiB") != std::string::npos);
     host.clock.advance(std::chrono::seconds(2));
+    host.containers->note_past_oom_kill(kill, std::chrono::hours(1), false);  // of who had its uids
+    host.containers->note_past_oom_kill(kill, std::chrono::milliseconds(1), true);
+    CHECK(host.warnings->list({}).value().warnings.front().count == 1);
+    host.clock.advance(std::chrono::seconds(2));
     host.containers->note_oom_kill(kill);
     CHECK(host.warnings->list({}).value().warnings.front().count == 2);
     REQUIRE(host.containers->update(name, {.limits = {.memory_bytes = 1 << 25}}));

@@ -27,6 +27,18 @@ TEST_CASE("a kill for want of memory is told by name, user and cause", "[oom]") 
     CHECK_FALSE(oom_kill_of(record("x", "3,1,2,-;", "Out of memory"))->of_own_limit);
 }
 
+TEST_CASE("a record's place in the log is its number and its time", "[oom]") {
+    const auto place = log_place_of(record("python3"));
+    REQUIRE(place);
+    CHECK(place->sequence == 901);
+    CHECK(place->since_boot == std::chrono::microseconds(4007198529));
+    for (const auto* wrong : {"", "3", "3,", "3,x,1,-;a", "3,1", "3,1;a", "3,1,x,-;a",
+                              "3,99999999999999999999999,1,-;a"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(log_place_of(wrong));
+    }
+}
+
 TEST_CASE("a process' name cannot pretend to be of another user", "[oom]") {
     const auto* name = GENERATE("a) total-vm:1kB", ", UID:0 x", ") total-vm: UID", "a b (c)", "");
     CAPTURE(name);

@@ -96,10 +96,11 @@ TEST_CASE("forwards that somebody else had changed are drift that is over", "[re
 TEST_CASE("what is told of a container that is gone is over at the next start", "[reconcile]") {
     if (!privileged()) return;
     FakeHost host;
-    warning::tell_quota_fallback(*host.warnings, "gone", "it may use the whole disk", "nothing");
+    warning::tell_not_repaired(*host.warnings, warning::Severity::error, "container/gone",
+                               "it cannot be stopped", make_error(ErrorCode::unavailable, "no"));
     host.warnings->raise(
         {.type = "made_up", .entity = "feature/made_up", .message = "it is missing", .next = ""});
     host.restart();
-    CHECK(status_of(host, warning::quota_fallback, "container/gone") == WarningStatus::resolved);
+    CHECK(status_of(host, warning::reconcile_failed, "container/gone") == WarningStatus::resolved);
     CHECK(status_of(host, "made_up", "feature/made_up") == WarningStatus::fresh);
 }

@@ -78,6 +78,44 @@ TEST_CASE("a snapshot is one layer, and its container goes on as it was", "[snap
     CHECK(host.snapshots->list(named("web")).value().size() == 2);
 }
 
+TEST_CASE("snapshots of a container with a disk take four times that disk at most", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    constexpr std::int64_t disk = 1 << 26;
+    REQUIRE(host.registry->invoke("container_create", {{"name", "web"}, {"disk_bytes", disk}}, {}));
+    host.engine.disk_use_bytes = disk;
+    for (int count = 0; count < snapshot::snapshot_disks_max; ++count) REQUIRE(take(host, "web"));
+    const auto before = layers_of(host);
+    for (const auto& refused :
+         {take(host, "web").error(),
+          host.snapshots->rehearse_create({.container = named("web")}).error()}) {
+        CHECK(refused.code == ErrorCode::quota_exceeded);
+        CHECK(refused.field == "/container");
+        CHECK(refused.hint.contains("snapshot_delete"));
+    }
+    CHECK(layers_of(host) == before);
+    REQUIRE(host.snapshots->remove(named("web"), "s1"));
+    CHECK(take(host, "web"));
+}
+
+TEST_CASE("a copy that would leave the host's disk without its reserve is not begun",
+          "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    make_container(host, "web");
+    host.engine.disk_use_bytes =
+        static_cast<std::int64_t>(fs::space(host.directory.path()).available) - 4096;
+    const auto snapshot = take(host, "web");
+    REQUIRE_FALSE(snapshot);
+    CHECK(snapshot.error().code == ErrorCode::quota_exceeded);
+    const auto forks = fork(host, "web", {"ada"});
+    REQUIRE_FALSE(forks);
+    CHECK(forks.error().code == ErrorCode::quota_exceeded);
+    CHECK(layers_of(host).empty());
+    host.engine.disk_use_bytes = 4096;
+    CHECK(take(host, "web"));
+}
+
 TEST_CASE("a paused container stays paused", "[snapshot]") {
     if (!privileged()) return;
     FakeHost host;
@@ -200,6 +238,41 @@ TEST_CASE("forks share one layer and have everything else for themselves", "[sna
     CHECK(ids.size() == 4);
     CHECK(host_keys.size() == 4);
     CHECK(root_of(host, "ada").layers.front().tree == root_of(host, "cyd").layers.front().tree);
+}
+
+TEST_CASE("a fork has the life of its source, and no more time than that has left", "[snapshot]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.registry->invoke("container_create",
+                                  {{"name", "web"},
+                                   {"restart", "always"},
+                                   {"ttl_seconds", 3600},
+                                   {"idle_stop_seconds", 600},
+                                   {"delete_after_stop", true},
+                                   {"protected", true}},
+                                  {}));
+    REQUIRE(host.containers->update(named("web"), {.wake = true}));
+    host.clock.advance(std::chrono::seconds(1000));
+    REQUIRE(fork(host, "web", {"one"}));
+    REQUIRE(host.snapshots->fork(
+        {.container = named("web"), .names = {named("still")}, .start = false}));
+    const auto life = [&host](const std::string& name) {
+        return host.containers->get(named(name)).value().row.life;
+    };
+    for (const auto* name : {"one", "still"}) {
+        CAPTURE(name);
+        CHECK(life(name).restart == store::Restart::always);
+        CHECK(life(name).idle_stop_seconds == 600);
+        CHECK(life(name).wake);
+        const auto later_ms = life(name).expires_at - life("web").expires_at;
+        CHECK((later_ms >= 0 && later_ms < 1000));  // time is given in whole seconds
+        CHECK_FALSE(life(name).is_protected);
+    }
+    CHECK(life("one").after_stop == store::AfterStop::armed);
+    CHECK(life("still").after_stop == store::AfterStop::remove);
+    make_container(host, "stays");
+    REQUIRE(fork(host, "stays", {"too"}));
+    CHECK(life("too").expires_at == 0);
 }
 
 TEST_CASE("of forks of which one fails none is left", "[snapshot]") {

@@ -33,16 +33,6 @@ TEST_CASE("the next step of what failed is that of its error") {
     CHECK(book.only().next.starts_with("install nftables; "));
 }
 
-TEST_CASE("a quota that is not kept is a warning about its container until that is gone") {
-    Book book;
-    tell_quota_fallback(*book.warnings, "ada", "it may use the whole disk", "mount with prjquota");
-    CHECK(book.only().type == quota_fallback);
-    CHECK(book.only().entity == "container/ada");
-    CHECK(book.only().next == "mount with prjquota");
-    book.warnings->resolve_all(container_entity("ada"));
-    CHECK(book.only().status == WarningStatus::resolved);
-}
-
 TEST_CASE("each deprecated option is one warning, which says what to use instead") {
     Book book;
     for (int use = 0; use < 3; ++use)
