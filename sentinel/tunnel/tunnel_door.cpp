@@ -34,8 +34,9 @@ Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Iden
 /// pool can have do not count: nothing in a certificate means all pools.
 Result<Identity> certified(const tunnel::ClientAuthority& authority,
                            const tunnel::ShownCertificate& shown, std::string_view pool) {
-    Identity identity{.id = "certified:" + shown.fingerprint,
-                      .pools = BERTH_TRY(authority.pools_of(shown))};
+    // Not inside the braces: gcc forgets what is made there already when the function returns.
+    auto pools = BERTH_TRY(authority.pools_of(shown));
+    Identity identity{.id = "certified:" + shown.fingerprint, .pools = std::move(pools)};
     std::erase_if(identity.pools, [](const std::string& name) { return !is_pool_name(name); });
     if (identity.may(pool)) return identity;
     const std::string problem =
