@@ -72,7 +72,7 @@ TEST_CASE("who goes on talking has a turn like the others", "[tunnel]") {
     std::promise<void> reached, release;
     std::promise<int> heard;
     // Where the greeter calls this, it is between two turns.
-    const auto hear = [&](const Caller&, const tunnel::Hello& hello) -> Result<> {
+    const auto hear = [&](const Caller&, const tunnel::Hello& hello) -> Result<tunnel::SessionId> {
         if (hello.host == "busy") {
             reached.set_value();
             release.get_future().wait();
