@@ -92,6 +92,8 @@ class Crash(HostCase):
             self.assertEqual((len(launchers()), launcher in launchers()), (1, False))
             held = [os.readlink(entry) for entry in Path(f"/proc/{launchers()[0]}/fd").iterdir()]
             self.assertEqual(sum(target.startswith("socket:") for target in held), 1, held)
+            # By which the next berthd knows whether a start of this one's is under way.
+            self.assertIn(str(self.host.state / "lock"), held)
             self.assertEqual(told(), [count])
         self.host.restart()
         self.assertEqual(told(), [])

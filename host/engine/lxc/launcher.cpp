@@ -12,9 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <limits>
+#include <set>
 #include <vector>
 
 namespace berth::engine {
@@ -37,16 +39,19 @@ std::string encode(Wish wish, std::string_view id, const LxcConfig& config) {
 
 /// The fork of a berthd that works has copies of its listening sockets, and as long as one is open,
 /// the port is taken and whoever waits for an end of a connection waits.
-void close_all_but(int line) {
-    constexpr unsigned first = STDERR_FILENO + 1;
-    const auto kept = static_cast<unsigned>(line);
-    if (kept > first) (void)::close_range(first, kept - 1, 0);
-    (void)::close_range(kept + 1, std::numeric_limits<unsigned>::max(), 0);
+void close_all_but(std::initializer_list<int> kept) {
+    unsigned first = STDERR_FILENO + 1;
+    for (const int one : std::set(kept)) {
+        const auto number = static_cast<unsigned>(one);
+        if (number > first) (void)::close_range(first, number - 1, 0);
+        first = std::max(first, number + 1);
+    }
+    (void)::close_range(first, std::numeric_limits<unsigned>::max(), 0);
 }
 
 /// The process: one child for each request, which does it and answers it by itself.
-[[noreturn]] void serve(Fd line, const std::string& lxc_path) {
-    close_all_but(line.get());
+[[noreturn]] void serve(Fd line, const std::string& lxc_path, std::optional<int> kept) {
+    close_all_but({line.get(), kept.value_or(line.get())});
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) (void)::signal(number, SIG_DFL);
     (void)::signal(SIGCHLD, SIG_IGN);  // nobody waits for the children
     (void)::setpgid(0, 0);             // a terminal's Ctrl-C is for berthd
@@ -65,8 +70,8 @@ void close_all_but(int line) {
 
 }  // namespace
 
-Result<std::unique_ptr<Launcher>> Launcher::make(std::string lxc_path) {
-    std::unique_ptr<Launcher> launcher(new Launcher(std::move(lxc_path)));
+Result<std::unique_ptr<Launcher>> Launcher::make(std::string lxc_path, std::optional<int> kept) {
+    std::unique_ptr<Launcher> launcher(new Launcher(std::move(lxc_path), kept));
     BERTH_TRY(launcher->launch());
     return launcher;
 }
@@ -88,7 +93,7 @@ Result<> Launcher::launch() {
     auto pair = BERTH_TRY(packet_pair());
     const pid_t pid = ::fork();
     if (pid < 0) return fail(system_error("start the process that starts containers", errno));
-    if (pid == 0) serve(std::move(pair.theirs), lxc_path_);
+    if (pid == 0) serve(std::move(pair.theirs), lxc_path_, kept_);
     process_ = pid;
     line_ = std::move(pair.ours);
     return {};

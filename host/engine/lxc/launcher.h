@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,9 +23,11 @@ namespace berth::engine {
 
 class Launcher {
 public:
-    /// Forks, so it is best called while there is no other thread. The process keeps no descriptor
-    /// but the standard streams, and ends when this object or the caller's process does.
-    [[nodiscard]] static Result<std::unique_ptr<Launcher>> make(std::string lxc_path);
+    /// Forks, so it is best called while there is no other thread. The process ends when this
+    /// object or the caller's process does. Of the caller's descriptors it keeps the standard
+    /// streams and `kept`, and so does what it forks until it is a container's monitor.
+    [[nodiscard]] static Result<std::unique_ptr<Launcher>> make(std::string lxc_path,
+                                                                std::optional<int> kept = {});
     Launcher(const Launcher&) = delete;
     Launcher& operator=(const Launcher&) = delete;
     ~Launcher();
@@ -42,7 +45,8 @@ public:
     void on_restart(std::function<void()> told) { told_ = std::move(told); }
 
 private:
-    explicit Launcher(std::string lxc_path) : lxc_path_(std::move(lxc_path)) {}
+    Launcher(std::string lxc_path, std::optional<int> kept)
+        : lxc_path_(std::move(lxc_path)), kept_(kept) {}
     /// Starts the process if there is none, or it has ended.
     [[nodiscard]] Result<> launch();
     void end() noexcept;
@@ -50,6 +54,7 @@ private:
     [[nodiscard]] Result<> ask(std::string request, std::initializer_list<int> descriptors);
 
     std::string lxc_path_;
+    std::optional<int> kept_;
     std::mutex mutex_;  // of what follows
     Fd line_;
     pid_t process_ = -1;

@@ -132,7 +132,7 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(make_directories(options.state_dir / "containers", 0711));
     BERTH_TRY(make_directories(options.state_dir / "lxc" / "root"));
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
-    auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc"));
+    auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc", options.lock));
     auto way_in = BERTH_TRY(WayIn::make(options.state_dir / "lxc", options.helper));
     const Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
                       .rates = net::can_limit_rates()};

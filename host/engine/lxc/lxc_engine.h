@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 struct lxc_container;
@@ -28,6 +29,7 @@ struct LxcOptions {
     std::filesystem::path state_dir;  // <state_dir>/containers/<id> is a container's own directory
     std::string cgroup = "berth";
     std::filesystem::path helper;  // berth-agent, which containers begin with
+    std::optional<int> lock = {};  // a descriptor that is held as long as any start is under way
 };
 
 class LxcEngine final : public ContainerEngine {

@@ -117,10 +117,13 @@ struct Host {
     image::ImageStore images;
 };
 
-Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet) {
+Result<std::unique_ptr<Host>> make_host(const DaemonOptions& options, const net::Subnet& subnet,
+                                        const Fd& lock) {
     auto host = std::make_unique<Host>(options);
-    host->engine = BERTH_TRY(engine::LxcEngine::make(
-        {.state_dir = options.state_dir, .cgroup = options.cgroup, .helper = options.agent}));
+    host->engine = BERTH_TRY(engine::LxcEngine::make({.state_dir = options.state_dir,
+                                                      .cgroup = options.cgroup,
+                                                      .helper = options.agent,
+                                                      .lock = lock.get()}));
     host->database = BERTH_TRY(store::Database::open(fs::path(options.state_dir) / "berth.db"));
     host->network = std::make_unique<net::HostNetwork>(net::NetworkOptions{
         .bridge = options.bridge, .subnet = subnet, .state_dir = options.state_dir});
@@ -288,7 +291,7 @@ Result<> serve(const DaemonOptions& wanted) {
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     BERTH_TRY(make_directories(options.runtime_dir));
-    const auto host = BERTH_TRY(make_host(options, subnet));
+    const auto host = BERTH_TRY(make_host(options, subnet, lock));
     BERTH_TRY(host->network->bring_up());
     const auto agents = BERTH_TRY(exec::AgentLink::make(*host->engine, options.agent));
     exec::Executor executor(*agents, exec::KeptOutputs(fs::path(options.state_dir) / "containers"));
@@ -380,7 +383,7 @@ Result<> shutdown_containers(const DaemonOptions& wanted) {
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
-    const auto host = BERTH_TRY(make_host(options, subnet));
+    const auto host = BERTH_TRY(make_host(options, subnet, lock));
     container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).all()),
                         std::chrono::seconds(options.shutdown_timeout));
     return {};
@@ -412,7 +415,7 @@ Result<> teardown(const DaemonOptions& wanted) {
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, 0ms));
-    const auto host = BERTH_TRY(make_host(options, subnet));
+    const auto host = BERTH_TRY(make_host(options, subnet, lock));
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
     BERTH_TRY(layers.recover());  // what is held still cannot be ended
     for (const auto& id : BERTH_TRY(host->engine->leftovers())) {
