@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "host/engine/lxc/limit_settings.h"
+#include "host/engine/lxc/lxc_version.h"
 #include "host/warning/kinds.h"
 
 #include <fmt/format.h>
@@ -29,6 +30,8 @@ constexpr std::array missing_features{
     Missing{"cgroup.memory", Severity::critical, "mount the memory controller, and restart berthd"},
     Missing{"cgroup.cpu", Severity::critical, "mount the cpu controller, and restart berthd"},
     Missing{"cgroup.pids", Severity::critical, "mount the pids controller, and restart berthd"},
+    Missing{"tested_liblxc", Severity::warning,
+            "install liblxc 5.0.2 or newer, and restart berthd"},
     Missing{"overlay.layers_by_descriptor", Severity::info, "nothing; Linux 6.13 or newer has it"},
     Missing{"apparmor", Severity::warning,
             "boot the kernel with AppArmor if containers' users are not trusted"},
@@ -95,6 +98,13 @@ std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine) {
                                        : "containers swap as the kernel likes, and swap_bytes is "
                                          "refused, because this kernel does not count swap"});
     features.push_back(disk_speed(engine));
+    const auto version = engine.version();  // "lxc 5.0.2"
+    const auto trouble =
+        engine::trouble_with_lxc(std::string_view(version).substr(version.find(' ') + 1));
+    features.push_back({.name = "tested_liblxc",
+                        .available = !trouble,
+                        .effect = trouble ? fmt::format("this is {}: {}", version, *trouble)
+                                          : fmt::format("this is {}", version)});
     const bool by_descriptor = overlay_layers_by_descriptor();
     features.push_back(
         {.name = "overlay.layers_by_descriptor",
