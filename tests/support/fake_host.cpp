@@ -26,6 +26,7 @@ T must(Result<T> result) {
     if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+constexpr std::int64_t used_memory_bytes = 1 << 20;
 const std::string digest = "sha256:" + std::string(64, 'a');
 
 }  // namespace
@@ -58,15 +59,9 @@ Result<> FakeEngine::maybe_fail(std::string_view call) {
     return fail(ErrorCode::unavailable, "made to fail");
 }
 
-Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>& seeds) {
-    tell("create");
-    const std::lock_guard lock(mutex_);
-    exists_.insert(spec.id);
-    roots[spec.id] = spec.root;
-    const auto top = changes(spec.id, spec.root);
-    BERTH_TRY(make_directories(top));
+Result<> FakeEngine::put(const engine::Spec& spec, const std::vector<engine::SeedFile>& seeds) {
     for (const auto& seed : seeds) {
-        const auto path = top / seed.path;
+        const auto path = changes(spec.id, spec.root) / seed.path;
         if (seed.absent || !seed.instead_of.empty()) continue;  // there is no image to take from
         BERTH_TRY(make_directories(path.parent_path()));
         BERTH_TRY(write_file_atomically(path, seed.content,
@@ -75,6 +70,17 @@ Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::
                                          .group = static_cast<gid_t>(spec.uid_base),
                                          .durable = false}));
     }
+    return {};
+}
+
+Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::SeedFile>& seeds) {
+    tell("create");
+    const std::lock_guard lock(mutex_);
+    exists_.insert(spec.id);
+    roots[spec.id] = spec.root;
+    if (spec.limits.disk_bytes > 0) with_disks_.insert(spec.id);
+    BERTH_TRY(make_directories(changes(spec.id, spec.root)));
+    BERTH_TRY(put(spec, seeds));
     return maybe_fail("create");
 }
 
@@ -153,14 +159,21 @@ Result<> FakeEngine::check(const engine::Limits& wanted) const {
 }
 
 Result<> FakeEngine::check_share(const engine::Share& share, std::int64_t) const {
-    if (std::filesystem::is_directory(share.allowed / share.below)) return {};
-    return fail(make_error(ErrorCode::not_found, "there is no such directory").at("/host_path"));
+    const auto path = share.allowed / share.below;
+    if (fs::is_directory(path)) return {};
+    const auto code = fs::exists(path) ? ErrorCode::invalid_argument : ErrorCode::not_found;
+    return fail(make_error(code, "there is no such directory").at("/host_path"));
 }
 
 Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
                            const engine::Limits& to) {
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("limit"));
+    const auto busy = [](std::string_view field) {
+        return fail(make_error(ErrorCode::busy, "it uses more now").at(field));
+    };
+    if (with_disks_.contains(id) && to.disk_bytes < disk_use_bytes) return busy("/disk_bytes");
+    if (running_.contains(id) && to.memory_bytes < used_memory_bytes) return busy("/memory_bytes");
     limits.insert_or_assign(std::string(id), to);
     return {};
 }
@@ -168,6 +181,7 @@ Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
 Result<> FakeEngine::add_device(const engine::Spec& spec, const engine::Device& device) {
     BERTH_TRY(maybe_fail("device"));
     const std::lock_guard lock(mutex_);
+    if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
     devices[spec.id][device.path] = device;
     return {};
 }
@@ -175,6 +189,7 @@ Result<> FakeEngine::add_device(const engine::Spec& spec, const engine::Device& 
 Result<> FakeEngine::remove_device(const engine::Spec& spec, const engine::Device& device) {
     BERTH_TRY(maybe_fail("device"));
     const std::lock_guard lock(mutex_);
+    if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
     if (device.path == open_device) return fail(ErrorCode::busy, "a process inside has it open");
     devices[spec.id].erase(device.path);
     return {};
@@ -183,16 +198,18 @@ Result<> FakeEngine::remove_device(const engine::Spec& spec, const engine::Devic
 Result<> FakeEngine::renew_devices(const engine::Spec& spec) {
     BERTH_TRY(maybe_fail("device"));
     const std::lock_guard lock(mutex_);
+    if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
     devices[spec.id].clear();
     for (const auto& device : spec.devices) devices[spec.id][device.path] = device;
     return {};
 }
 
-Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::SeedFile>&) {
+Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::SeedFile>& seeds) {
     tell("rename");
     const std::lock_guard lock(mutex_);
     if (!running_.contains(spec.id)) return fail(ErrorCode::unavailable, "not running");
     hostnames[spec.id] = spec.hostname;
+    BERTH_TRY(put(spec, seeds));
     return maybe_fail("rename");
 }
 
@@ -206,7 +223,13 @@ Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
 
 std::optional<engine::RunningUse> FakeEngine::running_use(std::string_view id) {
     if (!running(id)) return std::nullopt;
-    return engine::RunningUse{.memory_bytes = 1 << 20, .cpu_ms = 10, .processes = 1};
+    return engine::RunningUse{.memory_bytes = used_memory_bytes, .cpu_ms = 10, .processes = 1};
+}
+
+std::optional<engine::DiskUse> FakeEngine::own_disk_use(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    if (!with_disks_.contains(id)) return std::nullopt;
+    return engine::DiskUse{.bytes = disk_use_bytes};
 }
 
 Result<> FakeEngine::freeze(std::string_view id) {
@@ -252,6 +275,8 @@ Result<> FakeEngine::destroy(std::string_view id) {
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
     if (const auto found = exists_.find(id); found != exists_.end()) exists_.erase(found);
+    if (const auto found = with_disks_.find(id); found != with_disks_.end())
+        with_disks_.erase(found);
     if (const auto found = roots.find(id); found != roots.end()) roots.erase(found);
     return remove_tree(files_.path() / id);
 }

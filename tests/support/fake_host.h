@@ -58,9 +58,7 @@ public:
                                   const std::vector<engine::SeedFile>& seeds) override;
     [[nodiscard]] Result<engine::Usage> usage(const engine::Spec& spec) override;
     [[nodiscard]] std::optional<engine::RunningUse> running_use(std::string_view id) override;
-    [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view) override {
-        return engine::DiskUse{.bytes = disk_use_bytes};
-    }
+    [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view id) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
     [[nodiscard]] bool frozen(std::string_view id) override;
@@ -101,6 +99,8 @@ public:
 
 private:
     [[nodiscard]] Result<> maybe_fail(std::string_view call);
+    [[nodiscard]] Result<> put(const engine::Spec& spec,
+                               const std::vector<engine::SeedFile>& seeds);
     /// What a container has changed since it stands on that root: files of this machine.
     [[nodiscard]] std::filesystem::path changes(std::string_view id,
                                                 const engine::Root& root) const {
@@ -114,7 +114,7 @@ private:
     std::mutex mutex_;
     std::condition_variable begins_;
     std::set<std::string, std::less<>> begun_;
-    std::set<std::string, std::less<>> exists_, running_, frozen_;
+    std::set<std::string, std::less<>> exists_, running_, frozen_, with_disks_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
     engine::Ending ending_ = engine::Ending::failed;
     std::string failing_;

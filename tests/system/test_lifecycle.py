@@ -77,17 +77,32 @@ class Lifecycle(HostCase):
         self.wait_for("bob", "stopped")
         wait_until(lambda: self.get("bob")["lifecycle"].get("ended") in ("failed", "unknown"), "its end is known")
 
+    def shut_down(self, name, *argv):
+        """By systemd inside, as soon as that listens."""
+        wait_until(lambda: self.host.exec(name, "systemctl", "list-jobs")["exit_code"] == 0, "systemd listens")
+        with contextlib.suppress(ToolError):  # the command ends with what it ends
+            self.host.exec(name, "systemctl", *argv)
+
     def test_a_reboot_from_inside_brings_it_back_isolated(self):
         self.make("ada")
-        before = self.host.init_pid("ada")
-        with contextlib.suppress(ToolError):  # the command ends with what it ends
-            self.host.exec("ada", "systemctl", "reboot", "--force", "--force")
-        wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "rebooted", "it has rebooted")
-        self.wait_for("ada", "running")
-        self.assertNotEqual(self.host.init_pid("ada"), before)
-        link = f"bh{self.get('ada')['id']}"
-        shown = json.loads(self.host.machine.run(["bridge", "-j", "-d", "link", "show", "dev", link]).stdout)
-        self.assertTrue(shown[0]["isolated"], shown)
+        # Once it is the init that calls the kernel, and once the command itself.
+        for force in (["--force"], ["--force", "--force"]):
+            with self.subTest(force=force):
+                before = self.host.init_pid("ada")
+                self.shut_down("ada", "reboot", *force)
+                wait_until(lambda: not Path(f"/proc/{before}").exists(), "init has ended")
+                self.wait_for("ada", "running")
+                self.assertEqual(self.get("ada")["lifecycle"]["ended"], "rebooted")
+                link = f"bh{self.get('ada')['id']}"
+                shown = json.loads(self.host.machine.run(["bridge", "-j", "-d", "link", "show", "dev", link]).stdout)
+                self.assertTrue(shown[0]["isolated"], shown)
+
+    def test_one_that_is_shut_down_from_inside_has_not_failed(self):
+        self.make("ada", restart="on-failure")
+        self.shut_down("ada", "poweroff", "--force")
+        self.wait_for("ada", "stopped")
+        wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "clean", "its end is known")
+        self.assertEqual(self.get("ada")["lifecycle"]["restarts"], 0)
 
     def test_a_reboot_of_the_host_brings_back_what_was_running(self):
         before = self.make("ada", ports=[{"container_port": 80}])

@@ -43,6 +43,11 @@ Ending ending_of(int wait_status) {
     return Ending::failed;
 }
 
+bool may_be_reboot(int wait_status) {
+    if (WIFEXITED(wait_status)) return WEXITSTATUS(wait_status) == 0;
+    return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
+}
+
 bool tells_exit_status() {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(0);

@@ -16,6 +16,10 @@ namespace berth::engine {
 /// halt and poweroff, and by SIGHUP for reboot.
 [[nodiscard]] Ending ending_of(int wait_status);
 
+/// Whether reboot(2) may have ended it: the kernel tells that to its parent alone, and to a pidfd
+/// that it was killed, or of an init that has called it itself that it has ended with 0.
+[[nodiscard]] bool may_be_reboot(int wait_status);
+
 /// Whether this kernel keeps exit statuses for pidfds.
 [[nodiscard]] bool tells_exit_status();
 

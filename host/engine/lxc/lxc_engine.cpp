@@ -318,9 +318,7 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
     const Handle container = open(id);
     while (std::chrono::steady_clock::now() < deadline) {
         const auto status = exit_status_of(watch);
-        // A reboot kills the init too, and the kernel tells the reason to its parent alone.
-        const bool killed = status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
-        if (status && !killed) return ending_of(*status);
+        if (status && !may_be_reboot(*status)) return ending_of(*status);
         // Then what its monitor does tells a little: it ends, or starts another init.
         if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty()) break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The contract of container_engine.h, case by case. Nothing here knows which engine it is.
-#include "tests/host/engine/contract/contract.h"
-
-#include "base/files.h"
-#include "tests/support/catch.h"
+// The contract of container_engine.h, case by case: how a container lives. Nothing here knows which
+// engine it is.
+#include "tests/host/engine/contract/guest.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -19,65 +14,11 @@
 #include <thread>
 
 using namespace berth;
+using namespace berth::contract;
 namespace fs = std::filesystem;
 
-namespace {
-
-const std::vector<engine::SeedFile> seeds{
-    {.path = "etc/hostname", .content = "contract\n"},
-    {.path = "srv/made/note", .content = "hello\n", .mode = 0640}};
-
-/// A container that is there for one case, whatever comes of it.
-struct Guest {
-    explicit Guest(contract::Subject& subject, int number = 0)
-        : one(subject), spec(subject.spec(number)) {
-        const auto created = one.engine.create(spec, seeds);
-        INFO((created ? "" : created.error().message));
-        REQUIRE(created);
-    }
-    Guest(const Guest&) = delete;
-    Guest& operator=(const Guest&) = delete;
-    ~Guest() {
-        (void)one.engine.destroy(spec.id);
-        (void)remove_tree(copy);
-    }
-    void start_without_init() const {
-        const auto started = one.engine.start(spec);
-        INFO((started ? "" : started.error().message));
-        REQUIRE(started);
-    }
-    void start() const {
-        start_without_init();
-        one.engine.begin(spec.id);
-    }
-
-    contract::Subject& one;
-    engine::Spec spec;
-    fs::path copy = one.scratch / ("copy-" + random_hex(4));
-};
-
-bool is_readable(const Fd& fd, int wait_ms = 0) {
-    pollfd polled{fd.get(), POLLIN, 0};
-    return ::poll(&polled, 1, wait_ms) == 1;
-}
-
-constexpr int a_while_ms = 10'000;
-
-bool is_left(engine::ContainerEngine& engine, const std::string& id) {
-    const auto left = engine.leftovers();
-    REQUIRE(left);
-    return std::ranges::find(*left, id) != left->end();
-}
-
-engine::ContainerEngine* engine_here(contract::Subject*& one) {
-    one = contract::subject();
-    return one == nullptr ? nullptr : &one->engine;
-}
-
-}  // namespace
-
 TEST_CASE("of an id that is unknown nothing runs, and to undo is to do nothing", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     CHECK_FALSE(engine->version().empty());
@@ -94,7 +35,7 @@ TEST_CASE("of an id that is unknown nothing runs, and to undo is to do nothing",
 }
 
 TEST_CASE("what is created is there and does not run, until it is destroyed", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     const Guest guest(*one);
@@ -108,7 +49,7 @@ TEST_CASE("what is created is there and does not run, until it is destroyed", "[
 }
 
 TEST_CASE("what is started runs until it is stopped, and can be started again", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -131,8 +72,26 @@ TEST_CASE("what is started runs until it is stopped, and can be started again", 
     }
 }
 
+TEST_CASE("a kill ends what runs, frozen or not, and leaves the rest to a destroy", "[contract]") {
+    Subject* one = nullptr;
+    auto* const engine = engine_here(one);
+    if (engine == nullptr) return;
+    const bool freeze = GENERATE(false, true);
+    Guest guest(*one);
+    const auto& id = guest.spec.id;
+    guest.start();
+    if (freeze) REQUIRE(engine->freeze(id));
+    CHECK(engine->kill(id));
+    CHECK_FALSE(engine->running(id));
+    CHECK(is_left(*engine, id));
+    CHECK(engine->kill(id));
+    CHECK(engine->destroy(id));
+    CHECK_FALSE(is_left(*engine, id));
+    CHECK(engine->kill(id));  // of which nothing is left
+}
+
 TEST_CASE("what is held still is not frozen, and whoever waits hears of the end", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -160,7 +119,7 @@ TEST_CASE("what is held still is not frozen, and whoever waits hears of the end"
 }
 
 TEST_CASE("a destroy ends what runs, frozen or not", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     const bool freeze = GENERATE(false, true);
@@ -177,23 +136,22 @@ TEST_CASE("a destroy ends what runs, frozen or not", "[contract]") {
 }
 
 TEST_CASE("an init that ends by itself is noticed, and can be started again", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
     guest.start();
     const auto watch = engine->watch(guest.spec.id).value();
-    one->crash(guest.spec);
+    one->end(guest.spec, engine::Ending::failed);
     REQUIRE(is_readable(watch, a_while_ms));
     CHECK_FALSE(engine->running(guest.spec.id));
-    CHECK(engine->ending(guest.spec.id, watch) != engine::Ending::clean);
     REQUIRE(engine->stop(guest.spec.id, 0));  // what its end has left
     guest.start();
     CHECK(engine->running(guest.spec.id));
 }
 
 TEST_CASE("a freeze and a thaw may be repeated, and a stop lets go by itself", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -216,26 +174,8 @@ TEST_CASE("a freeze and a thaw may be repeated, and a stop lets go by itself", "
     CHECK_FALSE(engine->frozen(id));
 }
 
-TEST_CASE("limits change while it runs, and again to what they were", "[contract]") {
-    contract::Subject* one = nullptr;
-    auto* const engine = engine_here(one);
-    if (engine == nullptr) return;
-    Guest guest(*one);
-    guest.start();
-    const auto before = guest.spec.limits;
-    auto after = before;
-    after.memory_bytes *= 2;
-    after.processes /= 2;
-    after.cpu_percent = 50;
-    CHECK(engine->check(before));
-    REQUIRE(engine->limit(guest.spec.id, before, after));
-    REQUIRE(engine->limit(guest.spec.id, after, before));
-    REQUIRE(engine->limit(guest.spec.id, {}, before));  // each anew
-    CHECK(engine->running(guest.spec.id));
-}
-
 TEST_CASE("what it uses is told while it runs, and of its disk always", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -252,7 +192,7 @@ TEST_CASE("what it uses is told while it runs, and of its disk always", "[contra
 }
 
 TEST_CASE("a copy of its changes has what was put in, as it was put in", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -269,7 +209,7 @@ TEST_CASE("a copy of its changes has what was put in, as it was put in", "[contr
 }
 
 TEST_CASE("a copy that nobody wants, or that has no time left, is none", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -286,7 +226,7 @@ TEST_CASE("a copy that nobody wants, or that has no time left, is none", "[contr
 
 TEST_CASE("a new root stands on a layer, and takes the old one's place when it is kept",
           "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -312,7 +252,7 @@ TEST_CASE("a new root stands on a layer, and takes the old one's place when it i
 
 TEST_CASE("a program is put into what runs, with the connection in its hand, and so is the next",
           "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -345,7 +285,7 @@ TEST_CASE("a program is put into what runs, with the connection in its hand, and
 
 TEST_CASE("what runs without its init having begun can be stopped, and started again",
           "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     Guest guest(*one);
@@ -360,7 +300,7 @@ TEST_CASE("what runs without its init having begun can be stopped, and started a
 }
 
 TEST_CASE("containers come and go at the same time without a word to each other", "[contract]") {
-    contract::Subject* one = nullptr;
+    Subject* one = nullptr;
     auto* const engine = engine_here(one);
     if (engine == nullptr) return;
     constexpr int count = 3;
