@@ -111,7 +111,7 @@ TEST_CASE("what is held still is not frozen, and whoever waits hears of the end"
     }
     const auto watch = engine->watch(id).value();
     REQUIRE(engine->hold_still(id));
-    one->crash(guest.spec);
+    one->end(guest.spec, engine::Ending::failed);
     CHECK(engine->thaw(id));
     CHECK_FALSE(engine->holds().contains(id));
     CHECK(is_readable(watch, a_while_ms));
