@@ -215,6 +215,11 @@ public:
     std::unique_ptr<ToolRegistry> registry;
     std::unique_ptr<operation::Operations> operations;  // after what its work uses
 
+    /// How many containers the engine has, when those that are deleted are removed.
+    [[nodiscard]] std::size_t remaining() {
+        containers->finish_removals(std::chrono::seconds(10));
+        return engine.count();
+    }
     /// Lets go of everything in memory, as kill -9 would, and starts again on what was stored.
     void restart();
 

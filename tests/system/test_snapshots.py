@@ -80,6 +80,7 @@ class Snapshots(HostCase):
         self.fail(f"{one} alone: {sorted(whole[0] - whole[1])[:20]}\n{other} alone: {sorted(whole[1] - whole[0])[:20]}")
 
     def layers(self):
+        self.host.settle()
         directory = self.host.state / "layers"
         return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 

@@ -49,7 +49,7 @@ TEST_CASE("a create that is cancelled at any step undoes what was begun and says
     CHECK(made.error().code == ErrorCode::unavailable);
     CHECK(made.error().message.contains("was cancelled"));
     host.containers->finish_removals(10s);
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
     CHECK(host.logins.listening.empty());
     CHECK(host.network.applied.empty());
     CHECK(host.containers->list().value().empty());

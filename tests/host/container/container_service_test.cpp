@@ -44,7 +44,7 @@ TEST_CASE("a create that fails at any step leaves nothing, and the name is free 
     host.network.refuse = std::string_view(step) == "network";
     REQUIRE_FALSE(host.containers->create(wanted));
     host.containers->finish_removals(10s);
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
     CHECK(host.logins.listening.empty());
     CHECK(host.network.applied.empty());
     host.network.refuse = false;
@@ -116,7 +116,7 @@ TEST_CASE("a restart finds ready containers again and removes half-made and half
     REQUIRE(views.size() == 1);
     CHECK(views.front().row.name == "whole");
     CHECK(views.front().state == State::running);
-    CHECK(host.engine.count() == 1);
+    CHECK(host.remaining() == 1);
     CHECK(host.logins.listening.size() == 1);
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("remains that no row speaks of are removed at the start", "[container]
     stranger.id = "0123456789";
     REQUIRE(host.engine.create(stranger, {}));
     host.restart();
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
 }
 
 TEST_CASE("a delete that fails can be repeated", "[container]") {
@@ -157,7 +157,7 @@ TEST_CASE("what a deleted container leaves is removed later, and holds nothing b
     REQUIRE(second);
     CHECK(second->row.slot != first.slot);
     host.containers->finish_removals(10s);
-    CHECK(host.engine.count() == 1);
+    CHECK(host.remaining() == 1);
     CHECK(store::Containers(*host.database).all().value().size() == 1);
     CHECK(host.warnings->count_new().value() == 0);
 }
@@ -170,7 +170,7 @@ TEST_CASE("what a deleted container has left when berthd ends goes with its next
     REQUIRE(host.database->transact([&] { return store::Containers(*host.database).retire(id); }));
     CHECK(host.containers->list().value().empty());
     host.restart();
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
     CHECK(store::Containers(*host.database).all().value().empty());
     CHECK(host.warnings->count_new().value() == 0);
 }

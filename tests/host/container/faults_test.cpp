@@ -103,7 +103,7 @@ Json picture(FakeHost& host) {
     }
     seen["snapshots"] = host.snapshots->list({}).value().size();
     seen["forwards"] = host.network.applied.size();
-    seen["engine"] = host.engine.count();
+    seen["engine"] = host.remaining();
     std::error_code none;
     for (const auto& entry :
          std::filesystem::directory_iterator(host.directory.path() / "layers", none))

@@ -274,7 +274,7 @@ TEST_CASE("a container goes when its time is over, unless it is protected", "[ke
     settle(host);
     CHECK(there(host, "ada") == wanted.life.is_protected);
     if (!wanted.life.is_protected) {
-        CHECK(host.engine.count() == 0);
+        CHECK(host.remaining() == 0);
         return;
     }
     REQUIRE(host.containers->update(name("ada"), {.is_protected = false}));

@@ -42,7 +42,7 @@ TEST_CASE("what a start puts right is told as drift that is over", "[reconcile]"
     host.restart();
     CHECK(status_of(host, warning::drift, "remains/0123456789") == WarningStatus::resolved);
     CHECK(status_of(host, warning::drift, "container/half") == WarningStatus::resolved);
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
     CHECK(host.warnings->count_new().value() == 0);
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("a half-made container that cannot be removed is a warning until it ca
     host.containers->finish_removals(10s);
     CHECK(status_of(host, warning::reconcile_failed, "container/half") == WarningStatus::resolved);
     CHECK(store::Containers(*host.database).all().value().empty());
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
 }
 
 TEST_CASE("remains that hold nothing in the store and cannot be removed end the start",

@@ -134,7 +134,7 @@ TEST_CASE("one that cannot be claimed goes, and the caller gets another", "[cont
     host.engine.fail_next("rename");
     const auto made = host.containers->create(wish("ada")).value();
     CHECK_FALSE(waited.contains(made.row.id));
-    CHECK(host.engine.count() == 1);
+    CHECK(host.remaining() == 1);
 }
 
 TEST_CASE("what waits and is no longer wanted goes", "[container][standby]") {
@@ -161,13 +161,13 @@ TEST_CASE("what waits and is no longer wanted goes", "[container][standby]") {
         settle(keeper);
         CHECK(waiting_ids(host).size() == 1);
         CHECK_FALSE(before.contains(*waiting_ids(host).begin()));
-        CHECK(host.engine.count() == 1);
+        CHECK(host.remaining() == 1);
     }
     SECTION("when none is wanted, none is left") {
         StandbyKeeper keeper(*host.containers, *host.warnings, {});
         settle(keeper);
         CHECK(waiting_ids(host).empty());
-        CHECK(host.engine.count() == 0);
+        CHECK(host.remaining() == 0);
     }
     SECTION("when one has ended meanwhile, another is booted") {
         host.engine.lose_power();

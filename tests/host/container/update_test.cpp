@@ -97,7 +97,7 @@ TEST_CASE("a limit that this machine cannot keep is refused before anything is b
         CHECK(error.field == "/disk_bytes");
         CHECK_FALSE(error.hint.empty());
     }
-    CHECK(host.engine.count() == 0);
+    CHECK(host.remaining() == 0);
     host.engine.limits_disk = true;
     CHECK(host.containers->create(wish).value().row.limits.disk_bytes == 1 << 30);
     CHECK(host.containers->wish_like(name("bob")).value().limits ==
@@ -153,7 +153,7 @@ TEST_CASE("a protected container is not deleted until it is not protected any mo
     CHECK(refused.error().code == ErrorCode::denied);
     CHECK(refused.error().hint.contains("container_update"));
     CHECK_FALSE(refused.error().next_call);  // a person decides that
-    CHECK(host.engine.count() == 1);
+    CHECK(host.remaining() == 1);
     REQUIRE(host.containers->update(name("ada"), {.is_protected = false}));
     CHECK(host.containers->remove(name("ada"), true));
 }

@@ -32,6 +32,7 @@ const engine::Root& root_of(FakeHost& host, const std::string& name) {
 
 /// What lies in the directory of layers, by name.
 std::vector<std::string> layers_of(const FakeHost& host) {
+    host.containers->finish_removals(std::chrono::seconds(10));
     std::vector<std::string> found;
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(host.directory.path() / "layers", none))

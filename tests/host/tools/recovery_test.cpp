@@ -47,7 +47,7 @@ TEST_CASE("a create that was done is answered as done, and one that was not is m
         CHECK(again.at("id") != made.at("id"));
     }
     CHECK(containers(host) == 1);
-    CHECK(host.engine.count() == 1);
+    CHECK(host.remaining() == 1);
 }
 
 TEST_CASE("somebody else's container of that name is not taken for one's own", "[tools]") {

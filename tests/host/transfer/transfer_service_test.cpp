@@ -39,6 +39,7 @@ void furnish(FakeHost& host) {
 }
 
 std::size_t layers_of(const FakeHost& host) {
+    host.containers->finish_removals(std::chrono::seconds(10));
     std::size_t count = 0;
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(host.directory.path() / "layers", none))

@@ -170,7 +170,7 @@ TEST_CASE("every tool that changes things can be asked about", "[offer]") {
         CHECK(refused.error().code == ErrorCode::needs_confirmation);
     }
     CHECK(test.call("container_list", Json::object()));
-    CHECK(test.host.engine.count() == 1);
+    CHECK(test.host.remaining() == 1);
 }
 
 TEST_CASE("every prompt renders with facts and without a failed call", "[offer]") {
