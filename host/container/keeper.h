@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -51,7 +52,9 @@ private:
 
     struct Kept {
         std::string id = {};
-        Fd watch = {};  // while it runs
+        Fd watch = {};                         // while it runs
+        std::shared_ptr<const Fd> ended = {};  // that watch, until its end is noted
+        bool going = false;                    // its time is over, and that is not to be forgotten
         bool at_work = false;
         Steady up_since = {};
         Steady start_not_before = {};
@@ -77,10 +80,15 @@ private:
     void apply(const Done& done);
     [[nodiscard]] std::set<std::string> names_to_look_at();
     void consider(const std::string& name);
+    [[nodiscard]] bool is_going(const std::string& name,
+                                const std::optional<store::Container>& row) const;
+    void note_end(const store::Container& row, Kept& kept);
+    void remove(const store::Container& row, Kept& kept);
     void act(const store::Container& row, Kept& kept, const schedule::Next& next);
     /// Raises that warning when this end was one too many, and resolves it when it is over.
     void blame(const std::string& name, Kept& kept);
     void forgive(const store::Container& row, Kept& kept);
+    [[nodiscard]] Outcome outcome_of(const store::Container& row, const Result<>& done);
     void submit(const store::Container& row, Kept& kept, Work work);
 
     ContainerService& containers_;

@@ -19,7 +19,8 @@ using Steady = std::chrono::steady_clock;
 
 constexpr auto look_again_after = 5s;  // whether an image has changed, or one has ended
 constexpr auto give_way_max = 2s;      // then one is booted although others create
-constexpr auto pause_first = 2s;       // after a failure, and twice as long after the next
+constexpr auto remove_again_after = 10s;
+constexpr auto pause_first = 2s;  // after a failure, and twice as long after the next
 constexpr auto pause_max = 5min;
 constexpr std::string_view standby_entity = "standby";
 
@@ -73,7 +74,7 @@ void StandbyKeeper::run(const std::stop_token& stopping) {
 
 bool StandbyKeeper::step(const std::stop_token& stopping) {
     look_at_images();
-    return adopt_one(stopping) || drain_one() || fill_one(stopping);
+    return adopt_one(stopping) || drain_one() || remove_one() || fill_one(stopping);
 }
 
 void StandbyKeeper::look_at_images() {
@@ -91,9 +92,7 @@ bool StandbyKeeper::adopt_one(const std::stop_token& stopping) {
     const bool wanted = std::ranges::find(kept_, one.made_as, &Kept::made_as) != kept_.end();
     if (wanted && containers_.still_runs(one) && containers_.adopt_standby(one, stopping))
         return true;
-    if (const auto removed = containers_.remove_standby(one); !removed)
-        log::warning("a container that waited cannot be removed",
-                     {{"id", one.row.id}, {"cause", removed.error().message}});
+    leaving_.push_back(one);
     return true;
 }
 
@@ -103,12 +102,24 @@ bool StandbyKeeper::drain_one() {
     const auto& waiting = containers_.waiting_room();
     for (auto& [made_as, count] : room) count = std::max(waiting.count(made_as), count) - count;
     // What is left in `room` is how many there are too many of each.
-    const auto gone = containers_.waiting_room().take_if([&](const Waiter& one) {
+    auto gone = containers_.waiting_room().take_if([&](const Waiter& one) {
         const auto too_many = room.find(one.made_as);
         return too_many == room.end() || too_many->second > 0 || !containers_.still_runs(one);
     });
-    if (!gone) return false;
-    if (const auto removed = containers_.remove_standby(*gone); !removed) blame(removed.error());
+    if (gone) leaving_.push_back(*std::move(gone));
+    return gone.has_value();
+}
+
+bool StandbyKeeper::remove_one() {
+    if (leaving_.empty() || Steady::now() < remove_not_before_) return false;
+    const Waiter one = std::move(leaving_.back());
+    leaving_.pop_back();
+    if (const auto removed = containers_.remove_standby(one); !removed) {
+        log::warning("a container that waited cannot be removed",
+                     {{"id", one.row.id}, {"cause", removed.error().message}});
+        leaving_.insert(leaving_.begin(), one);
+        remove_not_before_ = Steady::now() + remove_again_after;
+    }
     return true;
 }
 

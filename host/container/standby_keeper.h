@@ -54,14 +54,17 @@ private:
     void look_at_images();
     bool adopt_one(const std::stop_token& stopping);
     bool drain_one();
+    bool remove_one();
     bool fill_one(const std::stop_token& stopping);
     void blame(const Error& error);
 
     ContainerService& containers_;
     warning::Warnings& warnings_;
     std::vector<Kept> kept_;
-    std::vector<Waiter> found_;  // of an earlier berthd, not looked at yet
+    std::vector<Waiter> found_;    // of an earlier berthd, not looked at yet
+    std::vector<Waiter> leaving_;  // to be removed, and again when that has failed
     std::chrono::steady_clock::time_point fill_not_before_ = {};
+    std::chrono::steady_clock::time_point remove_not_before_ = {};
     std::chrono::seconds pause_{0};  // after a fill that failed
     bool failed_ = false;
 

@@ -2,6 +2,7 @@
 // What happens to containers without anybody's call: they end by themselves, are started again, are
 // stopped when nobody uses them, and go when their time is over. The Keeper decides when; here is
 // what.
+#include "base/fault.h"
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/container/schedule.h"
@@ -134,6 +135,7 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
     BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
     const bool again = comes_back(row->life.restart, ending);
     const bool counts = again && ending != engine::Ending::rebooted;
+    BERTH_TRY(fault::at("container.ended"));
     BERTH_TRY(containers_.record_end(row->id,
                                      {.at = now_ms(),
                                       .how = word(ending),
@@ -173,8 +175,11 @@ Result<> ContainerService::stop_unused(const store::Container& seen) {
 
 Result<> ContainerService::remove_due(const store::Container& seen) {
     const auto held = locks_.hold(seen.name);
-    const auto row = BERTH_TRY(same(seen));
-    if (!row || !schedule::is_over(*row, rooms_.engine.running(row->id), rooms_.clock.wall()))
+    const auto row = BERTH_TRY(containers_.find_by_name(seen.name));
+    if (!row || row->id != seen.id || row->phase == store::Phase::creating) return {};
+    // Of one whose removal has begun there is no way back.
+    if (row->phase == store::Phase::ready &&
+        !schedule::is_over(*row, rooms_.engine.running(row->id), rooms_.clock.wall()))
         return {};
     log::info("a container's time is over", {{"container", row->name}, {"id", row->id}});
     return take_down(*row);

@@ -214,8 +214,8 @@ public:
     /// Mounts what create() made, and starts the container with all that spec says in its place.
     /// Returns when it runs what is injected; its init may wait for begin().
     [[nodiscard]] virtual Result<> start(const Spec& spec) = 0;
-    /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that does
-    /// not run it does nothing.
+    /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that
+    /// does not run it does nothing.
     virtual void begin(std::string_view id) = 0;
     /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
     [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;
@@ -268,8 +268,9 @@ public:
     /// What is used of its own disk; nothing of one that has none.
     [[nodiscard]] virtual std::optional<DiskUse> own_disk_use(std::string_view id) = 0;
 
-    /// Halts every process of a running container where it is, or lets them go on. Both can be
-    /// repeated; stop() and destroy() let go by themselves.
+    /// Halts every process of a running container where it is, or lets them go on; of one that does
+    /// not run there is nothing to let go. Both can be repeated; stop() and destroy() let go by
+    /// themselves.
     [[nodiscard]] virtual Result<> freeze(std::string_view id) = 0;
     [[nodiscard]] virtual Result<> thaw(std::string_view id) = 0;
     [[nodiscard]] virtual bool frozen(std::string_view id) = 0;
