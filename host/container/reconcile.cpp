@@ -47,11 +47,11 @@ Result<> ContainerService::reconcile() {
             "the forwards cannot be written, so no port leads anywhere", applied.error());
     }
     for (const auto& row : BERTH_TRY(containers_.list())) {
-        // The Keeper starts those that are wanted and do not run.
-        if (rooms_.engine.running(row.id))
-            find_again(row);
-        else if (row.phase == store::Phase::ready && !row.wanted_running)
+        // The Keeper starts those that are wanted and do not run, and stops the others.
+        if (row.phase == store::Phase::ready && !row.wanted_running)
             await_use(row);
+        else if (rooms_.engine.running(row.id))
+            find_again(row);
     }
     return {};
 }

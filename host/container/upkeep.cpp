@@ -164,8 +164,11 @@ Result<> ContainerService::start_again(const store::Container& seen,
 Result<> ContainerService::stop_unused(const store::Container& seen) {
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
-    if (!row || !rooms_.engine.running(row->id) ||
-        (row->wanted_running && !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall())))
+    if (!row) return {};
+    // One that was to be stopped may have ended since it was seen; what that left is cleared all
+    // the same, as nobody else will.
+    if (row->wanted_running && (!rooms_.engine.running(row->id) ||
+                                !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall())))
         return {};
     log::info(row->wanted_running ? "a container that nobody uses is stopped"
                                   : "a container that is to be stopped is stopped",
