@@ -60,6 +60,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Host:
+    wrapper = ()  # a command that executes berthd's
+
     def __init__(self, *flags):
         agent = program("berth-agent")
         # Short, because a unix socket's path has 107 bytes; world-readable, because users in
@@ -89,7 +91,7 @@ class Host:
     # The daemon's life
 
     def start(self):
-        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
+        self.daemon = self.machine.start([*self.wrapper, program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
                                          env={**os.environ, "BERTH_FAULT_FILE": str(self.fault)})
         wait_until(self._answers, "berthd answers", 30)
 
