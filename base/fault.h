@@ -18,6 +18,9 @@ namespace berth::fault {
 inline constexpr auto points = std::to_array<std::string_view>({
     "container.reserve",     // a row and what goes with it, before they are committed
     "ssh.host_files",        // the SSH service's key and configuration
+    "engine.disk",           // its own disk, before there is a file for it
+    "engine.disk.made",      // the file, with no file system in it
+    "engine.disk.mount",     // that has a loop device, and is not mounted
     "engine.layers",         // a container's own layer
     "engine.mount",          // its root, before anything of it is mounted
     "engine.mount.attach",   // before the mount is put in its place
@@ -27,19 +30,26 @@ inline constexpr auto points = std::to_array<std::string_view>({
     "guest.listen",          // the container's own socket
     "engine.shares",         // a directory of the host in the container
     "engine.equip",          // what a device needs besides its nodes
+    "engine.nodes",          // one node of a device is made
     "engine.launch",         // before liblxc is asked
     "engine.launched",       // its init runs
+    "engine.set_apart",      // there is a group for the helper, and the helper is not in it
+    "engine.views",          // its own limits in its /proc
     "net.confine",           // its link
     "net.confine.address",   // its link, with half of the rules for it
+    "net.rates",             // the rates of its link, before any is set
+    "net.rates.detour",      // there is the other link that what it sends takes, and leads nowhere
     "ssh.listen",            // the port for SSH
     "agent.inject",          // berth's helper in the container
     "ssh.prove",             // whether SSH answers
     "net.forwards",          // the forwards, before any is changed
     "container.ready",       // done but for the row
     "standby.claim",         // the row that waited is the caller's, before that is committed
+    "engine.rename",         // before it gets the caller's name
     "standby.named",         // it has its name and its keys
     "standby.ready",         // done but for the row
     "container.started",     // running but for the row
+    "container.ended",       // it has ended by itself, which nobody has noted
     "container.stop",        // wanted stopped, and running
     "engine.stop",           // before a signal
     "engine.stopped",        // ended, with its groups and link there

@@ -168,24 +168,21 @@ void Keeper::consider(const std::string& name) {
         kept = {.id = (*row)->id, .flapping = flapping.contains(warning::container_entity(name))};
     }
     if (kept.at_work) return;
-    const bool running = engine_.running(kept.id);
     const auto now = clock_.steady();
+    const bool running = engine_.running(kept.id);
     if (kept.watch && (!running || readable(kept.watch))) {
-        Fd ended = std::move(kept.watch);
-        kept.watch = {};
+        kept.ended = std::make_shared<const Fd>(std::exchange(kept.watch, {}));
         if (!running && (*row)->wanted_running) {
+            kept.look_at = now;
             kept.start_not_before =
                 now + kept.backoff.next(std::chrono::duration_cast<std::chrono::milliseconds>(
                           now - kept.up_since));
-            const auto watch = std::make_shared<Fd>(std::move(ended));
-            return submit(**row, kept, [this, seen = **row, watch](const std::stop_token&) {
-                const auto ending = engine_.ending(seen.id, *watch);
-                const auto again = containers_.note_end(seen, ending);
-                if (!again) return Outcome::failed;
-                if (!*again) return Outcome::fine;
-                return ending == engine::Ending::rebooted ? Outcome::again_now : Outcome::again;
-            });
         }
+    }
+    if (running || !(*row)->wanted_running) kept.ended.reset();
+    if (kept.ended) {
+        if (kept.look_at <= now) note_end(**row, kept);
+        return;
     }
     if (running && !kept.watch) {
         if (auto watch = engine_.watch(kept.id)) kept.watch = *std::move(watch);
@@ -195,6 +192,16 @@ void Keeper::consider(const std::string& name) {
     const bool may_idle = running && (*row)->life.idle_stop_seconds > 0;
     const auto last_use = may_idle ? containers_.last_use(**row) : schedule::Time();
     act(**row, kept, schedule::next_for(**row, running, last_use, clock_.wall()));
+}
+
+void Keeper::note_end(const store::Container& row, Kept& kept) {
+    submit(row, kept, [this, row, ended = kept.ended](const std::stop_token&) {
+        const auto ending = engine_.ending(row.id, *ended);
+        const auto again = containers_.note_end(row, ending);
+        const auto noted = outcome_of(row, again ? Result<>() : std::unexpected(again.error()));
+        if (!again || !*again) return noted;
+        return ending == engine::Ending::rebooted ? Outcome::again_now : Outcome::again;
+    });
 }
 
 void Keeper::blame(const std::string& name, Kept& kept) {
@@ -224,24 +231,17 @@ void Keeper::act(const store::Container& row, Kept& kept, const schedule::Next& 
     kept.look_at = next.look_in == schedule::never ? Steady::max() : now + next.look_in;
     if (kept.flapping && kept.watch)
         kept.look_at = std::min(kept.look_at, kept.up_since + schedule::restart_forgiven_after);
-    const auto simple = [this, &row, &kept](auto method) {
-        submit(row, kept, [this, row, method](const std::stop_token&) {
-            const auto done = (containers_.*method)(row);
-            if (!done)
-                warning::tell_not_repaired(
-                    warnings_, warning::Severity::error, warning::container_entity(row.name),
-                    fmt::format("container '{}' could not be kept as it is wanted", row.name),
-                    done.error());
-            return done ? Outcome::fine : Outcome::failed;
-        });
-    };
     switch (next.act) {
         case schedule::Act::none:
             return;
         case schedule::Act::stop:
-            return simple(&ContainerService::stop_unused);
+            return submit(row, kept, [this, row](const std::stop_token&) {
+                return outcome_of(row, containers_.stop_unused(row));
+            });
         case schedule::Act::remove:
-            return simple(&ContainerService::remove_due);
+            return submit(row, kept, [this, row](const std::stop_token&) {
+                return outcome_of(row, containers_.remove_due(row));
+            });
         case schedule::Act::start:
             if (now < kept.start_not_before) {
                 kept.look_at = std::min(kept.look_at, kept.start_not_before);
@@ -254,6 +254,18 @@ void Keeper::act(const store::Container& row, Kept& kept, const schedule::Next& 
                 return Outcome::not_started;
             });
     }
+}
+
+Keeper::Outcome Keeper::outcome_of(const store::Container& row, const Result<>& done) {
+    const auto entity = warning::container_entity(row.name);
+    if (done) {
+        warnings_.resolve(warning::reconcile_failed, entity);
+        return Outcome::fine;
+    }
+    warning::tell_not_repaired(
+        warnings_, warning::Severity::error, entity,
+        fmt::format("container '{}' could not be kept as it is wanted", row.name), done.error());
+    return Outcome::failed;
 }
 
 void Keeper::submit(const store::Container& row, Kept& kept, Work work) {
@@ -277,6 +289,7 @@ void Keeper::apply(const Done& done) {
     kept.at_work = false;
     const auto now = clock_.steady();
     kept.look_at = now;
+    if (done.outcome != Outcome::failed) kept.ended.reset();
     if (done.outcome == Outcome::again) blame(done.name, kept);
     if (done.outcome == Outcome::failed) kept.look_at = now + retry_after;
     if (done.outcome == Outcome::again_now) kept.start_not_before = now;

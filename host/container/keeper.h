@@ -51,7 +51,8 @@ private:
 
     struct Kept {
         std::string id = {};
-        Fd watch = {};  // while it runs
+        Fd watch = {};                         // while it runs
+        std::shared_ptr<const Fd> ended = {};  // that watch, until its end is noted
         bool at_work = false;
         Steady up_since = {};
         Steady start_not_before = {};
@@ -77,10 +78,12 @@ private:
     void apply(const Done& done);
     [[nodiscard]] std::set<std::string> names_to_look_at();
     void consider(const std::string& name);
+    void note_end(const store::Container& row, Kept& kept);
     void act(const store::Container& row, Kept& kept, const schedule::Next& next);
     /// Raises that warning when this end was one too many, and resolves it when it is over.
     void blame(const std::string& name, Kept& kept);
     void forgive(const store::Container& row, Kept& kept);
+    [[nodiscard]] Outcome outcome_of(const store::Container& row, const Result<>& done);
     void submit(const store::Container& row, Kept& kept, Work work);
 
     ContainerService& containers_;

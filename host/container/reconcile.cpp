@@ -43,11 +43,11 @@ Result<> ContainerService::reconcile() {
     rooms_.layers.collect();
     (void)keep_forwards();  // what could not be done is a warning, and tried again
     for (const auto& row : BERTH_TRY(containers_.list())) {
-        // The Keeper starts those that are wanted and do not run.
-        if (rooms_.engine.running(row.id))
-            find_again(row);
-        else if (row.phase == store::Phase::ready && !row.wanted_running)
+        // The Keeper starts those that are wanted and do not run, and stops the others.
+        if (row.phase == store::Phase::ready && !row.wanted_running)
             await_use(row);
+        else if (rooms_.engine.running(row.id))
+            find_again(row);
     }
     return {};
 }

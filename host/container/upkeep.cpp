@@ -2,6 +2,7 @@
 // What happens to containers without anybody's call: they end by themselves, are started again, are
 // stopped when nobody uses them, and go when their time is over. The Keeper decides when; here is
 // what.
+#include "base/fault.h"
 #include "base/log.h"
 #include "host/container/container_service.h"
 #include "host/container/schedule.h"
@@ -135,6 +136,7 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
     BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
     const bool again = comes_back(row->life.restart, ending);
     const bool counts = again && ending != engine::Ending::rebooted;
+    BERTH_TRY(fault::at("container.ended"));
     BERTH_TRY(containers_.record_end(row->id,
                                      {.at = now_ms(),
                                       .how = word(ending),
@@ -163,8 +165,11 @@ Result<> ContainerService::start_again(const store::Container& seen,
 Result<> ContainerService::stop_unused(const store::Container& seen) {
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
-    if (!row || !rooms_.engine.running(row->id) ||
-        (row->wanted_running && !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall())))
+    if (!row) return {};
+    // One that was to be stopped may have ended since it was seen; what that left is cleared all
+    // the same, as nobody else will.
+    if (row->wanted_running && (!rooms_.engine.running(row->id) ||
+                                !schedule::is_idle(*row, last_use(*row), rooms_.clock.wall())))
         return {};
     log::info(row->wanted_running ? "a container that nobody uses is stopped"
                                   : "a container that is to be stopped is stopped",
@@ -178,7 +183,9 @@ Result<> ContainerService::remove_due(const store::Container& seen) {
     if (!row || !schedule::is_over(*row, rooms_.engine.running(row->id), rooms_.clock.wall()))
         return {};
     log::info("a container's time is over", {{"container", row->name}, {"id", row->id}});
-    return take_down(*row);
+    auto removed = take_down(*row);
+    if (!removed) remains_.add(*row);
+    return removed;
 }
 
 void ContainerService::stop_all(std::chrono::seconds time_max) {

@@ -271,8 +271,9 @@ public:
     /// What is used of its own disk; nothing of one that has none.
     [[nodiscard]] virtual std::optional<DiskUse> own_disk_use(std::string_view id) = 0;
 
-    /// Halts every process of a running container where it is, or lets them go on. Both can be
-    /// repeated; stop() and destroy() let go by themselves.
+    /// Halts every process of a running container where it is, or lets them go on; of one that does
+    /// not run there is nothing to let go. Both can be repeated; stop() and destroy() let go by
+    /// themselves.
     [[nodiscard]] virtual Result<> freeze(std::string_view id) = 0;
     [[nodiscard]] virtual Result<> thaw(std::string_view id) = 0;
     [[nodiscard]] virtual bool frozen(std::string_view id) = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/net/rates.h"
 
+#include "base/fault.h"
 #include "host/net/links.h"
 #include "host/net/rtnetlink.h"
 
@@ -139,6 +140,7 @@ Result<> lead(const std::string& port, const std::string& detour) {
 }  // namespace
 
 Result<> limit_rates(const std::string& port, const std::string& detour, const Rates& rates) {
+    BERTH_TRY(fault::at("net.rates"));
     if (rates.receive > 0)
         BERTH_TRY(slow_down(port, rates.receive));
     else
@@ -148,6 +150,7 @@ Result<> limit_rates(const std::string& port, const std::string& detour, const R
         return link_exists(detour) ? delete_link(detour) : Result<>();
     }
     BERTH_TRY(make_detour(detour));
+    BERTH_TRY(fault::at("net.rates.detour"));
     BERTH_TRY(slow_down(detour, rates.send));
     return lead(port, detour);
 }

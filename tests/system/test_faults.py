@@ -29,6 +29,7 @@ MOUNTED = {"cdiVersion": "0.6.0", "kind": "acme.com/card", "devices": [{"name": 
 NAMED, IN_ADA = {"name": "ada"}, {"container": "ada"}
 
 EXTRA = ("container_create", {"name": "extra", "ports": [{"container_port": 80}]})
+SLOW = ("container_update", {"name": "extra", "receive_bytes_per_second": 1 << 20, "send_bytes_per_second": 1 << 20})
 WRITTEN = ("container_export", {**IN_ADA, "file": "new.tar"})
 TAKEN = ("snapshot_create", {**IN_ADA, "name": "new"})
 # What is called, and what is called before, where a running `ada` with a snapshot `base` is not enough.
@@ -49,14 +50,21 @@ CHANGES = {
     "attach": (("gpu_attach", {**IN_ADA, "gpus": ["0"]}),),
     "detach": (("gpu_detach", {**IN_ADA, "gpus": ["0"]}), ("gpu_attach", {**IN_ADA, "gpus": ["0"]})),
     "equip": (("container_create", {"name": "new", "devices": ["acme.com/card=a"]}),),
+    "create_on_a_disk": (("container_create", {"name": "new", "disk_bytes": 64 << 20}),),
+    "slow": (SLOW, EXTRA),
+    "start_slow": (("container_start", {"name": "extra"}), EXTRA, SLOW, ("container_stop", {"name": "extra", "timeout_seconds": 0})),
+    "create_with_a_gpu": (("container_create", {"name": "new", "gpus": ["0"]}),),
     "export": (WRITTEN,),
     "import": (("container_import", {"file": "new.tar", "name": "new"}), WRITTEN),
     "restore": (("snapshot_restore", {**IN_ADA, "snapshot": "base", "restart": True}),),
 }
+NEEDS = {"create_on_a_disk": "disk_quota", "slow": "network_rate", "start_slow": "network_rate"}  # the feature of system_info
 POINTS = {
     "container.reserve": "create", "ssh.host_files": "create", "engine.layers": "create", "engine.mount": "create",
     "engine.mount.attach": "create", "engine.seed": "create", "ssh.keys": "create", "engine.share": "create", "engine.shares": "start",
-    "guest.listen": "create",
+    "guest.listen": "create", "engine.disk": "create_on_a_disk", "engine.disk.made": "create_on_a_disk",
+    "engine.disk.mount": "create_on_a_disk", "engine.nodes": "create_with_a_gpu", "engine.set_apart": "create",
+    "engine.views": "create", "net.rates": "slow", "net.rates.detour": "start_slow",
     "engine.launch": "start", "engine.launched": "start", "net.confine": "create", "net.confine.address": "start",
     "ssh.listen": "start", "agent.inject": "create", "ssh.prove": "create", "net.forwards": "port_remove",
     "container.ready": "create", "container.started": "start", "container.stop": "stop", "engine.stop": "stop",
@@ -73,14 +81,17 @@ POINTS = {
 }
 REACHED = [(point, change) for point, changes in POINTS.items() for change in changes.split()]
 # Reached by test_standby.py, whose host has containers that wait.
-STANDBY_POINTS = ("standby.claim", "standby.named", "standby.ready")
+STANDBY_POINTS = ("standby.claim", "engine.rename", "standby.named", "standby.ready")
+# And these by test_faults_alone.py: what nobody has called for comes by them.
+ALONE_POINTS = ("container.ended",)
 # What a start of berthd comes by when it finds a half-made container, and `ada` running; in that order.
 OF_A_START = ("restore.recorded", "engine.destroy", "engine.stopped", "engine.unmount", "engine.remove_files",
               "net.forwards", "ssh.keys", "guest.listen", "ssh.listen", "engine.limit")
 CUT_SHORT = (OSError, http.client.HTTPException, ValueError)  # what a call sees of a berthd that dies
 # The call is done by then; what is left goes with the next start of berthd.
 AFTERWARDS = ("engine.destroy", "engine.unmount", "engine.remove_files", "container.remove")  # its caller has heard by then
-OVERCOME = ("agent.inject", *AFTERWARDS)  # the wait for SSH tries again, and so does the removal
+# The wait for SSH tries again, and so does the removal; views are no must.
+OVERCOME = ("agent.inject", "engine.views", *AFTERWARDS)
 CLEARED_BY_THE_NEXT_START = ("restore.recorded", "layer.discard")
 
 
@@ -120,7 +131,7 @@ class Faults(HostCase):
 
     def seen(self):
         """All that a change may touch, and how many rows the store has of each kind."""
-        seen = self.host.picture()
+        seen = {**self.host.picture(), "lost loops": self.host.lost_loops()}
         for box in seen["containers"]:
             del box["etag"]  # counts updates
         names = re.compile(r"(upper|work)-[0-9a-f]+$")  # each restore makes one of a new name
@@ -173,6 +184,11 @@ class Faults(HostCase):
             if box["state"] == "running":
                 self.assertEqual(self.host.output(box["name"], "echo", "here"), "here\n")
 
+    def points(self):
+        """What changes come by for which this machine has the means."""
+        return [(point, change) for point, change in REACHED
+                if change not in NEEDS or self.host.feature(NEEDS[change])["available"]]
+
     def prepare(self, change):
         call, *first = CHANGES[change]
         for before in first:
@@ -180,10 +196,10 @@ class Faults(HostCase):
         return call, self.seen()
 
     def test_there_is_no_other_point(self):
-        self.assertEqual(set(listed_points()), set(POINTS) | set(STANDBY_POINTS))
+        self.assertEqual(set(listed_points()), set(POINTS) | set(STANDBY_POINTS) | set(ALONE_POINTS))
 
     def test_a_change_that_fails_at_any_step_is_undone_and_works_then(self):
-        for point, change in REACHED:
+        for point, change in self.points():
             with self.subTest(point=point, change=change):
                 call, before = self.prepare(change)
                 self.host.fault.write_text(point)
@@ -207,12 +223,13 @@ class Faults(HostCase):
 
     def test_a_change_cut_short_at_any_step_is_whole_or_gone(self):
         outcomes, done = {}, {}
-        for change, (call, *first) in CHANGES.items():
+        for change in {change: None for _, change in self.points()}:
+            call, *first = CHANGES[change]
             for one in (*first, call):
                 self.host.rpc(*one)
             done[change] = shape(self.seen())
             self.back()
-        for point, change in REACHED:
+        for point, change in self.points():
             with self.subTest(point=point, change=change):
                 call, before = self.prepare(change)
                 self.host.fault.write_text(f"{point} kill")
@@ -221,7 +238,7 @@ class Faults(HostCase):
                 self.host.daemon.wait(10)
                 self.host.start()
                 # Whether it is stopped is decided; it may take its time to shut down.
-                ends = {"start": [shape(before)], "stop": [done["stop"]]}.get(change, [shape(before), done[change]])
+                ends = {"start": [shape(before)], "start_slow": [shape(before)], "stop": [done["stop"]]}.get(change, [shape(before), done[change]])
                 self.becomes(*ends, of=shape)
                 outcomes[point] = "gone" if shape(self.seen()) == shape(before) else "whole"
                 self.answers()

@@ -177,14 +177,20 @@ class Lifecycle(HostCase):
         self.host.output("ada", "sh", "-c",
                          "setsid sh -c 'while :; do date +%s%N >/tmp/now; sleep 0.05; done' >/dev/null 2>&1 </dev/null &")
         wait_until(lambda: self.host.exec("ada", "cat", "/tmp/now")["stdout"]["text"], "it counts")
+        counter = Path(f"/proc/{self.host.init_pid('ada')}/root/tmp/now")
+        spent = lambda: self.host.rpc("container_usage", {"name": "ada"})["running"]["cpu_ms"]
         self.assertEqual(self.host.rpc("container_pause", {"name": "ada"})["state"], "paused")
+        before = (counter.read_text(), spent())
+        time.sleep(1)  # twenty of its rounds
+        self.assertEqual((counter.read_text(), spent()), before, "something runs in a paused container")
         error = self.refused("busy", "/container", "container_exec", {"container": "ada", "argv": ["true"]})
         self.assertIn("container_resume", error.hint)
         self.host.restart()
         self.assertEqual(self.get("ada")["state"], "paused")
+        self.assertEqual((counter.read_text(), spent()), before, "something ran while berthd was started again")
         self.assertEqual(self.host.rpc("container_resume", {"name": "ada"})["state"], "running")
-        before = self.host.output("ada", "cat", "/tmp/now")
-        wait_until(lambda: self.host.output("ada", "cat", "/tmp/now") != before, "it goes on")
+        wait_until(lambda: counter.read_text() not in ("", before[0]), "it goes on")
+        wait_until(lambda: spent() > before[1], "that takes time of the CPU")
         self.host.rpc("container_pause", {"name": "ada"})
         self.host.delete("ada")
 

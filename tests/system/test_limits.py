@@ -60,8 +60,7 @@ class Limits(HostCase):
         self.host.rpc("container_start", {"name": name})
 
     def feature(self, name):
-        features = self.host.rpc("system_info", {})["features"]
-        return next(one for one in features if one["name"] == name)
+        return self.host.feature(name)
 
     def python(self, name, program, *arguments):
         return self.host.output(name, "python3", "-c", program, *map(str, arguments)).split()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/cgroups.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "tools-schema/contract/json.h"
 
@@ -120,6 +121,7 @@ Result<> Cgroups::set_apart(std::string_view group, std::string_view name, pid_t
     if (legacy(managers)) above.push_back(root_ / managers / group);
     for (const auto& directory : above) {
         BERTH_TRY(make_directories(directory / name, 0755));
+        BERTH_TRY(fault::at("engine.set_apart"));
         BERTH_TRY(write_kernel_file(directory / name / "cgroup.procs", std::to_string(process)));
     }
     return {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/devices.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/files.h"
 #include "host/engine/lxc/mounts.h"
@@ -148,7 +149,10 @@ Result<> DeviceNodes::make(std::span<const Device> devices, std::int64_t uid_bas
     std::error_code problem;
     fs::remove_all(directory_, problem);
     if (problem) return fail(system_error("remove old device nodes", problem.value()));
-    for (const auto& device : devices) BERTH_TRY(add(device, uid_base));
+    for (const auto& device : devices) {
+        BERTH_TRY(add(device, uid_base));
+        BERTH_TRY(fault::at("engine.nodes"));
+    }
     return {};
 }
 

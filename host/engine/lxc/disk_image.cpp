@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/disk_image.h"
 
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/subprocess.h"
 #include "host/engine/lxc/disk_use.h"
@@ -141,12 +142,14 @@ bool DiskImage::mounted() const {
 
 Result<> DiskImage::create(std::int64_t bytes) const {
     BERTH_TRY(make_directories(path(), root_only));
+    BERTH_TRY(fault::at("engine.disk"));
     {
         const Fd image(::open(file().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         const auto room = std::max(bytes * room_to_grow, made_for_bytes_min);
         if (!image || ::ftruncate(image.get(), room / (own_share - 1) * own_share) != 0)
             return fail(system_error("make a disk image", errno));
     }
+    BERTH_TRY(fault::at("engine.disk.made"));
     // Inodes are bounded with the size, because their tables count for nobody.
     BERTH_TRY(
         run_checked({.argv = {"mkfs.ext4", "-q", "-F", "-m", "0", "-i", "32768", "-O",
@@ -160,6 +163,7 @@ Result<> DiskImage::mount() const {
     if (!exists() || mounted()) return {};
     std::string name;
     const Fd device = BERTH_TRY(attach(file(), name));
+    BERTH_TRY(fault::at("engine.disk.mount"));
     if (::mount(device_path(name).c_str(), path().c_str(), "ext4", MS_NODEV | MS_NOSUID,
                 mount_options) != 0) {
         return fail(system_error("mount a container's disk", errno)

@@ -471,6 +471,11 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
                           cgroups_.processes(monitor_group(options_.cgroup, id)).empty();
         if (over) remove_groups(id);
     }
+    // Its pair goes with its namespace; what its packets took a detour through does not.
+    for (const auto& detour : net::links_named(detour_interface_prefix)) {
+        const auto id = detour.substr(detour_interface_prefix.size());
+        if (is_id(id) && !net::link_exists(host_interface(id))) BERTH_TRY(net::delete_link(detour));
+    }
     std::set<std::string> found;
     std::error_code gone;
     for (const auto& entry : fs::directory_iterator(options_.state_dir / "containers", gone))

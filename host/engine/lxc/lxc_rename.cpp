@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Another name for a container that runs.
+#include "base/fault.h"
 #include "base/files.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/engine/lxc/rootfs.h"
@@ -14,6 +15,7 @@
 namespace berth::engine {
 
 Result<> LxcEngine::rename(const Spec& spec, const std::vector<SeedFile>& seeds) {
+    BERTH_TRY(fault::at("engine.rename"));
     const Fd init = BERTH_TRY(watch(spec.id));
     int problem = 0;
     // A thread of its own, because one that has joined another host name does not come back.

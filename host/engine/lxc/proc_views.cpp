@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/engine/lxc/proc_views.h"
 
+#include "base/fault.h"
 #include "host/engine/lxc/mounts.h"
 
 #include <fcntl.h>
@@ -99,6 +100,7 @@ Result<> enter_and_show(const Fd& mounts, std::vector<Fd> trees) {
 }  // namespace
 
 Result<> show_views(pid_t init, const fs::path& provider) {
+    BERTH_TRY(fault::at("engine.views"));
     const Fd mounts(::open(fmt::format("/proc/{}/ns/mnt", init).c_str(), O_RDONLY | O_CLOEXEC));
     if (!mounts) return fail(failed("find the container's mounts"));
     std::vector<Fd> trees;

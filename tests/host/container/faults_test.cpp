@@ -112,11 +112,12 @@ Json picture(FakeHost& host) {
 }
 
 /// A container in memory has no mounts, links, processes and sockets; files of a layer that cannot
-/// be removed fail nobody; and no container waits here (test_standby.py).
+/// be removed fail nobody; no container waits here (test_standby.py), and none ends by itself
+/// (test_faults_alone.py).
 bool is_elsewhere(std::string_view point) {
     constexpr auto elsewhere = std::to_array<std::string_view>(
         {"engine.", "net.", "agent.", "guest.", "ssh.listen", "ssh.prove", "restore.prepare",
-         "restore.recorded", "layer.discard", "standby."});
+         "restore.recorded", "layer.discard", "standby.", "container.ended"});
     return std::ranges::any_of(elsewhere, [&](auto start) { return point.starts_with(start); });
 }
 

@@ -61,6 +61,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Host:
+    wrapper = ()  # a command that executes berthd's
+
     def __init__(self, *flags):
         agent = program("berth-agent")
         # Short, because a unix socket's path has 107 bytes; world-readable, because users in
@@ -90,7 +92,7 @@ class Host:
     # The daemon's life
 
     def start(self):
-        self.daemon = self.machine.start([program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
+        self.daemon = self.machine.start([*self.wrapper, program("berthd"), *self.flags], stderr=self.log, stdout=self.log,
                                          env={**os.environ, "BERTH_FAULT_FILE": str(self.fault)})
         wait_until(self._answers, "berthd answers", 30)
 
@@ -154,6 +156,9 @@ class Host:
 
     def delete(self, name):
         return self.rpc("container_delete", {"name": name, "force": True})
+
+    def feature(self, name):
+        return next(one for one in self.rpc("system_info", {})["features"] if one["name"] == name)
 
     def exec(self, name, *argv, **more):
         return self.rpc("container_exec", {"container": name, "argv": list(argv), **more})
@@ -236,7 +241,22 @@ class Host:
         return {"containers": [self.rpc("container_get", {"name": c["name"], "response_format": "detailed"}) for c in containers],
                 "ports": self.rpc("port_list", {"limit": 1000}), "rules": self.machine.rules(),
                 "links": self.machine.links(), "mounts": self.machine.new_mounts(), "cgroups": self.cgroups(),
-                "owned": self.owned_files()}
+                "listeners": self.machine.listeners(), "loops": self.loops(), "owned": self.owned_files()}
+
+    def loops(self):
+        """The containers whose disk has a loop device, once for each of those."""
+        files = {path.stat().st_ino: path.parent.name for path in self.state.glob("containers/*/disk.img")}
+        return sorted(files[one["back-ino"]] for one in self._loop_devices() if one["back-ino"] in files)
+
+    def lost_loops(self):
+        """Loop devices whose file was removed; for a moment those of other tests too, as nobody can tell whose they are."""
+        return [one["name"] for one in self._loop_devices() if one["back-file"].endswith("(deleted)")]
+
+    @staticmethod
+    def _loop_devices():
+        listed = subprocess.run(["losetup", "--json", "--list", "--output", "NAME,BACK-INO,BACK-FILE"], capture_output=True,
+                                text=True, check=True).stdout
+        return json.loads(listed or '{"loopdevices": []}')["loopdevices"]
 
     def owned_files(self):
         """The topmost files of the state directory that belong to containers' uids."""

@@ -140,6 +140,10 @@ class Machine:
         links = json.loads(self.run(["ip", "-j", "link"]).stdout)
         return sorted(link["ifname"] for link in links if link["ifname"] not in ("lo", "uplink"))
 
+    def listeners(self):
+        """The TCP ports at which something listens."""
+        return sorted(line.split()[3] for line in self.run(["ss", "-Htln"]).stdout.splitlines())
+
     def rules(self):
         """The ruleset, without what changes by itself."""
         def plain(value):

@@ -29,6 +29,7 @@ TEST_CASE("of an id that is unknown nothing runs, and to undo is to do nothing",
     CHECK(engine->watch(id).error().code == ErrorCode::unavailable);
     CHECK(engine->init_pid(id).error().code == ErrorCode::unavailable);
     CHECK_FALSE(engine->freeze(id));
+    CHECK(engine->thaw(id));
     CHECK(engine->stop(id, 0));
     CHECK(engine->destroy(id));
     CHECK(engine->destroy(id));
