@@ -16,6 +16,8 @@
 namespace berth::agent {
 namespace {
 
+constexpr unsigned seen_seconds = 3;  // longer than berthd looks for another init
+
 /// Waits for one packet with a program and that program's connection, and becomes the program.
 void become_what_is_handed(int host) {
     char byte = 0;
@@ -71,6 +73,9 @@ int connect_to_host() {
 void begin(char** init) {
     const int problem = ::access(init[0], X_OK) == 0 ? 0 : errno;
     const int host = connect_to_host();
+    // Nobody listens when liblxc begins again by itself, which it does after a reboot from inside.
+    // berthd learns of that by seeing an init, and then ends it.
+    if (host < 0) (void)::sleep(seen_seconds);
     const pid_t left = host < 0 ? -1 : ::fork();
     if (left == 0) {
         (void)::close(host);

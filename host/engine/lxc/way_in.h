@@ -61,6 +61,7 @@ private:
         std::filesystem::path place = {};  // of the listener
         Fd init = {};                      // the connection with the helper in init's place
         Fd left = {};                      // and with the process that it leaves behind
+        bool ready = false;                // init may begin
     };
     [[nodiscard]] Fd take(std::string_view id, Fd Sockets::* which);
 

@@ -240,7 +240,9 @@ class Host:
         containers = self.rpc("container_list", {"limit": 1000})["containers"]
         return {"containers": [self.rpc("container_get", {"name": c["name"], "response_format": "detailed"}) for c in containers],
                 "ports": self.rpc("port_list", {"limit": 1000}), "rules": self.machine.rules(),
-                "links": self.machine.links(), "mounts": self.machine.new_mounts(), "cgroups": self.cgroups(),
+                "links": self.machine.links(), "mounts": self.machine.new_mounts(),
+                # liblxc makes pivot groups when a monitor of its ends by itself: no container's, and one for all.
+                "cgroups": [path for path in self.cgroups() if ".pivot" not in path],
                 "listeners": self.machine.listeners(), "loops": self.loops(), "owned": self.owned_files()}
 
     def loops(self):
