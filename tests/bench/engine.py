@@ -8,8 +8,9 @@ usage: sudo BERTH_BIN=build/release tests/bench/engine.py [RUNS] [AT_ONCE]
 Incus and LXD take part where they are installed (managers.py says what to install).
 
 A claim is a create that finds a container of [[standby]] waiting. Both kinds of create alternate, so that the noise
-of the machine falls on both. Machines are noisy: read the medians and the ratios, never one absolute time. lxc-start is
-spared work that berth does: its container is privileged, nothing maps ids, and nobody proves that it answers."""
+of the machine falls on both, and each measure begins when the boots and removals of the last one are over. Machines are
+noisy: read the medians and the ratios, never one absolute time. lxc-start is spared work that berth does: its container
+is privileged, nothing maps ids, and nobody proves that it answers."""
 import contextlib
 import functools
 import statistics
@@ -93,11 +94,14 @@ def one_by_one(host, client, times, peers):
     for number in range(RUNS):
         for what, limits in (("cold create", COLD), ("claim", WAITING)):
             host.filled()
+            managers.quiet()
             times.measure(f"berth: {what} .. first exec done", lambda limits=limits: create_and_exec(limits))
             times.measure("berth: exec", lambda: call(client, "container_exec", container="ada", argv=["true"]))
             times.measure("berth: delete", lambda: call(client, "container_delete", name="ada", force=True))
+        managers.quiet()
         peer(host, number, times)
         for manager in peers:
+            managers.quiet()
             managed(manager, times)
 
 

@@ -320,7 +320,10 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
         const auto status = exit_status_of(watch);
         if (status && !may_be_reboot(*status)) return ending_of(*status);
         // Then what its monitor does tells a little: it ends, or starts another init.
-        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty()) break;
+        // For a moment of a reboot it is not in its group, from which liblxc then moves it.
+        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty() &&
+            monitors(lxc_path(), id).empty())
+            break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
         (void)::poll(nullptr, 0, ending_moment_ms);
     }
