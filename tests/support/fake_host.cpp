@@ -29,11 +29,12 @@ T must(Result<T> result) {
 constexpr std::int64_t used_memory_bytes = 1 << 20;
 const std::string digest = "sha256:" + std::string(64, 'a');
 
-}  // namespace
-
-namespace {
-
 namespace fs = std::filesystem;
+
+/// erase() takes no view yet.
+void forget(auto& all, std::string_view id) {
+    if (const auto found = all.find(id); found != all.end()) all.erase(found);
+}
 
 /// With their owners, which std::filesystem does not copy.
 Result<engine::Copied> copy_files(const fs::path& from, const fs::path& to) {
@@ -64,11 +65,10 @@ Result<> FakeEngine::put(const engine::Spec& spec, const std::vector<engine::See
         const auto path = changes(spec.id, spec.root) / seed.path;
         if (seed.absent || !seed.instead_of.empty()) continue;  // there is no image to take from
         BERTH_TRY(make_directories(path.parent_path()));
-        BERTH_TRY(write_file_atomically(path, seed.content,
-                                        {.mode = seed.mode,
-                                         .owner = static_cast<uid_t>(spec.uid_base),
-                                         .group = static_cast<gid_t>(spec.uid_base),
-                                         .durable = false}));
+        const auto owner = static_cast<uid_t>(spec.uid_base);
+        BERTH_TRY(write_file_atomically(
+            path, seed.content,
+            {.mode = seed.mode, .owner = owner, .group = owner, .durable = false}));
     }
     return {};
 }
@@ -116,9 +116,7 @@ Result<> FakeEngine::stop(std::string_view id, int) {
 }
 
 void FakeEngine::ends(std::string_view id) {
-    if (const auto found = begun_.find(id); found != begun_.end()) begun_.erase(found);
-    if (const auto found = running_.find(id); found != running_.end()) running_.erase(found);
-    if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    for (auto* ids : {&begun_, &running_, &frozen_}) forget(*ids, id);
     holds().end(id);
     if (const auto found = watches_.find(id); found != watches_.end()) {
         (void)::eventfd_write(found->second.get(), 1);
@@ -251,7 +249,7 @@ Result<> FakeEngine::hold_still(std::string_view id) {
 Result<> FakeEngine::thaw(std::string_view id) {
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("thaw"));
-    if (const auto found = frozen_.find(id); found != frozen_.end()) frozen_.erase(found);
+    forget(frozen_, id);
     holds().end(id);
     return {};
 }
@@ -274,10 +272,8 @@ Result<> FakeEngine::destroy(std::string_view id) {
     (void)stop(id, 0);
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
-    if (const auto found = exists_.find(id); found != exists_.end()) exists_.erase(found);
-    if (const auto found = with_disks_.find(id); found != with_disks_.end())
-        with_disks_.erase(found);
-    if (const auto found = roots.find(id); found != roots.end()) roots.erase(found);
+    for (auto* ids : {&exists_, &with_disks_}) forget(*ids, id);
+    forget(roots, id);
     return remove_tree(files_.path() / id);
 }
 
@@ -380,7 +376,7 @@ Result<> FakeLogins::await(std::string_view id, std::int64_t, ssh::Wake wake) {
 
 void FakeLogins::close(std::string_view id) {
     const std::lock_guard lock(mutex_);
-    if (const auto found = listening.find(id); found != listening.end()) listening.erase(found);
+    forget(listening, id);
     asleep.erase(std::string(id));
 }
 
@@ -477,12 +473,9 @@ void FakeHost::join() {
     tools::bind_transfer_tools(*registry, *transfers, *containers,
                                transfer::ExportDirectory(directory.path() / "exports"));
     tools::bind_warning_tools(*registry, *warnings);
-    tools::bind_system_tools(*registry, *containers, images, *warnings,
-                             {.version = "test",
-                              .engine = "fake",
-                              .bridge = "berth0",
-                              .subnet = "10.86.0.0/24",
-                              .features = {}});
+    tools::bind_system_tools(
+        *registry, *containers, images, *warnings,
+        {.version = "test", .engine = "fake", .bridge = "berth0", .subnet = "10.86.0.0/24"});
 }
 
 void FakeHost::restart() {

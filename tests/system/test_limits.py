@@ -216,6 +216,7 @@ class Limits(HostCase):
 
     def loops(self):
         """The loop devices in use; nothing else on this machine takes or leaves any meanwhile."""
+        self.host.settle()
         return sorted(path.parents[1].name for path in Path("/sys/block").glob("loop*/loop/backing_file"))
 
     def test_a_broken_disk_is_a_matter_of_its_container_alone(self):

@@ -35,13 +35,9 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto end_time_max = 10s;  // for killed processes to be gone
-constexpr int end_moment_ms = 100;  // for one of them, before looking again
 constexpr std::size_t id_characters = 10;
 constexpr auto ending_time_max = 2s;  // for liblxc's monitor to take note of an end
 constexpr int ending_moment_ms = 5;
-constexpr auto link_end_time_max = 300ms;  // for the kernel to remove a link with its namespace
-constexpr int link_end_moment_ms = 10;
 
 /// The last thing liblxc complained of, for the message of a failed start.
 std::string last_complaint(const fs::path& log) {
@@ -86,37 +82,6 @@ Error full_error(const std::string& bridge) {
 bool is_id(std::string_view text) {
     return text.size() == id_characters &&
            text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-/// Pids of liblxc monitors, by the title that they give themselves right after the fork.
-std::vector<pid_t> monitors(const std::string& lxc_path, std::string_view id) {
-    std::vector<pid_t> found;
-    std::error_code gone;
-    const std::string title = fmt::format("[lxc monitor] {} {}", lxc_path, id);
-    for (const auto& entry : fs::directory_iterator("/proc", gone)) {
-        const std::string name = entry.path().filename();
-        pid_t pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
-            continue;
-        const auto cmdline = read_file(entry.path() / "cmdline", 65536);
-        if (cmdline && (*cmdline == title || cmdline->starts_with(title + '\0')))
-            found.push_back(pid);
-    }
-    return found;
-}
-
-/// Kills the processes and waits until each has ended, or a moment has passed.
-void kill_and_wait(const std::vector<pid_t>& processes) {
-    std::vector<Fd> handles;
-    for (const pid_t pid : processes) {
-        Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-        if (handle && ::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0) == 0)
-            handles.push_back(std::move(handle));
-    }
-    for (const Fd& handle : handles) {
-        pollfd polled{handle.get(), POLLIN, 0};
-        (void)::poll(&polled, 1, end_moment_ms);
-    }
 }
 
 }  // namespace
@@ -321,9 +286,7 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
         if (status && !may_be_reboot(*status)) return ending_of(*status);
         // Then what its monitor does tells a little: it ends, or starts another init.
         // For a moment of a reboot it is not in its group, from which liblxc then moves it.
-        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty() &&
-            monitors(lxc_path(), id).empty())
-            break;
+        if (monitors(id).empty()) break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
         (void)::poll(nullptr, 0, ending_moment_ms);
     }
@@ -397,72 +360,6 @@ Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
     BERTH_TRY(end_processes(id));
     way_in_.forget(id);
     return Rootfs(directory(id)).unshare();  // so that the host can unmount what it had shared
-}
-
-std::vector<pid_t> LxcEngine::processes(std::string_view id) const {
-    auto found = cgroups_.processes(payload_group(options_.cgroup, id));
-    const auto monitoring = cgroups_.processes(monitor_group(options_.cgroup, id));
-    found.insert(found.end(), monitoring.begin(), monitoring.end());
-    const auto titled = monitors(lxc_path(), id);
-    found.insert(found.end(), titled.begin(), titled.end());
-    std::erase(found, ::getpid());  // wherever somebody has moved us
-    return found;
-}
-
-Result<> LxcEngine::kill_processes(std::string_view id) const {
-    const auto deadline = std::chrono::steady_clock::now() + end_time_max;
-    for (auto left = processes(id); !left.empty(); left = processes(id)) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return fail(ErrorCode::unavailable,
-                        fmt::format("process {} of container {} does not end", left.front(), id));
-        kill_and_wait(left);
-    }
-    return fault::at("engine.stopped");
-}
-
-Result<> LxcEngine::end_processes(std::string_view id) const {
-    BERTH_TRY(kill_processes(id));
-    remove_groups(id);
-    return remove_links(id);
-}
-
-Result<> LxcEngine::remove_links(std::string_view id) {
-    // The kernel removes the pair with its namespace, but in its own time; the name must be free
-    // now.
-    if (net::link_exists(detour_interface(id))) BERTH_TRY(net::delete_link(detour_interface(id)));
-    return net::delete_link(host_interface(id));
-}
-
-void LxcEngine::remove_groups(std::string_view id) const {
-    cgroups_.remove(payload_group(options_.cgroup, id));
-    cgroups_.remove(monitor_group(options_.cgroup, id));
-}
-
-Result<> LxcEngine::kill(std::string_view id) {
-    BERTH_TRY(fault::at("engine.kill"));
-    let_go_on(id);
-    return kill_processes(id);
-}
-
-Result<> LxcEngine::destroy(std::string_view id) {
-    BERTH_TRY(fault::at("engine.destroy"));
-    let_go_on(id);
-    BERTH_TRY(kill_processes(id));
-    remove_groups(id);
-    way_in_.forget(id);
-    BERTH_TRY(Rootfs(directory(id)).destroy());
-    // To ask for the link's end makes whoever makes another one wait; mostly the kernel is quicker.
-    const auto asked_at = std::chrono::steady_clock::now() + link_end_time_max;
-    while (net::link_exists(host_interface(id)) && std::chrono::steady_clock::now() < asked_at)
-        (void)::poll(nullptr, 0, link_end_moment_ms);
-    BERTH_TRY(remove_links(id));
-    {
-        const std::lock_guard lock(mutex_);
-        if (const auto found = inits_.find(id); found != inits_.end()) inits_.erase(found);
-    }
-    (void)::unlink(
-        fmt::format("/run/lxc/lock/{}/.{}", lxc_path().relative_path().string(), id).c_str());
-    return {};
 }
 
 Result<std::vector<std::string>> LxcEngine::leftovers() {
