@@ -26,7 +26,6 @@ T must(Result<T> result) {
     if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
-constexpr std::int64_t used_memory_bytes = 1 << 20;
 const std::string digest = "sha256:" + std::string(64, 'a');
 
 namespace fs = std::filesystem;
@@ -171,7 +170,7 @@ Result<> FakeEngine::limit(std::string_view id, const engine::Limits& /*from*/,
         return fail(make_error(ErrorCode::busy, "it uses more now").at(field));
     };
     if (with_disks_.contains(id) && to.disk_bytes < disk_use_bytes) return busy("/disk_bytes");
-    if (running_.contains(id) && to.memory_bytes < used_memory_bytes) return busy("/memory_bytes");
+    if (running_.contains(id) && to.memory_bytes < (1 << 20)) return busy("/memory_bytes");
     limits.insert_or_assign(std::string(id), to);
     return {};
 }
@@ -221,7 +220,7 @@ Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
 
 std::optional<engine::RunningUse> FakeEngine::running_use(std::string_view id) {
     if (!running(id)) return std::nullopt;
-    return engine::RunningUse{.memory_bytes = used_memory_bytes, .cpu_ms = 10, .processes = 1};
+    return engine::RunningUse{.memory_bytes = (1 << 20), .cpu_ms = 10, .processes = 1};
 }
 
 std::optional<engine::DiskUse> FakeEngine::own_disk_use(std::string_view id) {
