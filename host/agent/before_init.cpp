@@ -4,6 +4,7 @@
 #include "host/engine/lxc/way_in_protocol.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -66,11 +67,20 @@ int connect_to_host() {
     ::_exit(0);
 }
 
+/// Once the host has met a container's first helper nobody is to come to that socket again, so the
+/// host takes it away. Who comes all the same was started by liblxc because something inside has
+/// rebooted; by its being there for a while the host knows that, and ends it.
+void let_a_reboot_be_seen(int problem) {
+    constexpr int seen_after_ms = 1000;  // the host looks every few milliseconds
+    if (problem == ENOENT) (void)::poll(nullptr, 0, seen_after_ms);
+}
+
 }  // namespace
 
 void begin(char** init) {
     const int problem = ::access(init[0], X_OK) == 0 ? 0 : errno;
     const int host = connect_to_host();
+    if (host < 0) let_a_reboot_be_seen(errno);
     const pid_t left = host < 0 ? -1 : ::fork();
     if (left == 0) {
         (void)::close(host);

@@ -318,7 +318,10 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
         const auto status = exit_status_of(watch);
         if (status && !may_be_reboot(*status)) return ending_of(*status);
         // Then what its monitor does tells a little: it ends, or starts another init.
-        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty()) break;
+        // For a moment of a reboot it is not in its group, from which liblxc then moves it.
+        if (cgroups_.processes(monitor_group(options_.cgroup, id)).empty() &&
+            monitors(lxc_path(), id).empty())
+            break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
         (void)::poll(nullptr, 0, ending_moment_ms);
     }
@@ -426,13 +429,15 @@ Result<> LxcEngine::destroy(std::string_view id) {
 }
 
 Result<std::vector<std::string>> LxcEngine::leftovers() {
-    // A start that was cut short by the end of another berthd ends by itself, and what of it was
-    // still ending then could not be removed.
-    for (const auto& id : cgroups_.children(options_.cgroup)) {
-        const bool over = is_id(id) &&
-                          cgroups_.processes(payload_group(options_.cgroup, id)).empty() &&
-                          cgroups_.processes(monitor_group(options_.cgroup, id)).empty();
-        if (over) remove_groups(id);
+    // A start or a stop that was cut short by the end of another berthd ends by itself, and what of
+    // it was still ending then could not be removed; or is ending now, and nobody looks again.
+    std::set<std::string> grouped;
+    for (const auto& group : {options_.cgroup, options_.cgroup + ".monitor"}) {
+        for (auto& id : cgroups_.children(group)) grouped.insert(std::move(id));
+    }
+    for (const auto& id : grouped) {
+        if (is_id(id) && cgroups_.processes(payload_group(options_.cgroup, id)).empty())
+            (void)end_processes(id);  // what stays is found by whoever uses that id
     }
     // Its pair goes with its namespace; what its packets took a detour through does not.
     for (const auto& detour : net::links_named(detour_interface_prefix)) {
