@@ -4,6 +4,7 @@
 #include "host/engine/lxc/way_in_protocol.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,8 +16,6 @@
 
 namespace berth::agent {
 namespace {
-
-constexpr unsigned seen_seconds = 3;  // longer than berthd looks for another init
 
 /// Waits for one packet with a program and that program's connection, and becomes the program.
 void become_what_is_handed(int host) {
@@ -68,14 +67,20 @@ int connect_to_host() {
     ::_exit(0);
 }
 
+/// Once the host has met a container's first helper nobody is to come to that socket again, so the
+/// host takes it away. Who comes all the same was started by liblxc because something inside has
+/// rebooted; by its being there for a while the host knows that, and ends it.
+void let_a_reboot_be_seen(int problem) {
+    constexpr int seen_after_ms = 1000;  // the host looks every few milliseconds
+    if (problem == ENOENT) (void)::poll(nullptr, 0, seen_after_ms);
+}
+
 }  // namespace
 
 void begin(char** init) {
     const int problem = ::access(init[0], X_OK) == 0 ? 0 : errno;
     const int host = connect_to_host();
-    // Nobody listens when liblxc begins again by itself, which it does after a reboot from inside.
-    // berthd learns of that by seeing an init, and then ends it.
-    if (host < 0) (void)::sleep(seen_seconds);
+    if (host < 0) let_a_reboot_be_seen(errno);
     const pid_t left = host < 0 ? -1 : ::fork();
     if (left == 0) {
         (void)::close(host);

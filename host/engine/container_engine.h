@@ -284,7 +284,8 @@ public:
 
     /// The host's pid of the container's init; unavailable when it is not running.
     [[nodiscard]] virtual Result<pid_t> init_pid(std::string_view id) = 0;
-    /// Every id of which this engine finds something on the machine, running or not.
+    /// Every id of which this engine finds something on the machine, running or not. Clears what no
+    /// process is in any more, so nothing may be starting meanwhile.
     [[nodiscard]] virtual Result<std::vector<std::string>> leftovers() = 0;
 
     /// Runs `program` (a static binary of the host) as root inside, under the container's own

@@ -472,9 +472,12 @@ void FakeHost::join() {
     tools::bind_transfer_tools(*registry, *transfers, *containers,
                                transfer::ExportDirectory(directory.path() / "exports"));
     tools::bind_warning_tools(*registry, *warnings);
-    tools::bind_system_tools(
-        *registry, *containers, images, *warnings,
-        {.version = "test", .engine = "fake", .bridge = "berth0", .subnet = "10.86.0.0/24"});
+    tools::bind_system_tools(*registry, *containers, images, *warnings,
+                             {.version = "test",
+                              .engine = "fake",
+                              .bridge = "berth0",
+                              .subnet = "10.86.0.0/24",
+                              .features = {}});
 }
 
 void FakeHost::restart() {

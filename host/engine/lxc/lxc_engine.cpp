@@ -363,13 +363,15 @@ Result<> LxcEngine::stop(std::string_view id, int timeout_seconds) {
 }
 
 Result<std::vector<std::string>> LxcEngine::leftovers() {
-    // A start that was cut short by the end of another berthd ends by itself, and what of it was
-    // still ending then could not be removed.
-    for (const auto& id : cgroups_.children(options_.cgroup)) {
-        const bool over = is_id(id) &&
-                          cgroups_.processes(payload_group(options_.cgroup, id)).empty() &&
-                          cgroups_.processes(monitor_group(options_.cgroup, id)).empty();
-        if (over) remove_groups(id);
+    // A start or a stop that was cut short by the end of another berthd ends by itself, and what of
+    // it was still ending then could not be removed; or is ending now, and nobody looks again.
+    std::set<std::string> grouped;
+    for (const auto& group : {options_.cgroup, options_.cgroup + ".monitor"}) {
+        for (auto& id : cgroups_.children(group)) grouped.insert(std::move(id));
+    }
+    for (const auto& id : grouped) {
+        if (is_id(id) && cgroups_.processes(payload_group(options_.cgroup, id)).empty())
+            (void)end_processes(id);  // what stays is found by whoever uses that id
     }
     // Its pair goes with its namespace; what its packets took a detour through does not.
     for (const auto& detour : net::links_named(detour_interface_prefix)) {

@@ -265,8 +265,9 @@ class Host:
         found = []
         for top, names, files in os.walk(self.state):
             for name in names + files:
-                if self._is_ours((Path(top) / name).lstat().st_uid):
-                    found.append(str(Path(top) / name))
+                with contextlib.suppress(FileNotFoundError):  # it went away while we looked
+                    if self._is_ours((Path(top) / name).lstat().st_uid):
+                        found.append(str(Path(top) / name))
             names[:] = [name for name in names if str(Path(top) / name) not in found]
         return sorted(found)
 
