@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 
