@@ -121,11 +121,15 @@ Result<pid_t> WayIn::meet(std::string_view id, const Fd& ended) {
 bool WayIn::tell_ready(std::string_view id) {
     const std::lock_guard lock(mutex_);
     const auto found = sockets_.find(id);
-    return found != sockets_.end() && send_packet(found->second.init.get(), "\1");
+    if (found == sockets_.end()) return false;
+    found->second.ready = true;
+    return send_packet(found->second.init.get(), "\1");
 }
 
 void WayIn::begin(std::string_view id) {
-    (void)take(id, &Sockets::init);
+    const std::lock_guard lock(mutex_);
+    const auto found = sockets_.find(id);
+    if (found != sockets_.end() && found->second.ready) found->second.init.reset();
 }
 
 bool WayIn::hand(std::string_view id, const Fd& program, const Fd& connection) {
