@@ -216,7 +216,8 @@ public:
     /// Returns when it runs what is injected; its init may wait for begin().
     [[nodiscard]] virtual Result<> start(const Spec& spec) = 0;
     /// Lets init begin, if it has not; so do stop() and the end of this program. For an id that
-    /// does not run it does nothing.
+    /// does not run, or whose start() has not returned, it does nothing: somebody means the start
+    /// before.
     virtual void begin(std::string_view id) = 0;
     /// Asks init to shut down, and after `timeout_seconds` kills everything inside.
     [[nodiscard]] virtual Result<> stop(std::string_view id, int timeout_seconds) = 0;

@@ -153,7 +153,10 @@ Result<> LoginService::await(std::string_view id, std::int64_t port, Wake wake) 
 void LoginService::close(std::string_view id) {
     const std::lock_guard lock(mutex_);
     std::erase_if(entries_, [id](const auto& item) {
-        return item.second->listener && item.second->id == id;
+        if (!item.second->listener || item.second->id != id) return false;
+        // Whoever is accepting a login just now still has the entry, and the port is to be free.
+        (void)::shutdown(item.second->listener.get(), SHUT_RDWR);
+        return true;
     });
     if (const auto found = last_uses_.find(id); found != last_uses_.end()) last_uses_.erase(found);
 }

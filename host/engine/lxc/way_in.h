@@ -46,7 +46,7 @@ public:
     [[nodiscard]] Result<pid_t> meet(std::string_view id, const Fd& ended);
     /// Init may begin now; it does when this program ends. False when the container has ended.
     [[nodiscard]] bool tell_ready(std::string_view id);
-    /// Init begins.
+    /// Init begins; not before tell_ready(), so that who still means the start before does no harm.
     void begin(std::string_view id);
     /// Once for each start: executes `program` inside, as init's own child, with `connection` as
     /// its descriptor 3. False when nobody waits for it there.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <thread>
 
 using namespace berth;
 using namespace berth::contract;
@@ -49,6 +50,18 @@ TEST_CASE("init waits for its begin, and what is put in does not", "[contract]")
     engine->begin(guest.spec.id);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(a_while_ms);
     while (!one->has_begun(guest.spec)) REQUIRE(std::chrono::steady_clock::now() < deadline);
+}
+
+TEST_CASE("a begin that comes while it is started is for nobody", "[contract]") {
+    Subject* one = nullptr;
+    auto* const engine = engine_here(one);
+    if (engine == nullptr) return;
+    Guest guest(*one);
+    const std::jthread late([&](const std::stop_token& stopped) {
+        while (!stopped.stop_requested()) engine->begin(guest.spec.id);
+    });
+    guest.start_without_init();
+    CHECK(engine->running(guest.spec.id));
 }
 
 TEST_CASE("how an init has ended is told", "[contract]") {
