@@ -288,14 +288,14 @@ Result<View> ContainerService::create_anew(const CreateWish& wish, const image::
         if (!remains_.wait_next(room_time_max, waiting.cancelled)) {
             const auto evicted = waiting_.take_if([](const Waiter&) { return true; });
             if (!evicted) break;
-            undo(evicted->row);
+            discard(evicted->row);
             continue;
         }
         reserved = rooms_.database.transact_soon([&] { return reserve(row, wish, inventory); });
     }
     BERTH_TRY(std::move(reserved));
     Rollback undo;
-    undo.on_failure([this, row]() noexcept { this->undo(row); });
+    undo.on_failure([this, row]() noexcept { discard(row); });
     const auto made = make(row, wish, image, host_key.private_key, waiting);
     if (!made) {
         return fail(told(made.error(), waiting, "what was begun has been undone")

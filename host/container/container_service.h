@@ -314,7 +314,7 @@ public:
     [[nodiscard]] Result<std::vector<Waiter>> found_waiting();
     /// Has one of those wait again, once it has shown that it still works.
     [[nodiscard]] Result<> adopt_standby(const Waiter& one, const std::stop_token& cancelled);
-    void remove_standby(const Waiter& one) { undo(one.row); }
+    void remove_standby(const Waiter& one) { discard(one.row); }
     [[nodiscard]] bool still_runs(const Waiter& one) { return rooms_.engine.running(one.row.id); }
     [[nodiscard]] WaitingRoom& waiting_room() { return waiting_; }
     /// The creates that callers wait for now.
@@ -439,10 +439,12 @@ private:
     /// Ends it, and gives up all that others may want of it; Remains does the rest.
     [[nodiscard]] Result<> take_down(const store::Container& row);
     /// The same for what nobody knows of yet; what fails is tried again.
-    void undo(const store::Container& row) noexcept;
+    void discard(const store::Container& row) noexcept;
     /// One attempt of Remains, told as a warning when it fails.
     [[nodiscard]] Result<> try_to_remove(const store::Container& row, int attempt);
     [[nodiscard]] Result<> remove_remains(const store::Container& row);
+    /// What the engine and the network have of it, and then its row.
+    [[nodiscard]] Result<> clear_away(const store::Container& row);
     [[nodiscard]] Result<> apply_forwards();
     /// During reconcile(): ends what was left half-way; gives one that runs its keys and SSH entry.
     void end_half_way(const store::Container& row);

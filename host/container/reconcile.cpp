@@ -28,7 +28,7 @@ Result<> ContainerService::reconcile() {
     }
     for (const auto& id : BERTH_TRY(rooms_.engine.leftovers())) {
         if (kept.contains(id)) continue;
-        const auto entity = fmt::format("remains/{}", id);
+        const auto entity = warning::remains_entity(id);
         if (const auto removed = rooms_.engine.destroy(id); !removed) {
             // No row holds its uids and its address, so the next container might get them.
             warning::tell_not_repaired(
@@ -53,15 +53,11 @@ Result<> ContainerService::reconcile() {
 }
 
 void ContainerService::end_half_way(const store::Container& row) {
-    auto removed = rooms_.engine.destroy(row.id);
-    if (removed) {
-        rooms_.network.release(row.ipv4);
-        removed = containers_.remove(row.id);
-    }
+    const auto removed = clear_away(row);
     // Of one that waited, or was deleted already, nobody has heard, or hears any more.
     const bool known = !store::Standby::is_name(row.name) && !store::Containers::is_gone(row.name);
     const auto entity =
-        known ? warning::container_entity(row.name) : fmt::format("remains/{}", row.id);
+        known ? warning::container_entity(row.name) : warning::remains_entity(row.id);
     if (removed && known) {
         warning::tell_repaired(
             rooms_.warnings, entity,

@@ -5,9 +5,8 @@
 #include "host/container/container_service.h"
 #include "host/warning/kinds.h"
 
-#include <fmt/format.h>
-
 namespace berth::container {
+
 /// Until it is retired its row holds everything, and whatever fails before, the same call can be
 /// made again.
 Result<> ContainerService::take_down(const store::Container& row) {
@@ -35,7 +34,7 @@ Result<> ContainerService::take_down(const store::Container& row) {
     return {};
 }
 
-void ContainerService::undo(const store::Container& row) noexcept {
+void ContainerService::discard(const store::Container& row) noexcept {
     if (!take_down(row)) remains_.add(row);
 }
 
@@ -46,16 +45,20 @@ Result<> ContainerService::remove_remains(const store::Container& row) {
     if (!store::Containers::is_gone(now->name))
         return take_down(*now);            // which could not be undone
     if (now->name != row.name) return {};  // somebody has deleted it meanwhile
-    BERTH_TRY(rooms_.engine.destroy(row.id));
-    rooms_.network.release(row.ipv4);
-    BERTH_TRY(fault::at("container.remove"));
-    BERTH_TRY(containers_.remove(row.id));
+    BERTH_TRY(clear_away(row));
     rooms_.layers.collect();
     return {};
 }
 
+Result<> ContainerService::clear_away(const store::Container& row) {
+    BERTH_TRY(rooms_.engine.destroy(row.id));
+    rooms_.network.release(row.ipv4);
+    BERTH_TRY(fault::at("container.remove"));
+    return containers_.remove(row.id);
+}
+
 Result<> ContainerService::try_to_remove(const store::Container& row, int attempt) {
-    const auto entity = fmt::format("remains/{}", row.id);
+    const auto entity = warning::remains_entity(row.id);
     auto removed = remove_remains(row);
     if (!removed) {
         warning::tell_not_repaired(rooms_.warnings, warning::Severity::error, entity,

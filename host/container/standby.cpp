@@ -58,7 +58,7 @@ Result<> ContainerService::fill_standby(const CreateWish& wish, const std::stop_
         return standby_.insert(row.id, as);
     }));
     Rollback undo;
-    undo.on_failure([this, row]() noexcept { this->undo(row); });
+    undo.on_failure([this, row]() noexcept { discard(row); });
     BERTH_TRY(make(row, wish, image, host_key.private_key, {.cancelled = cancelled}));
     undo.keep();
     rooms_.logins.close(row.id);  // SSH has answered; whoever claims it opens it again
@@ -108,7 +108,7 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
             return fail(std::move(reserved).error());
         }
         Rollback undo;
-        undo.on_failure([this, row]() noexcept { this->undo(row); });
+        undo.on_failure([this, row]() noexcept { discard(row); });
         const auto made = make_its_own(row, wish, image, waiting);
         if (made) {
             undo.keep();

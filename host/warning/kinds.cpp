@@ -9,6 +9,10 @@ std::string container_entity(std::string_view name) {
     return fmt::format("{}{}", container_entities, name);
 }
 
+std::string remains_entity(std::string_view id) {
+    return fmt::format("remains/{}", id);
+}
+
 void tell_repaired(Warnings& warnings, const std::string& entity, std::string message) {
     warnings.raise({.type = drift,
                     .entity = entity,

@@ -30,6 +30,8 @@ inline constexpr std::string_view network_entity = "network";
 
 /// "container/ada"
 [[nodiscard]] std::string container_entity(std::string_view name);
+/// "remains/0123456789": what there is of a container that has no name any more.
+[[nodiscard]] std::string remains_entity(std::string_view id);
 
 /// Something was not as it should be, and is now: a warning that is over at once.
 void tell_repaired(Warnings& warnings, const std::string& entity, std::string message);

@@ -245,6 +245,7 @@ void drain(Sentinel& sentinel, Ending ending, const Fd& signals) {
     sentinel.sockets.clear();
     if (ending == Ending::told) sentinel.relay->drain(true);
     if (sentinel.tunnels) sentinel.tunnels->drain();  // to the successor, where there is one
+    // Loops and carriers count down without a word to anybody, and a drain is short.
     constexpr std::chrono::milliseconds look_every{20}, revoked_every{500};
     const auto deadline = std::chrono::steady_clock::now() + sentinel.options.drain_timeout;
     log::info("draining", {{"connections", std::to_string(clients(sentinel))}});

@@ -51,12 +51,11 @@ std::optional<std::string> decode_percent(std::string_view text) {
 Result<std::optional<std::string>> wanted_pool(std::string_view query) {
     std::optional<std::string> wanted;
     while (!query.empty()) {
-        const auto end = std::min(query.find('&'), query.size());
-        const auto part = query.substr(0, end);
-        query.remove_prefix(std::min(end + 1, query.size()));
-        const auto equals = std::min(part.find('='), part.size());
-        if (part.substr(0, equals) != "pool") continue;
-        wanted = decode_percent(part.substr(std::min(equals + 1, part.size())));
+        auto part = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(part.size() + 1, query.size()));
+        if (part == "pool") part = "pool=";
+        if (!part.starts_with("pool=")) continue;
+        wanted = decode_percent(part.substr(std::string_view("pool=").size()));
         if (!wanted) return fail(ErrorCode::invalid_argument, "the query is malformed");
     }
     return wanted;

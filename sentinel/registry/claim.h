@@ -27,8 +27,8 @@ struct Claim {
     std::string host = {};      // its id within the pool
     std::string hostname = {};  // "": none, and then no other names either
     std::vector<std::string> aliases = {};
-    std::vector<std::string> base_domains =
-        {};  // of two labels or more: all names below them, and not they
+    /// Of two labels or more: all names below them, and not they.
+    std::vector<std::string> base_domains = {};
     Destination destination = {};
     std::vector<std::uint16_t> ports = {};  // that can be reached, for whoever asks
     Lease lease = Lease::ttl;

@@ -101,7 +101,7 @@ class Ssh(SentinelCase):
         banner = b"SSH-2.0-OpenSSH_9.2\r\n"
         for cut in (1, 3, 4, len(banner)):
             client = sentinel.say(banner[:cut])
-            time.sleep(0.1)
+            sentinel.settle()
             client.sendall(banner[cut:] + b"more")
             served = server.next()
             self.assertEqual(read_some(served, len(banner) + 4), banner + b"more")
@@ -256,7 +256,7 @@ class Bytes(SentinelCase):
         self.assertEqual(read_all(primary), (b"", "end"))
         for _ in range(10):
             primary.sendall(b"x")
-            time.sleep(0.1)
+            time.sleep(0.1)  # in all more than the bound, each less
         primary.close()
         self.assertEqual(read_all(client), (b"x" * 10, "end"))
 

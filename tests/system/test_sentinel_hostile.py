@@ -208,18 +208,6 @@ class Limits(SentinelCase):
             read_some(backend.next(), len(hello()))
             client.close()
 
-    @staticmethod
-    def settle(sentinel):
-        """Waits until all that was said is read, which is when the sentinel does nothing any more."""
-        wait_until(lambda: sentinel.counts()["accepted"] == len(sentinel.clients), "all of them to come")
-
-        def is_at_rest():
-            stat = Path(f"/proc/{sentinel.process.pid}/stat")
-            before = stat.read_text().rsplit(") ", 1)[1].split()[11:13]
-            time.sleep(0.2)
-            return stat.read_text().rsplit(") ", 1)[1].split()[11:13] == before
-        wait_until(is_at_rest, "it to have read what they said")
-
     def fill(self, sentinel, source, count, key_share=64000):
         """Connections that say nearly all of a hello in the longest form there is, unless they are cut."""
         most = hello(key_share=key_share, record_bytes=1)[:-6]
@@ -236,16 +224,16 @@ class Limits(SentinelCase):
         sentinel = self.start(f"a.test 127.0.0.1:{backend.port}\n", "--hello-timeout", "60")
         most = self.fill(sentinel, "127.0.0.1", 64 * 1024 * 1024 // 380_000 + 10)
         self.assertGreater(most, 380_000)
-        self.settle(sentinel)
+        sentinel.settle()
         for key_share in (6000, 600):  # what is left between the longest
             self.fill(sentinel, "127.0.0.1", 20, key_share)
-            self.settle(sentinel)
+            sentinel.settle()
         self.assertGreater(sentinel.counts()["hello_refused"], 0)
         large = hello(key_share=8000)
         client = sentinel.say(large[:50], source="127.0.1.1")
-        self.settle(sentinel)
+        sentinel.settle()
         client.sendall(large[50:-50])
-        self.settle(sentinel)
+        sentinel.settle()
         client.sendall(large[-50:])
         self.assertEqual(read_some(backend.next(), len(large)), large)
 

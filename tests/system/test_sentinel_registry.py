@@ -405,7 +405,7 @@ class Looking(RegistryCase):
     def test_a_host_that_is_off_costs_one_client_its_time_and_is_seen_when_it_is_back(self):
         full = self.black_hole()
         sentinel = self.start("--health-interval", "3600", "--connect-timeout", "2")
-        time.sleep(1)  # the prober has looked at nobody, and will not again
+        sentinel.rest()  # the prober has looked at nobody, and will not again
         self.ask(sentinel, "POST", "/sentinel/primaries", self.primary(full.getsockname()[1]))
         self.assertGreater(self.ask_for_lab(sentinel), 1.9)
         for _ in range(5):

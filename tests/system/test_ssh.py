@@ -163,7 +163,8 @@ class Ssh(HostCase):
         port = str(self.host.rpc("container_get", {"name": "mallory"})["ssh"]["port"])
         dials = [self.host.machine.start(["python3", "-c", DIAL.replace("3)", "30)", 1), "tcp", "127.0.0.1", port],
                                          stderr=subprocess.DEVNULL) for _ in range(40)]
-        time.sleep(1)  # they have connected
+        connected = ["ss", "-Htn", "state", "established", f"( sport = :{port} )"]
+        wait_until(lambda: self.host.machine.run(connected).stdout.count("\n") == len(dials), "all to be connected")
         begun = time.monotonic()
         self.host.create("eve", ssh_keys=[(self.keys / "ada.pub").read_text().strip()])
         self.addCleanup(self.host.delete, "eve")

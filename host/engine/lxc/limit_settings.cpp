@@ -230,8 +230,6 @@ Result<> apply_limits(const Limits& limits, const Cgroups& cgroups, std::string_
 
 Result<> set_frozen(const Cgroups& cgroups, std::string_view group, bool frozen) {
     const auto freezer = BERTH_TRY(freezer_of(cgroups, group));
-    std::error_code ignored;
-    if (!frozen && !fs::exists(freezer.directory, ignored)) return {};  // it has ended
     BERTH_TRY(order(freezer, frozen));
     if (!frozen) return {};
     const auto deadline = std::chrono::steady_clock::now() + freeze_time_max;

@@ -286,7 +286,7 @@ Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
         if (status && !may_be_reboot(*status)) return ending_of(*status);
         // Then what its monitor does tells a little: it ends, or starts another init.
         // For a moment of a reboot it is not in its group, from which liblxc then moves it.
-        if (monitors(id).empty()) break;
+        if (!monitored(id)) break;
         if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
         (void)::poll(nullptr, 0, ending_moment_ms);
     }

@@ -107,7 +107,7 @@ private:
     [[nodiscard]] std::filesystem::path directory(std::string_view id) const;
     [[nodiscard]] std::filesystem::path lxc_path() const { return options_.state_dir / "lxc"; }
     [[nodiscard]] std::vector<pid_t> processes(std::string_view id) const;
-    [[nodiscard]] std::vector<pid_t> monitors(std::string_view id) const;
+    [[nodiscard]] bool monitored(std::string_view id) const;
     [[nodiscard]] Result<> kill_processes(std::string_view id) const;
     [[nodiscard]] Result<> end_processes(std::string_view id) const;
     [[nodiscard]] static Result<> remove_links(std::string_view id);

@@ -60,17 +60,16 @@ void kill_and_wait(const std::vector<pid_t>& processes) {
 
 std::vector<pid_t> LxcEngine::processes(std::string_view id) const {
     auto found = cgroups_.processes(payload_group(options_.cgroup, id));
-    const auto monitoring = monitors(id);
-    found.insert(found.end(), monitoring.begin(), monitoring.end());
+    for (const auto& monitoring :
+         {cgroups_.processes(monitor_group(options_.cgroup, id)), titled_monitors(lxc_path(), id)})
+        found.insert(found.end(), monitoring.begin(), monitoring.end());
     std::erase(found, ::getpid());  // wherever somebody has moved us
     return found;
 }
 
-std::vector<pid_t> LxcEngine::monitors(std::string_view id) const {
-    auto found = cgroups_.processes(monitor_group(options_.cgroup, id));
-    const auto titled = titled_monitors(lxc_path(), id);
-    found.insert(found.end(), titled.begin(), titled.end());
-    return found;
+bool LxcEngine::monitored(std::string_view id) const {
+    return !cgroups_.processes(monitor_group(options_.cgroup, id)).empty() ||
+           !titled_monitors(lxc_path(), id).empty();
 }
 
 Result<> LxcEngine::kill_processes(std::string_view id) const {

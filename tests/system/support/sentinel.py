@@ -266,6 +266,26 @@ class Sentinel:
         last = self.log().split(" connections ")[-1].split("\n")[0]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", last)}
 
+    def rest(self):
+        """Waits until none of its threads has anything to do."""
+        def state(thread):
+            return (thread / "stat").read_text().rsplit(") ", 1)[1][0]
+        wait_until(lambda: all(state(thread) == "S" for thread in Path(f"/proc/{self.process.pid}/task").iterdir()), "it to rest")
+
+    def settle(self):
+        """Waits until it has taken whatever its clients have said."""
+        wait_until(lambda: self.counts()["accepted"] == len(self.clients), "all of them to come")
+        wait_until(lambda: not self.bytes_on_the_way(), "it to have read what they said")
+
+    def bytes_on_the_way(self):
+        """What its clients have said and the kernel holds, on their side or on its own (proc(5), /proc/net/tcp)."""
+        port, on_the_way = f":{self.port:04X}", 0
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, remote, _, queues, *_ = line.split()
+            unsent, unread = (int(queue, 16) for queue in queues.split(":"))
+            on_the_way += unsent * remote.endswith(port) + unread * (local.endswith(port) and not remote.endswith(":0000"))
+        return on_the_way
+
     def descriptors(self):
         """What its open descriptors are, one entry each."""
         found = []
