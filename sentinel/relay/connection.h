@@ -35,7 +35,7 @@ struct Rest {
 /// it once (EPOLLET).
 struct Side {
     Fd socket;
-    bool watched = false;  // by epoll
+    std::uint32_t watched = 0;  // what epoll tells of it
     bool readable = false;
     bool writable = false;
     bool hung = false;            // the peer's end was announced, and comes behind its last byte
@@ -77,8 +77,9 @@ struct Connection : Timed {
     std::uint32_t index = 0;         // among its loop's
     DestinationLimits::Slot destination = DestinationLimits::none;
     Stage stage = Stage::hello;
-    bool ssh = false;      // it is no TLS, and so gets no alert
-    bool again = false;    // it waits for its next turn
+    bool ssh = false;    // it is no TLS, and so gets no alert
+    bool again = false;  // it waits for its next turn
+    bool half_closed = false;
     bool heard = false;    // a byte of the primary's
     bool silence = false;  // its client had none of it when it ended, and that was reported
     bool moved = false;    // a byte, since its time was last looked at

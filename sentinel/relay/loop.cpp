@@ -2,6 +2,7 @@
 #include "sentinel/relay/loop.h"
 
 #include "base/files.h"
+#include "base/keepalive.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -26,6 +27,8 @@ constexpr std::int64_t wait_ms_max = 60'000;
 constexpr std::int64_t silence_ms_min = 1'000;
 /// How often it is looked whether a tunnel is back that somebody waits for.
 constexpr std::int64_t look_again_ms = 50;
+/// Most connections are over before it matters whether their peers are alive.
+constexpr std::int64_t young_ms = 1'000;
 
 // What epoll gives back: a connection's address with its side in the last bit, or a small number,
 // which no address is.
@@ -54,6 +57,7 @@ Loop::Loop(const RelayParts& parts, std::vector<Door> doors)
       hellos_(parts.options.hello_timeout.count()),
       waiting_(look_again_ms),
       connects_(parts.options.connect_timeout.count()),
+      young_(young_ms),
       half_closed_(parts.options.half_closed_timeout.count()),
       loans_(Transfer::loan_ms) {}
 
@@ -116,7 +120,8 @@ int Loop::wait_ms() {
     if (!again_.empty()) return 0;
     std::int64_t due =
         std::min({hellos_.due_ms(never), waiting_.due_ms(never), connects_.due_ms(never),
-                  half_closed_.due_ms(never), loans_.due_ms(never), now_ms_ + wait_ms_max});
+                  young_.due_ms(never), half_closed_.due_ms(never), loans_.due_ms(never),
+                  now_ms_ + wait_ms_max});
     if (!doors_open_) due = std::min(due, doors_rest_until_ms_);
     return static_cast<int>(std::max<std::int64_t>(due - now_ms_, 0));
 }
@@ -175,7 +180,10 @@ void Loop::relay(Connection& connection) {
     }
     if (down == Progress::failed) return abort(connection, Count::reset);
     if (client.shut && primary.shut) return end(connection, Count::ended);
-    if (client.shut != primary.shut && !connection.is_waiting()) {
+    watch(connection, client);
+    watch(connection, primary);
+    // From then on it may not stand still for long, and so needs no keepalive.
+    if (client.shut != primary.shut && !std::exchange(connection.half_closed, true)) {
         connection.moved = false;
         if (primary.shut) report_silence(connection);
         half_closed_.add(connection, now_ms_);
@@ -208,6 +216,10 @@ void Loop::end_late() {
     while (Connection* const late = next(connects_)) {
         give_up_dialling(*late, ETIMEDOUT);
     }
+    while (Connection* const grown = next(young_)) {
+        grown->leave();
+        (void)keep_alive(grown->primary.socket);  // the client's has it from the one that listens
+    }
     while (Connection* const still = next(half_closed_)) {
         if (!std::exchange(still->moved, false)) {
             abort(*still, Count::reset);
@@ -227,18 +239,23 @@ void Loop::end_late() {
     }
 }
 
+/// That it takes bytes is asked only of one that did not: of all others it would be told at once.
 void Loop::watch(Connection& connection, Side& side) {
-    if (std::exchange(side.watched, true)) return;
+    constexpr std::uint32_t always = EPOLLIN | EPOLLRDHUP | std::uint32_t{EPOLLET};
+    const std::uint32_t wanted = always | (side.writable ? 0 : EPOLLOUT) | side.watched;
+    if (side.watched == wanted) return;
+    const int how = side.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    side.watched = wanted;
     const std::uint64_t side_bit = &side == &connection.primary ? 1 : 0;
-    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
+    epoll_event event{.events = wanted,
                       .data = {.u64 = reinterpret_cast<std::uint64_t>(&connection) | side_bit}};
     // Fails only without kernel memory, and then the connection's deadline or its peer ends it.
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, side.socket.get(), &event);
+    (void)::epoll_ctl(epoll_.get(), how, side.socket.get(), &event);
 }
 
 /// Of a socket that goes to somebody else.
 void Loop::unwatch(Side& side) const {
-    if (!std::exchange(side.watched, false)) return;
+    if (std::exchange(side.watched, 0) == 0) return;
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, side.socket.get(), nullptr);
 }
 

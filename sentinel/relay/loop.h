@@ -140,7 +140,7 @@ private:
     RouteReader reader_;
     Counters counters_;
     Transfer transfer_;
-    DeadlineList hellos_, waiting_, connects_, half_closed_, loans_;
+    DeadlineList hellos_, waiting_, connects_, young_, half_closed_, loans_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<std::unique_ptr<Connection>> ended_;  // until no event can mean them any more
     std::vector<Connection*> again_;

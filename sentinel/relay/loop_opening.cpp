@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a client's first byte to a connection with its pool, or to the reason why there is none.
 #include "base/files.h"
-#include "base/keepalive.h"
 #include "base/log.h"
 #include "sentinel/relay/loop.h"
 #include "sentinel/relay/tunnelled_client.h"
@@ -35,13 +34,6 @@ ProxyEnds ends_of(const Fd& client, const Greeting& greeting) {
     if (greeting.ends()) return *greeting.ends();
     return {.client = ask_address(::getpeername, client),
             .server = ask_address(::getsockname, client)};
-}
-
-/// As the listening sockets' options, which accepted ones have.
-void prepare_primary(const Fd& socket) {
-    constexpr int on = 1;
-    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    (void)keep_alive(socket);
 }
 
 }  // namespace
@@ -196,7 +188,8 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     primary.socket =
         Fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary.socket) return refuse(connection, Alert::internal_error, Count::no_descriptor);
-    prepare_primary(primary.socket);
+    constexpr int on = 1;
+    (void)::setsockopt(primary.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     transfer_.add_bytes(Flow::from_client, said.size());
     std::string_view first = said;
     std::string with_header;
@@ -208,15 +201,13 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     }
     const bool at_once = ::connect(primary.socket.get(), address.get(), address.size) == 0;
     if (!at_once && errno != EINPROGRESS) return primary_down(connection, pool.name, said, errno);
-    watch(connection, primary);
-    if (at_once) {
-        primary.writable = true;
-        if (!Transfer::send_or_keep(primary, first)) {
-            return primary_down(connection, pool.name, said, errno);
-        }
-        return connected(connection);
+    // One that is near is connected by now, whatever connect(2) has said.
+    primary.writable = true;
+    if (!Transfer::send_or_keep(primary, first)) {
+        return primary_down(connection, pool.name, said, errno);
     }
-    primary.rest = std::make_unique<Rest>(Rest{.bytes = std::string(first)});
+    if (!primary.rest || primary.rest->bytes.size() < first.size()) return connected(connection);
+    watch(connection, primary);
     connection.stage = Stage::connecting;
     // What was read until now is not needed any more, and its place is another's.
     const std::size_t header_bytes = first.size() - said.size();
@@ -295,7 +286,7 @@ void Loop::connected(Connection& connection) {
     connection.leave();
     connection.opening.reset();
     if (parts_.reports != nullptr) parts_.reports->accepted(connection.registration);
-    watch(connection, connection.client);
+    young_.add(connection, now_ms_);
     relay(connection);
 }
 

@@ -343,11 +343,12 @@ class Bytes(SentinelCase):
 
     def test_a_dead_end_is_noticed_on_either_side_after_three_minutes(self):
         sentinel, _, _ = self.pair()
-        found = sentinel.socket_options((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
-                                        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
-        if not found:
+        def options():
+            return sentinel.socket_options((socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                                           (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), (socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
+        if not options():
             self.skipTest("needs to look into the sentinel's sockets (pidfd_getfd)")
-        self.assertEqual(found, [(1, 90, 15, 6)] * 2)
+        wait_until(lambda: options() == [(1, 90, 15, 6)] * 2, "both to have it")
 
     def test_an_idle_connection_holds_two_sockets_and_no_pipe(self):
         sentinel, client, primary = self.pair()
