@@ -314,6 +314,34 @@ TEST_CASE("a peer who does not answer a ping is overdue", "[tunnel]") {
     CHECK_FALSE(pair.ours.overdue(start + 13s));
 }
 
+TEST_CASE("a peer of whom nothing was heard for long is asked as soon as it matters", "[tunnel]") {
+    Pair pair;
+    pair.ours.doubt(start + 1s);
+    CHECK_FALSE(pair.ours.doubted_since());
+    CHECK(taken(pair.ours).empty());
+    pair.ours.doubt(start + 2s);
+    CHECK(pair.ours.doubted_since() == start + 2s);
+    const auto ping = taken(pair.ours);
+    CHECK(ping == bytes("000200010000000000000000"));
+    SECTION("once") {
+        pair.ours.doubt(start + 3s);
+        CHECK(pair.ours.doubted_since() == start + 2s);
+        CHECK(taken(pair.ours).empty());
+    }
+    SECTION("and its answer is a sign of life") {
+        REQUIRE(pair.theirs.feed(ping, start + 2s));
+        settle(pair.ours, pair.theirs, start + 3s);
+        CHECK_FALSE(pair.ours.doubted_since());
+    }
+    SECTION("and so is part of a frame, before the answer can come") {
+        const std::string some = taken(pair.theirs) + frame(opening(2)).substr(0, 3);
+        REQUIRE(pair.ours.feed(some, start + 12s));
+        CHECK_FALSE(pair.ours.doubted_since());
+        CHECK_FALSE(pair.ours.overdue(start + 22s));
+        CHECK(pair.ours.overdue(start + 23s));
+    }
+}
+
 namespace {
 
 /// Streams whose bytes never stop in a mux: `there` is to be sent, `here` has arrived.

@@ -120,6 +120,7 @@ private:
     [[nodiscard]] bool take_orders();
     void take_event(std::uint64_t tag, std::uint32_t events);
     void look_at_time();
+    [[nodiscard]] std::optional<Error> silence_of(const Session& session) const;
     void begin(SessionId id, Established established);
     void serve(Session& session);
     [[nodiscard]] Result<> read(Session& session);

@@ -46,6 +46,7 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
         if (visitor.watcher) visitor.watcher->over({.how = StreamEnd::How::refused});
         return refuse(visitor.socket, visitor.refusal);
     }
+    session->mux.doubt(now_);
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
     ++session->sums.streams;
@@ -204,7 +205,10 @@ bool Carrier::to_stream(Ferry& ferry) {
         if (!ferry.said.empty()) return true;
         std::string().swap(ferry.said);
     }
-    if (ferry.readable && !ferry.end_read) mux.offer(ferry.id);
+    if (ferry.readable && !ferry.end_read) {
+        mux.offer(ferry.id);
+        mux.doubt(now_);
+    }
     if (ferry.end_read && (!ferry.session.containarium || ferry.shut)) mux.finish(ferry.id);
     return !ferry.failed;
 }

@@ -92,7 +92,9 @@ struct Tunnelled {
     SocketAddress place = listen_on(listener), visitors_place = listen_on(visitors);
     std::unique_ptr<Carrier> host, front;
 
-    explicit Tunnelled(std::chrono::milliseconds half_closed_max = 300s) {
+    Fd silent;  // of a host that is not there
+
+    explicit Tunnelled(CarrierLimits limits = {}, bool host_is_there = true) {
         const auto ended = [this](SessionId, const Error& why, const SessionSums& sums) {
             const std::scoped_lock lock(mutex);
             ends.push_back(why.message);
@@ -106,13 +108,17 @@ struct Tunnelled {
                                 },
                             .ended = ended})
                 .value();
-        front = Carrier::start({.ended = ended}, {.half_closed_max = half_closed_max}).value();
+        front = Carrier::start({.ended = ended}, std::move(limits)).value();
         Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
         Channel accepted(TlsContext::server(own).value());
         REQUIRE(shake_hands(dialled, accepted));
         auto [near, far] = socket_pair();
-        host->adopt(1,
-                    {.socket = std::move(near), .tls = std::move(dialled), .side = MuxSide::even});
+        if (host_is_there) {
+            host->adopt(
+                1, {.socket = std::move(near), .tls = std::move(dialled), .side = MuxSide::even});
+        } else {
+            silent = std::move(near);
+        }
         front->adopt(1, {.socket = std::move(far), .tls = std::move(accepted)});
     }
 
@@ -236,7 +242,7 @@ TEST_CASE("a reset of either end is one of the other", "[tunnel]") {
 }
 
 TEST_CASE("a visitor who has ended and hears nothing for long is reset", "[tunnel]") {
-    Tunnelled tunnel(200ms);
+    Tunnelled tunnel({.half_closed_max = 200ms});
     const Fd visitor = tunnel.open(7);
     const Fd service = tunnel.accept();
     say(visitor, "question");
@@ -244,6 +250,21 @@ TEST_CASE("a visitor who has ended and hears nothing for long is reset", "[tunne
     CHECK(heard(visitor) == "!");
     CHECK(heard(service) == "question");
     CHECK(tunnel.stream_end().how == StreamEnd::How::reset);
+}
+
+TEST_CASE(
+    "a peer who vanishes without a word is given up soon after somebody wants something of it",
+    "[tunnel]") {
+    CarrierLimits limits;
+    limits.mux.quiet_max = 10ms;
+    limits.mux.sign_wait_max = 100ms;
+    limits.mux.pong_wait_max = 1h;
+    Tunnelled tunnel(limits, false);
+    CHECK(heard(tunnel.open(7, "is anybody there?")) == "refused");
+    CHECK(tunnel.stream_end().how == StreamEnd::How::refused);
+    std::unique_lock lock(tunnel.mutex);
+    REQUIRE(tunnel.changed.wait_for(lock, 10s, [&] { return !tunnel.ends.empty(); }));
+    CHECK(tunnel.ends.front().contains("no sign of life"));
 }
 
 TEST_CASE("streams that are open when the carrier stops are told so", "[tunnel]") {
