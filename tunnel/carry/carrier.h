@@ -63,6 +63,7 @@ struct CarrierCalls {
 struct CarrierLimits {
     MuxLimits mux = {.waiting_bytes_max = 128U << 10U,
                      .streams_max = 2048,
+                     .backlog_max = 2048,  // as many may be opened by what is read at once
                      .budget = std::make_shared<MuxBudget>()};
     std::chrono::milliseconds ping_every{15'000};
     /// So long a visitor's one direction may stand still when the other has ended.

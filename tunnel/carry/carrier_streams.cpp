@@ -42,8 +42,10 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
                             ? fail(ErrorCode::unavailable, "the tunnel is gone")
                             : session->mux.open();
     if (!stream) {
+        using enum StreamEnd::How;
         streams_.fetch_sub(1, std::memory_order_relaxed);
-        if (visitor.watcher) visitor.watcher->over({.how = StreamEnd::How::refused});
+        const bool is_full = stream.error().code == ErrorCode::busy;
+        if (visitor.watcher) visitor.watcher->over({.how = is_full ? full : refused});
         return refuse(visitor.socket, visitor.refusal);
     }
     session->mux.doubt(now_);
