@@ -4,35 +4,54 @@
 import contextlib
 import os
 import signal
+import time
 import unittest
 
 from support.machine import wait_until
 from support.place import Place
-from support.sentinel import ALERT_INTERNAL, Backend, Recorder, alert, hello, main, read_all, read_some
+from support.sentinel import ALERT_INTERNAL, Backend, Recorder, alert, hello, keep_talking, main, read_all, read_some
 from support.tunnel import PROD, TunnelCase
 from test_tunnel import named
 
 PORT, FRONT_ADDRESS, HOST_ADDRESS = 8443, "203.0.113.1", "203.0.113.2"
 AWAY = (alert(ALERT_INTERNAL), "end")
+VISITORS = 20
 SOON = 8  # seconds: a second of doubt, three of patience, and slow machines; without them it would be 25
 
 
+def drain(connection):
+    connection.sendall(b"\x16")
+    while connection.recv(1 << 16):
+        pass
+
+
 @unittest.skipIf(os.geteuid() != 0, "network namespaces need root")
-class Vanishing(TunnelCase):
-    """The sentinel where the test is, lab's host on a machine of its own, and prod's on the sentinel's."""
+class Elsewhere(TunnelCase):
+    """The sentinel where the test is, and lab's host on a machine of its own."""
 
     def setUp(self):
         super().setUp()
         self.middle, self.lab = Place(), Place()
         for place in (self.middle, self.lab):
             self.addCleanup(place.close)
-        self.middle.connect(self.lab, "line", FRONT_ADDRESS, HOST_ADDRESS)
+        self.connect()
         self.addCleanup(self.middle.step_in())
         self.sentinel = self.front("--listen", f"0.0.0.0:{PORT}", "--access-log", self.state / "access", start=lambda: None)
-        # Its service listens on the sentinel's machine, and is reached from lab's as anything else would be.
+
+    def connect(self):
+        self.middle.connect(self.lab, "line", FRONT_ADDRESS, HOST_ADDRESS)
+
+    def open_lab(self, service):
+        """Its service is where the sentinel is, and reached from lab's machine as anything else would be."""
+        return self.tunnel(PORT, service.port, "--forward", f"80={FRONT_ADDRESS}:{service.port}", "--visitors-port", "80", host=FRONT_ADDRESS,
+                           enter=self.lab.enter([]))
+
+
+class Vanishing(Elsewhere):
+    def setUp(self):
+        super().setUp()
         self.service = self.backend(Recorder, address=FRONT_ADDRESS)
-        self.tunnel_of_lab = self.tunnel(PORT, self.service.port, "--forward", f"80={FRONT_ADDRESS}:{self.service.port}", "--visitors-port",
-                                         "80", host=FRONT_ADDRESS, enter=self.lab.enter([]))
+        self.tunnel_of_lab = self.open_lab(self.service)
         probe = self.service.next()
         probe.sendall(b"\x16")
         self.tunnel_of_lab.joined()
@@ -83,6 +102,22 @@ class Vanishing(TunnelCase):
         self.assertRaises(StopIteration, next, steps)
         self.tunnel_of_lab.process.send_signal(signal.SIGCONT)
         self.check_that_lab_comes_back()
+
+
+class Slow(Elsewhere):
+    """A line of 200 kbit/s: what one visitor sends holds up everything behind it for many seconds."""
+
+    def connect(self):
+        self.addCleanup(self.middle.connect_far(self.lab, "line", FRONT_ADDRESS, HOST_ADDRESS, 2e5, 0.6))
+
+    def test_a_host_that_is_slow_to_answer_is_not_given_up(self):
+        tunnel = self.open_lab(self.backend(Backend, drain, address=FRONT_ADDRESS)).joined()
+        keep_talking(self.sentinel.say(hello(b"lab.test")), talkers=1)
+        for _ in range(VISITORS):  # each of whom wants to know whether it is there
+            time.sleep(1)
+            self.sentinel.say(hello(b"lab.test"))
+        self.assertEqual(tunnel.states(), ["joined"])
+        self.assertNotIn("a tunnel is closed", self.sentinel.log())
 
 
 if __name__ == "__main__":

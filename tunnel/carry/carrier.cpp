@@ -30,12 +30,15 @@ constexpr std::chrono::milliseconds idle_look_every{5'000};
 // What epoll gives back: 0, or an address with its kind in the last bit.
 constexpr std::uint64_t tag_wake = 0;
 
-/// How long ago the peer's kernel last told that bytes have arrived; nothing where there is no TCP.
-/// Full queues of a slow line hold up what the peer says for longer than that.
-std::optional<std::chrono::milliseconds> since_acknowledged(const Fd& socket) {
+/// How long ago the peer's kernel last told that bytes have arrived; for ever where there is no
+/// TCP. On a slow line with full queues that is much shorter than how long the peer has said
+/// nothing.
+std::chrono::milliseconds since_acknowledged(const Fd& socket) {
     tcp_info info{};
     socklen_t size = sizeof info;
-    if (::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+    if (::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        return std::chrono::milliseconds::max();
+    }
     return std::chrono::milliseconds(info.tcpi_last_ack_recv);
 }
 
@@ -233,12 +236,15 @@ void Carrier::look_at_time() {
 
 /// Why a session is over whose peer has vanished without a word, as one whose power is cut.
 std::optional<Error> Carrier::silence_of(const Session& session) const {
-    if (session.mux.overdue(now_)) return silent_for(limits_.mux.pong_wait_max);
+    const MuxLimits& limits = limits_.mux;
     const auto since = session.mux.doubted_since();
-    if (!since || now_ - *since <= limits_.mux.sign_wait_max) return std::nullopt;
-    const auto acknowledged = since_acknowledged(session.socket);
-    if (acknowledged && *acknowledged <= limits_.mux.sign_wait_max) return std::nullopt;
-    return silent_for(limits_.mux.sign_wait_max);
+    const bool doubted = since && now_ - *since > limits.sign_wait_max;
+    const bool overdue = session.mux.overdue(now_);
+    if (!doubted && !overdue) return std::nullopt;
+    const auto quiet = since_acknowledged(session.socket);
+    if (overdue && quiet > limits.pong_wait_max) return silent_for(limits.pong_wait_max);
+    if (doubted && quiet > limits.sign_wait_max) return silent_for(limits.sign_wait_max);
+    return std::nullopt;
 }
 
 void Carrier::begin(SessionId id, Established established) {

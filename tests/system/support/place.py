@@ -5,8 +5,10 @@ The test itself may step into one: what it starts then, and whoever it talks to,
 """
 import ctypes
 import os
+import signal
 import subprocess
 
+from support import long_line
 from support.machine import Machine, die_with_parent
 
 CLONE_NEWNET = 0x40000000
@@ -43,6 +45,26 @@ class Place:
         for place, address in ((self, own), (other, others)):
             place.run(["ip", "address", "add", address + "/24", "dev", line])
             place.run(["ip", "link", "set", line, "up"])
+
+    def connect_far(self, other, line, own, others, bits_per_second, round_trip_seconds):
+        """A long line, which a process of its own carries; how to end that."""
+        told, tell = os.pipe()
+        carrier = os.fork()
+        if carrier == 0:
+            die_with_parent()
+            long_line.carry(self._holder.pid, other._holder.pid, line, bits_per_second, round_trip_seconds, lambda: os.write(tell, b"!"))
+        os.read(told, 1)
+        os.close(told)
+        os.close(tell)
+        for place, address, far in ((self, own, others), (other, others, own)):
+            place.run(["ip", "link", "set", line, "txqueuelen", "10000", "up"])
+            place.run(["ip", "address", "add", address, "dev", line])
+            place.run(["ip", "route", "add", far, "dev", line, "src", address])
+
+        def end():
+            os.kill(carrier, signal.SIGKILL)
+            os.waitpid(carrier, 0)
+        return end
 
     def let_nobody_in(self):
         self.run(["nft", NOBODY_IN])
