@@ -52,10 +52,10 @@ class Registering(TunnelCase):
         self.addCleanup(service.kill)
         return host
 
-    def sentinel(self, machine):
+    def sentinel(self, machine, *flags):
         own = self.directory / f"{FRONT}.pem", self.directory / f"{FRONT}.key"
         argv = [program("berth-sentinel"), "--listen", "0.0.0.0:443", "--state-dir", self.state, "--tunnel-token-file", self.tokens, "--control",
-                f"0.0.0.0:{CONTROL}", "--control-certificate", own[0], "--control-key", own[1], "--registration-ttl", TTL, "--drain-timeout", "0.1"]
+                f"0.0.0.0:{CONTROL}", "--control-certificate", own[0], "--control-key", own[1], "--registration-ttl", TTL, "--drain-timeout", "0.1", *flags]
         started = self.log.read_text().count(" ready")
         with open(self.log, "ab") as log:
             process = subprocess.Popen(machine.enter_outside(argv), stderr=log, preexec_fn=die_with_parent)
@@ -136,6 +136,14 @@ class Registering(TunnelCase):
         self.sentinel(host.machine)
         wait_until(lambda: self.count(host, "certificate is not trusted"), "the complaint")
         self.assertEqual(self.registered(), [])
+
+
+    def test_a_certificate_stands_instead_of_a_token(self):
+        make_certificate(self.directory, "host.test")
+        own = self.directory / "host.test.pem", self.directory / "host.test.key"
+        host = self.host(token_file=None, certificate=str(own[0]), key=str(own[1]))
+        self.sentinel(host.machine, "--tunnel-certificate-policy", f"{own[0]}=lab")
+        wait_until(lambda: self.registered() and self.curl(host.machine) == 0, "berthd to register")
 
 
 class Configuring(unittest.TestCase):
