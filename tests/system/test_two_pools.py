@@ -128,8 +128,8 @@ class TwoPools(TunnelCase):
     def test_a_token_is_for_its_pools_on_the_command_line_and_over_http(self):
         self.sentinel()
         may = {LAB: ("lab",), PROD: ("prod",), BOTH: ("lab", "prod"), ALL: ("lab", "prod", ""), "unknown-token": ()}
-        tunnels = [(token, pool, self.tunnel(PORT, SERVICE, pool=pool, hostname=None, token=token, host=TO_LAB, enter=self.lab.enter([])))
-                   for token in may for pool in ("lab", "prod", "")]
+        tunnels = [(token, pool, self.tunnel(PORT, SERVICE, "--id", f"host-{token}", pool=pool, hostname=None, token=token, host=TO_LAB,
+                                             enter=self.lab.enter([]))) for token in may for pool in ("lab", "prod", "")]
         for token, pool, tunnel in tunnels:
             with self.subTest(token=token, pool=pool):
                 if pool in may[token]:
