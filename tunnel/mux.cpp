@@ -204,10 +204,16 @@ void Mux::ping(Moment now) {
     owe({.kind = FrameKind::ping, .flags = frame_flag::open, .length = ping_value_});
 }
 
-void Mux::doubt(Moment now) {
-    if (doubted_since_ || fault_ || now - heard_ <= limits_.quiet_max) return;
+void Mux::expect(Moment now) {
+    expected_ = true;
+    (void)look(now);
+}
+
+bool Mux::look(Moment now) {
+    if (!expected_ || doubted_since_ || fault_ || now - heard_ <= limits_.quiet_max) return false;
     doubted_since_ = now;
     ping(now);
+    return true;
 }
 
 bool Mux::overdue(Moment now) const {

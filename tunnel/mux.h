@@ -126,9 +126,11 @@ public:
     [[nodiscard]] std::optional<std::chrono::microseconds> round_trip() const {
         return round_trip_;
     }
-    /// Something is to be sent now: a peer who has been quiet for long is asked for a sign of life,
-    /// and from this moment has no more than `sign_wait_max` for it. Whatever it says is one.
-    void doubt(Moment now);
+    /// Something is to be sent now, and so the peer is expected to be there: look().
+    void expect(Moment now);
+    /// A peer who is expected and has been quiet for too long is asked for a sign of life, and has
+    /// no more than `sign_wait_max` for it. Whatever it says is one. True when it is asked now.
+    bool look(Moment now);
     /// Since when a sign of life has been waited for like that.
     [[nodiscard]] std::optional<Moment> doubted_since() const { return doubted_since_; }
     /// The peer owes a pong for too long, and has said nothing else either.
@@ -200,6 +202,7 @@ private:
     std::optional<Error> fault_;
 
     Moment heard_{};  // when the peer said something last
+    bool expected_ = false;  // since then
     std::optional<Moment> doubted_since_;
     std::optional<Moment> ping_sent_;
     std::uint32_t ping_value_ = 0;

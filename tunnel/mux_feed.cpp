@@ -16,6 +16,7 @@ constexpr std::uint32_t reason_protocol_error = 1;
 Result<> Mux::feed(std::string_view bytes, Moment now) {
     if (!bytes.empty()) {
         heard_ = now;
+        expected_ = false;
         doubted_since_.reset();
     }
     while (!fault_ && !bytes.empty()) {

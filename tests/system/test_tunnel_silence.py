@@ -16,7 +16,7 @@ from test_tunnel import named
 PORT, FRONT_ADDRESS, HOST_ADDRESS = 8443, "203.0.113.1", "203.0.113.2"
 AWAY = (alert(ALERT_INTERNAL), "end")
 VISITORS = 20
-SOON = 8  # seconds: a second of doubt, three of patience, and slow machines; without them it would be 25
+SOON = 10  # seconds: one until it is doubted, three of patience, and slow machines; without them it would be 25
 
 
 def drain(connection):
@@ -36,7 +36,8 @@ class Elsewhere(TunnelCase):
             self.addCleanup(place.close)
         self.connect()
         self.addCleanup(self.middle.step_in())
-        self.sentinel = self.front("--listen", f"0.0.0.0:{PORT}", "--access-log", self.state / "access", start=lambda: None)
+        self.sentinel = self.front("--listen", f"0.0.0.0:{PORT}", "--access-log", self.state / "access", "--health-interval",
+                                   "3600", start=lambda: None)
 
     def connect(self):
         self.middle.connect(self.lab, "line", FRONT_ADDRESS, HOST_ADDRESS)

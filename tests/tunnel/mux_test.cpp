@@ -316,15 +316,22 @@ TEST_CASE("a peer who does not answer a ping is overdue", "[tunnel]") {
 
 TEST_CASE("a peer of whom nothing was heard for long is asked as soon as it matters", "[tunnel]") {
     Pair pair;
-    pair.ours.doubt(start + 1s);
+    CHECK_FALSE(pair.ours.look(start + 1h));
+    pair.ours.expect(start + 1s);
     CHECK_FALSE(pair.ours.doubted_since());
     CHECK(taken(pair.ours).empty());
-    pair.ours.doubt(start + 2s);
+    const bool again = GENERATE(false, true);
+    if (again) {
+        pair.ours.expect(start + 2s);
+    } else {
+        CHECK(pair.ours.look(start + 2s));
+    }
     CHECK(pair.ours.doubted_since() == start + 2s);
     const auto ping = taken(pair.ours);
     CHECK(ping == bytes("000200010000000000000000"));
     SECTION("once") {
-        pair.ours.doubt(start + 3s);
+        pair.ours.expect(start + 3s);
+        CHECK_FALSE(pair.ours.look(start + 4s));
         CHECK(pair.ours.doubted_since() == start + 2s);
         CHECK(taken(pair.ours).empty());
     }
@@ -332,6 +339,7 @@ TEST_CASE("a peer of whom nothing was heard for long is asked as soon as it matt
         REQUIRE(pair.theirs.feed(ping, start + 2s));
         settle(pair.ours, pair.theirs, start + 3s);
         CHECK_FALSE(pair.ours.doubted_since());
+        CHECK_FALSE(pair.ours.look(start + 1h));
     }
     SECTION("and so is part of a frame, before the answer can come") {
         const std::string some = taken(pair.theirs) + frame(opening(2)).substr(0, 3);

@@ -226,6 +226,8 @@ void Carrier::look_at_time() {
             session->ping_due = now_ + limits_.ping_every;
             session->mux.ping(now_);
             mark(*session);
+        } else if (session->mux.look(now_)) {
+            mark(*session);
         }
     }
     for (Session* const session : expired) {

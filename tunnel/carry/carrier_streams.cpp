@@ -48,7 +48,7 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
         if (visitor.watcher) visitor.watcher->over({.how = is_full ? full : refused});
         return refuse(visitor.socket, visitor.refusal);
     }
-    session->mux.doubt(now_);
+    session->mux.expect(now_);
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
     ++session->sums.streams;
@@ -209,7 +209,7 @@ bool Carrier::to_stream(Ferry& ferry) {
     }
     if (ferry.readable && !ferry.end_read) {
         mux.offer(ferry.id);
-        mux.doubt(now_);
+        mux.expect(now_);
     }
     if (ferry.end_read && (!ferry.session.containarium || ferry.shut)) mux.finish(ferry.id);
     return !ferry.failed;
