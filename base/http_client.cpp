@@ -81,6 +81,9 @@ public:
         return http::connect_socket(socket_, address, deadline, cancelled);
     }
 
+    /// From now on its bytes go through that.
+    void use(std::unique_ptr<HttpSecurity> security) { security_ = std::move(security); }
+
     /// Not one byte of the last request went out: nobody has seen it.
     [[nodiscard]] bool sent_nothing() const { return sent_bytes_ == 0; }
     /// Another request may follow.
@@ -178,6 +181,7 @@ private:
 
     /// The file goes along with the first byte.
     ssize_t send(std::string_view bytes) {
+        if (security_) return security_->send(bytes.data(), bytes.size());
         if (!file_) return ::send(socket_.get(), bytes.data(), bytes.size(), send_flags);
         std::string copy(bytes);  // of what is small, because sendmsg(2) wants to write to it
         iovec part{copy.data(), copy.size()};
@@ -217,7 +221,9 @@ private:
     /// 0 at the end of the stream, negative when it broke or time is up.
     ssize_t fill() {
         for (;;) {
-            const ssize_t got = ::recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+            const ssize_t got =
+                security_ ? security_->receive(buffer_.data(), buffer_.size())
+                          : ::recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
             if (got > 0) {
                 begin_ = 0;
                 end_ = static_cast<std::size_t>(got);
@@ -231,6 +237,7 @@ private:
 
     Protocol protocol_;
     Fd socket_;
+    std::unique_ptr<HttpSecurity> security_;
     std::shared_ptr<const int> file_;  // until it is sent
     milliseconds timeout_{0};
     SteadyTime idle_since_;
@@ -243,8 +250,8 @@ private:
 
 HttpClient::HttpClient(std::string socket_path) : HttpClient(std::move(socket_path), 0) {}
 
-HttpClient::HttpClient(std::string address, std::uint16_t port)
-    : address_(std::move(address)), port_(port) {}
+HttpClient::HttpClient(std::string address, std::uint16_t port, Secure secure)
+    : address_(std::move(address)), port_(port), secure_(std::move(secure)) {}
 
 HttpClient::~HttpClient() = default;
 
@@ -298,6 +305,13 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request, const HttpSend
             const std::stop_callback cancel(options.cancelled, [&] { connection->interrupt(); });
             const int problem = kept ? 0 : connection->connect(address, options.cancelled);
             if (problem != 0) return not_connected(problem);
+            if (!kept && secure_) {
+                auto secured = secure_(connection->socket());
+                if (!secured && !options.cancelled.stop_requested()) {
+                    return fail(std::move(secured).error().in(place()));
+                }
+                if (secured) connection->use(*std::move(secured));
+            }
             if (options.cancelled.stop_requested()) return cancelled();
             answer = connection->converse(translate(request, port_ == 0), request.file, options);
         }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/http_message.h"
+#include "base/http_security.h"
 #include "tools-schema/contract/result.h"
 
 #include <chrono>
@@ -32,8 +33,13 @@ struct HttpSendOptions {
 
 class HttpClient {
 public:
+    /// Agrees on TLS with the server at the other end of that socket, which is connected and does
+    /// not wait; an error is the request's.
+    using Secure = std::function<Result<std::unique_ptr<HttpSecurity>>(int socket)>;
+
     explicit HttpClient(std::string socket_path);
-    HttpClient(std::string address, std::uint16_t port);
+    /// Without `secure` the bytes are the socket's.
+    HttpClient(std::string address, std::uint16_t port, Secure secure = {});
     HttpClient(const HttpClient&) = delete;
     HttpClient& operator=(const HttpClient&) = delete;
     ~HttpClient();
@@ -56,6 +62,7 @@ private:
 
     std::string address_;
     std::uint16_t port_ = 0;  // 0: address_ is the path of a unix socket
+    Secure secure_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Connection>> idle_;
 };

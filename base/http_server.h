@@ -5,6 +5,7 @@
 
 #include "base/http_listener.h"
 #include "base/http_message.h"
+#include "base/http_security.h"
 #include "tools-schema/contract/result.h"
 
 #include <chrono>
@@ -16,20 +17,6 @@
 #include <string_view>
 
 namespace berth {
-
-/// What lies between a connection's bytes and its socket: TLS.
-class HttpSecurity {
-public:
-    HttpSecurity() = default;
-    HttpSecurity(const HttpSecurity&) = delete;
-    HttpSecurity& operator=(const HttpSecurity&) = delete;
-    virtual ~HttpSecurity() = default;
-    /// As recv(2) and send(2) on a socket that does not wait.
-    [[nodiscard]] virtual ssize_t receive(char* to, std::size_t size) = 0;
-    [[nodiscard]] virtual ssize_t send(const char* bytes, std::size_t size) = 0;
-    /// SHA-256 of the certificate whose key the peer has shown to have, in hexadecimal; "": none.
-    [[nodiscard]] virtual std::string peer_certificate() const = 0;
-};
 
 struct HttpServerOptions {
     /// Each costs a thread. One more takes the place of the one that has waited longest without a

@@ -204,8 +204,20 @@ void Mux::ping(Moment now) {
     owe({.kind = FrameKind::ping, .flags = frame_flag::open, .length = ping_value_});
 }
 
+void Mux::expect(Moment now) {
+    expected_ = true;
+    (void)look(now);
+}
+
+bool Mux::look(Moment now) {
+    if (!expected_ || doubted_since_ || fault_ || now - heard_ <= limits_.quiet_max) return false;
+    doubted_since_ = now;
+    ping(now);
+    return true;
+}
+
 bool Mux::overdue(Moment now) const {
-    return ping_sent_ && now - *ping_sent_ > limits_.pong_wait_max;
+    return ping_sent_ && now - std::max(*ping_sent_, heard_) > limits_.pong_wait_max;
 }
 
 void Mux::go_away() {

@@ -44,6 +44,10 @@ struct MuxLimits {
     StreamId id_max = 0xffffffff;                     // the last number a stream can have
     std::shared_ptr<MuxBudget> budget = {};           // with other sessions; none, and none is kept
     std::chrono::milliseconds pong_wait_max{10'000};  // after which the peer counts as gone
+    /// Of a peer who has been quiet for longer nobody knows whether it is still there.
+    std::chrono::milliseconds quiet_max{1'000};
+    /// How long somebody who needs it now waits for a sign of life of such a peer.
+    std::chrono::milliseconds sign_wait_max{3'000};
 };
 
 /// How much one `take` gives when there is that much: eight records of TLS.
@@ -122,7 +126,14 @@ public:
     [[nodiscard]] std::optional<std::chrono::microseconds> round_trip() const {
         return round_trip_;
     }
-    /// The peer owes a pong for too long.
+    /// Something is to be sent now, and so the peer is expected to be there: look().
+    void expect(Moment now);
+    /// A peer who is expected and has been quiet for too long is asked for a sign of life, and has
+    /// no more than `sign_wait_max` for it. Whatever it says is one. True when it is asked now.
+    bool look(Moment now);
+    /// Since when a sign of life has been waited for like that.
+    [[nodiscard]] std::optional<Moment> doubted_since() const { return doubted_since_; }
+    /// The peer owes a pong for too long, and has said nothing else either.
     [[nodiscard]] bool overdue(Moment now) const;
     /// New streams are refused from now on; those that are open go on.
     void go_away();
@@ -190,6 +201,9 @@ private:
     std::uint32_t body_left_ = 0;
     std::optional<Error> fault_;
 
+    Moment heard_{};  // when the peer said something last
+    bool expected_ = false;  // since then
+    std::optional<Moment> doubted_since_;
     std::optional<Moment> ping_sent_;
     std::uint32_t ping_value_ = 0;
     std::optional<std::chrono::microseconds> round_trip_;

@@ -14,6 +14,11 @@ constexpr std::uint32_t reason_protocol_error = 1;
 }  // namespace
 
 Result<> Mux::feed(std::string_view bytes, Moment now) {
+    if (!bytes.empty()) {
+        heard_ = now;
+        expected_ = false;
+        doubted_since_.reset();
+    }
     while (!fault_ && !bytes.empty()) {
         if (body_left_ > 0) {
             const auto part = bytes.substr(0, body_left_);

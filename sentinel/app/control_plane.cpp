@@ -211,6 +211,14 @@ Status ControlPlane::look(const Identity& who) {
     for (auto& [name, pool] : members_->owners()) {
         if (who.may(pool)) status.names.emplace_back(name, pool);
     }
+    const StaticPools pools = members_->static_pools();
+    for (const auto& one : pools.watched) {
+        if (!who.may(one.name)) continue;
+        status.static_pools.push_back(
+            {.pool = one.name,
+             .destination = to_string(one.primary),
+             .health = prober_ ? prober_->health(one.watched) : Health{}});
+    }
     status.complete = who.may_everything();
     if (!status.complete) return status;
     if (auto warnings = warnings_->list()) status.warnings = *std::move(warnings);
@@ -232,6 +240,7 @@ Status ControlPlane::look(const Identity& who) {
         status.access_dropped = access->dropped();
     }
     status.routes = routes_.count();
+    status.static_unwatched = pools.others;
     return status;
 }
 

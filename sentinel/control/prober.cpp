@@ -184,6 +184,7 @@ void Prober::look_at_all(const std::stop_token& stop) {
         probe.proxied = address != nullptr && (told.contains("*") || told.contains(claim.pool));
         probes.push_back(std::move(probe));
     }
+    for (const auto& one : members_.static_pools().watched) registered.push_back(one.watched);
     std::ranges::sort(registered);
     reports_.keep(registered);
     const std::size_t rounds = (probes.size() + probes_max - 1) / probes_max;

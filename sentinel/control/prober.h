@@ -35,7 +35,7 @@ public:
     ~Prober();
 
     /// What the last probe found, and what clients' connections have since. Of a host that nobody
-    /// has asked yet, healthy. From any thread.
+    /// has asked yet, and of a static pool, what those have alone. From any thread.
     [[nodiscard]] Health health(std::uint64_t registration) const;
 
 private:

@@ -100,6 +100,35 @@ Json tunnelling_json(const TunnelFigures& figures) {
                 {"hellos", std::move(hellos)}};
 }
 
+Json static_pools_json(const Status& status) {
+    Json pools = Json::array();
+    for (const auto& [pool, destination, health] : status.static_pools) {
+        Json one{{"pool", pool}, {"destination", destination}, {"healthy", health.healthy}};
+        if (!health.healthy) one["reason"] = health.reason;
+        pools.push_back(std::move(one));
+    }
+    return pools;
+}
+
+std::string static_pools_table(const Status& status) {
+    Table pools("Pools of the file of routes", {"pool", "where", "state"});
+    for (const auto& [pool, destination, health] : status.static_pools) {
+        pools.row({pool, destination, health.healthy ? "healthy" : health.reason});
+    }
+    if (status.static_unwatched == 0) return pools.end();
+    return pools.end() + fmt::format("<p>{} more are not watched</p>\n", status.static_unwatched);
+}
+
+void add_static_pools(Metrics& out, const Status& status) {
+    out.begin("static_pool_healthy", "gauge",
+              "Whether clients can connect to a pool of the file of routes.");
+    for (const auto& [pool, destination, health] : status.static_pools) {
+        out.value(health.healthy ? 1 : 0, fmt::format("pool=\"{}\"", label(pool)));
+    }
+    out.begin("static_pools_unwatched", "gauge", "Pools of the file of routes beyond those.");
+    out.value(status.static_unwatched);
+}
+
 std::string tunnelling_table(const TunnelFigures& figures) {
     Table counts("Tunnels", {"what", "number"});
     counts.row({"sessions", std::to_string(figures.sessions)});
@@ -150,7 +179,8 @@ Json status_json(const Status& status) {
     Json out{{"version", status.version},
              {"started_at", status.started_at},
              {"hosts", std::move(hosts)},
-             {"names", std::move(names)}};
+             {"names", std::move(names)},
+             {"static_pools", static_pools_json(status)}};
     if (!status.complete) return out;
     Json warnings = Json::array();
     for (const auto& one : status.warnings) {
@@ -171,6 +201,7 @@ Json status_json(const Status& status) {
     out["access_log"] =
         Json{{"written", status.access_written}, {"dropped", status.access_dropped}};
     out["routes"] = status.routes;
+    out["static_pools_unwatched"] = status.static_unwatched;
     out["tunnels"] = status.tunnels;
     if (status.tunnelling) out["tunnelling"] = tunnelling_json(*status.tunnelling);
     return out;
@@ -187,6 +218,7 @@ std::string status_page(const Status& status) {
     Table names("Names", {"name", "pool"});
     for (const auto& [name, pool] : status.names) names.row({name, pool});
     std::string rest;
+    if (!status.static_pools.empty()) rest = static_pools_table(status);
     if (status.complete) {
         Table warnings("Warnings", {"since", "last", "times", "what"});
         for (const auto& one : status.warnings) {
@@ -197,7 +229,7 @@ std::string status_page(const Status& status) {
         for (const auto& [name, count] : status.outcomes) counts.row({name, std::to_string(count)});
         counts.row({"bytes from clients", std::to_string(status.bytes_from_clients)});
         counts.row({"bytes to clients", std::to_string(status.bytes_to_clients)});
-        rest = warnings.end() + counts.end();
+        rest += warnings.end() + counts.end();
         if (status.tunnelling) rest += tunnelling_table(*status.tunnelling);
     }
     return fmt::format(
@@ -244,6 +276,7 @@ std::string status_metrics(const Status& status) {
             health.healthy ? 1 : 0,
             fmt::format("pool=\"{}\",host=\"{}\"", label(one.claim.pool), label(one.claim.host)));
     }
+    add_static_pools(out, status);
     return out.take();
 }
 

@@ -17,11 +17,18 @@
 
 namespace berth::sentinel {
 
+/// A pool of the file of routes, and what clients' connections have shown of it.
+struct StaticPoolStatus {
+    std::string pool, destination;
+    Health health = {};
+};
+
 struct Status {
     std::string version;
     std::string started_at;
     std::vector<std::pair<Registration, Health>> registrations = {};
     std::vector<std::pair<std::string, std::string>> names = {};  // with the pool that owns each
+    std::vector<StaticPoolStatus> static_pools = {};
     // Of all pools; for those who may see all.
     bool complete = false;
     std::vector<Warning> warnings = {};
@@ -30,6 +37,7 @@ struct Status {
     std::uint64_t access_written = 0, access_dropped = 0;  // lines of the access log
     std::optional<TunnelFigures> tunnelling = {};          // where tunnels can be opened
     std::size_t open = 0, routes = 0, tunnels = 0;
+    std::size_t static_unwatched = 0;  // pools of the file beyond those above
 };
 
 /// May be asked from any thread.

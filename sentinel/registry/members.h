@@ -27,6 +27,19 @@ namespace berth::sentinel {
 
 constexpr std::size_t registrations_max = 100'000;
 constexpr std::size_t names_per_pool_max = 100'000;
+/// Of a file of routes, which may have a million pools, so many are watched: the first.
+constexpr std::size_t static_watched_max = 1'000;
+
+/// A pool of the file of routes.
+struct StaticPool {
+    std::string name;
+    Destination primary;
+    std::uint64_t watched = 0;  // as Pool::watched, and no registration's id either
+};
+struct StaticPools {
+    std::vector<StaticPool> watched = {};
+    std::size_t others = 0;
+};
 
 struct Registration {
     std::uint64_t id = 0;  // never used twice by a process
@@ -83,6 +96,8 @@ public:
     /// Replaces what is routed beside the registrations. The file's word counts before a
     /// registration's, which is a warning.
     [[nodiscard]] Result<> replace_static(RouteList list);
+    /// Those of the file.
+    [[nodiscard]] StaticPools static_pools() const;
 
 private:
     struct Owned {
@@ -135,6 +150,7 @@ private:
     void free_name(const std::string& key);
     [[nodiscard]] Pool default_choice() const;
     void choose_default();
+    [[nodiscard]] StaticPools watch(std::vector<Pool>& pools);
 
     void end(std::map<Key, Registration>::iterator member);
     [[nodiscard]] std::map<Key, Registration>::iterator by_ttl(std::string_view pool);
@@ -152,6 +168,7 @@ private:
     std::map<Key, std::vector<std::string_view>> claimed_;
     std::map<std::string, std::size_t, std::less<>> names_of_pool_;
     bool static_default_ = false;  // a static route names the default pool
+    StaticPools static_;
     std::uint64_t next_id_ = 1;
     bool frozen_ = false;
 };

@@ -227,8 +227,30 @@ Result<> Members::transfer(std::string_view name, const std::string& pool) {
     return route(key, owned);
 }
 
+/// What was watched before keeps its number, and with it what is known of it.
+StaticPools Members::watch(std::vector<Pool>& pools) {
+    std::map<std::pair<std::string_view, Destination>, std::uint64_t> before;
+    for (const auto& one : static_.watched) before[{one.name, one.primary}] = one.watched;
+    StaticPools now;
+    for (Pool& pool : pools) {
+        if (now.watched.size() == static_watched_max) break;
+        const auto known = before.find({pool.name, pool.primary});
+        pool.watched = known == before.end() ? next_id_++ : known->second;
+        now.watched.push_back(
+            {.name = pool.name, .primary = pool.primary, .watched = pool.watched});
+    }
+    now.others = pools.size() - now.watched.size();
+    return now;
+}
+
+StaticPools Members::static_pools() const {
+    const std::scoped_lock lock(mutex_);
+    return static_;
+}
+
 Result<> Members::replace_static(RouteList list) {
     const std::scoped_lock lock(mutex_);
+    StaticPools watched = watch(list.pools);
     std::set<std::string, std::less<>> hidden;
     for (const auto& route : list.routes) {
         const auto found = owned_.find(route.key);
@@ -268,6 +290,7 @@ Result<> Members::replace_static(RouteList list) {
         list.routes.push_back({.key = key, .pool = index});
     }
     BERTH_TRY(table_.replace(list));
+    static_ = std::move(watched);
     static_default_ = has_default;
     for (auto& [key, owned] : owned_) {
         const bool now = hidden.contains(key);

@@ -26,6 +26,7 @@ enum class Count : std::uint8_t {
     no_descriptor,
     primary_down,      // and the client was told by an alert
     destination_full,  // and the client was told by an alert
+    tunnel_full,       // of streams, and the client was told by an alert
     page_shown,        // as primary_down, and by a page of the pool's
     tunnel,            // no client, but a host that opens one
     tunnel_refused,    // the same, and there was no place for its hello
@@ -33,11 +34,13 @@ enum class Count : std::uint8_t {
     ended,
 };
 
-constexpr std::array<std::string_view, 20> count_names = {
-    "accepted",      "routed",        "routed_by_default", "ssh",          "unknown_name",
-    "no_name",       "bad_name",      "malformed",         "not_tls",      "left_early",
-    "hello_timeout", "hello_refused", "no_descriptor",     "primary_down", "destination_full",
-    "page_shown",    "tunnel",        "tunnel_refused",    "reset",        "ended"};
+constexpr std::array<std::string_view, 21> count_names = {
+    "accepted",      "routed",       "routed_by_default", "ssh",
+    "unknown_name",  "no_name",      "bad_name",          "malformed",
+    "not_tls",       "left_early",   "hello_timeout",     "hello_refused",
+    "no_descriptor", "primary_down", "destination_full",  "tunnel_full",
+    "page_shown",    "tunnel",       "tunnel_refused",    "reset",
+    "ended"};
 
 /// Of any thread; each loop has its own, so that they do not wait for each other.
 class Counters {

@@ -160,7 +160,7 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connection.leave();  // its hello came in time
     Side& primary = connection.primary;
     const std::string_view said = all.substr(greeting.header_bytes());
-    connection.registration = pool.registration;
+    connection.registration = pool.path();
     if (connection.access) {
         connection.access->pool = pool.name;
         connection.access->destination = pool.primary;
@@ -175,8 +175,8 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
         if (expected && await_tunnel(connection, greeting, all)) return;
         return primary_down(connection, pool.name, said, EHOSTDOWN);
     }
-    const bool told_of = parts_.reports != nullptr && pool.registration != 0;
-    if (const int problem = told_of ? parts_.reports->known_off(pool.registration) : 0) {
+    const bool told_of = parts_.reports != nullptr && connection.registration != 0;
+    if (const int problem = told_of ? parts_.reports->known_off(connection.registration) : 0) {
         connection.registration = 0;  // there is nothing new to tell
         return primary_down(connection, pool.name, said, problem);
     }

@@ -20,6 +20,8 @@ std::optional<Count> count_of(How how) {
             return Count::reset;
         case How::refused:
             return Count::primary_down;
+        case How::full:
+            return Count::tunnel_full;
         case How::stopped:
             break;
     }

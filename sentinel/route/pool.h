@@ -37,6 +37,9 @@ struct Pool {
     bool proxy_protocol = false;  // its primary wants to be told who connects
     /// Which registration it stands for: several of a pool may be routed at a time. 0: static.
     std::uint64_t registration = 0;
+    /// What is reported of a static pool's path is kept under this; 0: nothing is.
+    std::uint64_t watched = 0;
+    [[nodiscard]] std::uint64_t path() const { return registration != 0 ? registration : watched; }
     bool operator==(const Pool&) const = default;
 };
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
-import long_line  # noqa: E402
+from support import long_line  # noqa: E402
 from support.host import program  # noqa: E402
 from support.machine import Machine, die_with_parent  # noqa: E402
 from support.sentinel import hello, make_certificate  # noqa: E402

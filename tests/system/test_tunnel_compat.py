@@ -4,19 +4,17 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
+from support.go import build_go, has_go
 from support.machine import die_with_parent, wait_until
 from support.sentinel import ALERT_INTERNAL, ALERT_NAME, Backend, Recorder, alert, hello, main, read_all, read_some, tls_backend
 from support.tunnel import LAB, PROD, TunnelCase
 from test_sentinel_registry import UnixHttp, answer_of
 
 MIB = 1024 * 1024
-GOPATH = Path("/usr/share/gocode")
 ACCEPTED = '{"ok":true,"assigned_ip":"127.0.0.2"}\n'
 
 
@@ -28,16 +26,11 @@ def said(port, **more):
 class CompatCase(TunnelCase):
     @classmethod
     def setUpClass(cls):
-        cls.build = Path(os.environ["BERTH_BIN"]) / "tests/go"
-        cls.build.mkdir(parents=True, exist_ok=True)
-        source = Path(__file__).parent / "clients/containarium_host.go"
-        subprocess.run(["go", "build", "-o", cls.build / "containarium_host", source], check=True,
-                       env={**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOPROXY": "off", "GOFLAGS": "",
-                            "GOCACHE": str(cls.build.absolute() / "cache")})
+        cls.program = build_go("containarium_host")
 
     def host(self, sentinel, hello_line):
         opened = sentinel.log().count("a tunnel is open")
-        host = subprocess.Popen([self.build / "containarium_host", f"127.0.0.1:{sentinel.port}", hello_line], stdout=subprocess.PIPE,
+        host = subprocess.Popen([self.program, f"127.0.0.1:{sentinel.port}", hello_line], stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True, preexec_fn=die_with_parent)
 
         def end():
@@ -143,7 +136,7 @@ class Talking(CompatCase):
 
 
 if __name__ == "__main__":
-    if shutil.which("go") is None or not (GOPATH / "src/github.com/hashicorp/yamux").exists():
+    if not has_go():
         print("skipped: needs golang-go and golang-github-hashicorp-yamux-dev")
         sys.exit(77)
     main()

@@ -14,12 +14,15 @@ import threading
 import time
 from pathlib import Path
 
-from support.sentinel import main, read_all, read_some
+from support.machine import wait_until
+from support.sentinel import ALERT_INTERNAL, alert, hello, main, read_all, read_some
 from support.tunnel import TunnelCase
+from test_sentinel_registry import RegistryCase, UnixHttp
 
 MIB = 1024 * 1024
 MUCH_MIB = int(os.environ.get("BERTH_TUNNEL_MIB", "1024"))
 STREAMS = 1000
+STREAMS_MAX = 2048  # of a session
 MESSAGE = 64 * 1024
 # What one stream may have under way (16 MiB of window, and what sockets hold), twice, and the programs themselves.
 PEAK_MIB_MAX = 128
@@ -61,6 +64,26 @@ class Load(TunnelCase):
         sender.shutdown(socket.SHUT_WR)
         self.assertEqual(len(read_all(stalled)[0]), sent)
         print(f"{STREAMS} streams; peaks in MiB {self.check_memory(sentinel, tunnel)}")
+
+    def test_one_visitor_too_many_is_told_so_at_once(self):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4 * STREAMS_MAX, limits[1]), limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        access = self.state / "access"
+        sentinel, backend, _ = self.ready("--access-log", access, descriptors=DESCRIPTORS)
+        admin = lambda path: RegistryCase.exchange(UnixHttp(self.state / "admin.sock"), "GET", path, None, None)[1]
+        wait_until(lambda: admin("/status")["tunnelling"]["streams_open"] == 0, "the probe's stream to end")
+        visits = [self.visit(sentinel, backend) for _ in range(STREAMS_MAX)]
+        self.assertEqual(sentinel.ask(hello(b"lab.test")), (alert(ALERT_INTERNAL), "end"))
+        self.assertIn('\nberth_sentinel_connections_total{outcome="tunnel_full"} 1\n', admin("/metrics"))
+        wait_until(lambda: '"outcome":"tunnel_full"' in access.read_text(), "the line in the log")
+        for one in visits.pop():
+            one.close()
+        wait_until(lambda: admin("/status")["tunnelling"]["streams_open"] < STREAMS_MAX, "the visitor to be gone")
+        visits.append(self.visit(sentinel, backend))
+        for client, primary in visits:
+            primary.sendall(b"still here")
+            self.assertEqual(read_some(client, 10), b"still here")
 
     def test_much_is_carried_whole_in_little_memory(self):
         sentinel, backend, tunnel = self.ready()

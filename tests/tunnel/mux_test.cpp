@@ -314,6 +314,42 @@ TEST_CASE("a peer who does not answer a ping is overdue", "[tunnel]") {
     CHECK_FALSE(pair.ours.overdue(start + 13s));
 }
 
+TEST_CASE("a peer of whom nothing was heard for long is asked as soon as it matters", "[tunnel]") {
+    Pair pair;
+    CHECK_FALSE(pair.ours.look(start + 1h));
+    pair.ours.expect(start + 1s);
+    CHECK_FALSE(pair.ours.doubted_since());
+    CHECK(taken(pair.ours).empty());
+    const bool again = GENERATE(false, true);
+    if (again) {
+        pair.ours.expect(start + 2s);
+    } else {
+        CHECK(pair.ours.look(start + 2s));
+    }
+    CHECK(pair.ours.doubted_since() == start + 2s);
+    const auto ping = taken(pair.ours);
+    CHECK(ping == bytes("000200010000000000000000"));
+    SECTION("once") {
+        pair.ours.expect(start + 3s);
+        CHECK_FALSE(pair.ours.look(start + 4s));
+        CHECK(pair.ours.doubted_since() == start + 2s);
+        CHECK(taken(pair.ours).empty());
+    }
+    SECTION("and its answer is a sign of life") {
+        REQUIRE(pair.theirs.feed(ping, start + 2s));
+        settle(pair.ours, pair.theirs, start + 3s);
+        CHECK_FALSE(pair.ours.doubted_since());
+        CHECK_FALSE(pair.ours.look(start + 1h));
+    }
+    SECTION("and so is part of a frame, before the answer can come") {
+        const std::string some = taken(pair.theirs) + frame(opening(2)).substr(0, 3);
+        REQUIRE(pair.ours.feed(some, start + 12s));
+        CHECK_FALSE(pair.ours.doubted_since());
+        CHECK_FALSE(pair.ours.overdue(start + 22s));
+        CHECK(pair.ours.overdue(start + 23s));
+    }
+}
+
 namespace {
 
 /// Streams whose bytes never stop in a mux: `there` is to be sent, `here` has arrived.

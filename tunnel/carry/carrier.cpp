@@ -30,6 +30,24 @@ constexpr std::chrono::milliseconds idle_look_every{5'000};
 // What epoll gives back: 0, or an address with its kind in the last bit.
 constexpr std::uint64_t tag_wake = 0;
 
+/// How long ago the peer's kernel last told that bytes have arrived; for ever where there is no
+/// TCP. On a slow line with full queues that is much shorter than how long the peer has said
+/// nothing.
+std::chrono::milliseconds since_acknowledged(const Fd& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        return std::chrono::milliseconds::max();
+    }
+    return std::chrono::milliseconds(info.tcpi_last_ack_recv);
+}
+
+Error silent_for(std::chrono::milliseconds time) {
+    return make_error(ErrorCode::timed_out,
+                      fmt::format("the other end of the tunnel has given no sign of life for {} s",
+                                  std::chrono::duration_cast<std::chrono::seconds>(time).count()));
+}
+
 }  // namespace
 
 Carrier::Carrier(CarrierCalls calls, CarrierLimits limits)
@@ -196,28 +214,39 @@ void Carrier::take_event(std::uint64_t tag, std::uint32_t events) {
 void Carrier::look_at_time() {
     look_due_ = now_ + look_every;
     end_still();
-    std::vector<Session*> silent, expired;
+    std::vector<Session*> expired;
+    std::vector<std::pair<Session*, Error>> silent;
     const auto now = std::chrono::system_clock::now();
     for (const auto& [id, session] : sessions_) {
         if (session->until && *session->until <= now) {
             expired.push_back(session.get());
-        } else if (session->mux.overdue(now_)) {
-            silent.push_back(session.get());
+        } else if (auto why = silence_of(*session)) {
+            silent.emplace_back(session.get(), *std::move(why));
         } else if (session->ping_due <= now_) {
             session->ping_due = now_ + limits_.ping_every;
             session->mux.ping(now_);
+            mark(*session);
+        } else if (session->mux.look(now_)) {
             mark(*session);
         }
     }
     for (Session* const session : expired) {
         end(*session, make_error(ErrorCode::denied, "its certificate has expired"));
     }
-    for (Session* const session : silent) {
-        end(*session, make_error(ErrorCode::timed_out,
-                                 fmt::format("the other end of the tunnel has given no sign of "
-                                             "life for {} s",
-                                             limits_.mux.pong_wait_max.count() / 1000)));
-    }
+    for (const auto& [session, why] : silent) end(*session, why);
+}
+
+/// Why a session is over whose peer has vanished without a word, as one whose power is cut.
+std::optional<Error> Carrier::silence_of(const Session& session) const {
+    const MuxLimits& limits = limits_.mux;
+    const auto since = session.mux.doubted_since();
+    const bool doubted = since && now_ - *since > limits.sign_wait_max;
+    const bool overdue = session.mux.overdue(now_);
+    if (!doubted && !overdue) return std::nullopt;
+    const auto quiet = since_acknowledged(session.socket);
+    if (overdue && quiet > limits.pong_wait_max) return silent_for(limits.pong_wait_max);
+    if (doubted && quiet > limits.sign_wait_max) return silent_for(limits.sign_wait_max);
+    return std::nullopt;
 }
 
 void Carrier::begin(SessionId id, Established established) {
@@ -227,6 +256,10 @@ void Carrier::begin(SessionId id, Established established) {
     sessions_.emplace(id, std::move(made));
     constexpr int on = 1;
     (void)::setsockopt(session.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // What the peer's kernel does not take is no more alive than a peer who does not answer.
+    const auto untaken_ms_max = static_cast<unsigned>(limits_.mux.pong_wait_max.count());
+    (void)::setsockopt(session.socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &untaken_ms_max,
+                       sizeof untaken_ms_max);
     epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | std::uint32_t{EPOLLET},
                       .data = {.u64 = reinterpret_cast<std::uint64_t>(&session)}};
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session.socket.get(), &event) != 0) {

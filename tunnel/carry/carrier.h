@@ -63,6 +63,7 @@ struct CarrierCalls {
 struct CarrierLimits {
     MuxLimits mux = {.waiting_bytes_max = 128U << 10U,
                      .streams_max = 2048,
+                     .backlog_max = 2048,  // as many may be opened by what is read at once
                      .budget = std::make_shared<MuxBudget>()};
     std::chrono::milliseconds ping_every{15'000};
     /// So long a visitor's one direction may stand still when the other has ended.
@@ -120,6 +121,7 @@ private:
     [[nodiscard]] bool take_orders();
     void take_event(std::uint64_t tag, std::uint32_t events);
     void look_at_time();
+    [[nodiscard]] std::optional<Error> silence_of(const Session& session) const;
     void begin(SessionId id, Established established);
     void serve(Session& session);
     [[nodiscard]] Result<> read(Session& session);

@@ -42,10 +42,13 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
                             ? fail(ErrorCode::unavailable, "the tunnel is gone")
                             : session->mux.open();
     if (!stream) {
+        using enum StreamEnd::How;
         streams_.fetch_sub(1, std::memory_order_relaxed);
-        if (visitor.watcher) visitor.watcher->over({.how = StreamEnd::How::refused});
+        const bool is_full = stream.error().code == ErrorCode::busy;
+        if (visitor.watcher) visitor.watcher->over({.how = is_full ? full : refused});
         return refuse(visitor.socket, visitor.refusal);
     }
+    session->mux.expect(now_);
     (void)session->mux.write(*stream,
                              session->containarium ? encode_port(opening.port) : encode(opening));
     ++session->sums.streams;
@@ -204,7 +207,10 @@ bool Carrier::to_stream(Ferry& ferry) {
         if (!ferry.said.empty()) return true;
         std::string().swap(ferry.said);
     }
-    if (ferry.readable && !ferry.end_read) mux.offer(ferry.id);
+    if (ferry.readable && !ferry.end_read) {
+        mux.offer(ferry.id);
+        mux.expect(now_);
+    }
     if (ferry.end_read && (!ferry.session.containarium || ferry.shut)) mux.finish(ferry.id);
     return !ferry.failed;
 }

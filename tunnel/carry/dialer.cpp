@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 #include "tunnel/carry/front_probe.h"
+#include "tunnel/carry/token_file.h"
 
 #include <fmt/format.h>
 #include <netdb.h>
@@ -49,7 +50,7 @@ Result<std::unique_ptr<Dialer>> Dialer::start(DialerOptions options,
 
 Result<> Dialer::set_up() {
     context_ = BERTH_TRY(TlsContext::client(options_.authorities, options_.certificate));
-    BERTH_TRY(token());
+    BERTH_TRY(read_token(options_.token_file));
     stop_ = Fd(::eventfd(0, EFD_CLOEXEC));
     if (!stop_) return fail(system_error("make an event", errno));
     const auto target = [this](SessionId, const StreamOpening& opening) {
@@ -86,16 +87,6 @@ Dialer::~Dialer() {
     (void)::eventfd_write(stop_.get(), 1);
     changed_.notify_all();
     thread_.join();
-}
-
-Result<std::string> Dialer::token() const {
-    if (options_.token_file.empty()) return "";
-    std::string text = BERTH_TRY(read_file(options_.token_file));
-    text.erase(std::ranges::find_if(text, [](char c) { return c == '\n' || c == '\r'; }),
-               text.end());
-    if (!text.empty()) return text;
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} has no token in its first line", options_.token_file.string()));
 }
 
 void Dialer::run() {
@@ -253,7 +244,7 @@ Result<> Dialer::exchange(const Fd& socket, Channel& tls, std::string& plain,
 
 Result<> Dialer::say_hello(const Fd& socket, Channel& tls, std::string& early) {
     Hello hello = options_.hello;
-    hello.token = BERTH_TRY(token());
+    hello.token = BERTH_TRY(read_token(options_.token_file));
     tls.send(encode(hello));
     std::optional<Arrived<HelloAnswer>> answer;
     BERTH_TRY(exchange(socket, tls, early, [&]() -> Result<bool> {

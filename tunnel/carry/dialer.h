@@ -71,7 +71,6 @@ private:
     [[nodiscard]] Result<Established> dial();
     [[nodiscard]] Result<Fd> connect();
     [[nodiscard]] Result<> say_hello(const Fd& socket, Channel& tls, std::string& early);
-    [[nodiscard]] Result<std::string> token() const;
     [[nodiscard]] Result<> exchange(const Fd& socket, Channel& tls, std::string& plain,
                                     const std::function<Result<bool>()>& done);
     [[nodiscard]] Result<> wait_for(const Fd& socket, short events,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tunnel/carry/dialer_options.h"
 
+#include "tunnel/carry/host_port.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <optional>
 #include <string_view>
 
 namespace berth::tunnel {
@@ -21,13 +21,6 @@ std::unexpected<Error> wrong(std::string_view option, std::string what) {
     return fail(make_error(ErrorCode::invalid_argument, std::move(what)).at(option));
 }
 
-std::optional<std::uint16_t> port_of(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
-    const bool whole = problem == std::errc() && end == text.data() + text.size();
-    return whole && port != 0 ? std::optional(port) : std::nullopt;
-}
-
 std::string name_of_machine() {
     std::array<char, host_name_bytes_max> name{};
     (void)::gethostname(name.data(), name.size() - 1);
@@ -35,25 +28,17 @@ std::string name_of_machine() {
 }
 
 Result<> take_sentinel(const std::string& text, DialerOptions& options) {
-    std::string_view host = text;
-    options.port = https_port;
-    const auto colon = text.rfind(':');
-    const bool bracketed = text.starts_with('[');
-    if (colon != std::string::npos && (!bracketed || text[colon - 1] == ']')) {
-        const auto port = port_of(host.substr(colon + 1));
-        if (!port) return wrong("/sentinel", "is HOST:PORT");
-        options.port = *port;
-        host = host.substr(0, colon);
-    }
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    options.host = host;
-    return options.host.empty() ? wrong("/sentinel", "HOST:PORT is needed") : Result<>();
+    const auto place = parse_host_port(text, https_port);
+    if (!place) return wrong("/sentinel", text.empty() ? "HOST:PORT is needed" : "is HOST:PORT");
+    options.host = place->host;
+    options.port = place->port;
+    return {};
 }
 
 Result<> take_forwards(const std::vector<std::string>& forwards, DialerOptions& options) {
     for (const auto& text : forwards) {
         const auto equals = std::min(text.find('='), text.size());
-        const auto port = port_of(std::string_view(text).substr(0, equals));
+        const auto port = parse_port(std::string_view(text).substr(0, equals));
         const auto target = SocketAddress::parse(text.substr(std::min(equals + 1, text.size())));
         if (!port || !target) {
             return wrong("/forward", fmt::format("{} is not PORT=ADDRESS:PORT", text));

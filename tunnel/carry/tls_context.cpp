@@ -20,14 +20,14 @@ std::unexpected<Error> unusable(const std::filesystem::path& file) {
     return fail(ErrorCode::invalid_argument, fmt::format("{}: {}", file.string(), why.data()));
 }
 
-std::string protocols() {
-    return static_cast<char>(alpn.size()) + std::string(alpn);
+std::string as_list(std::string_view protocol) {
+    return static_cast<char>(protocol.size()) + std::string(protocol);
 }
 
 /// Who offers another protocol, or none, has come to the wrong place.
 int choose_protocol(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* chosen_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void* /*unused*/) {
-    const std::string ours = protocols();
+    const std::string ours = as_list(alpn);
     if (std::string_view(reinterpret_cast<const char*>(offered), offered_bytes) != ours) {
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
@@ -78,15 +78,18 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const OwnCertificate& own
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::filesystem::path& authorities,
-                                                       const OwnCertificate& own) {
+                                                       const OwnCertificate& own,
+                                                       std::string_view protocol) {
     const std::shared_ptr<TlsContext> made(new TlsContext(SSL_CTX_new(TLS_client_method())));
     SSL_CTX* const context = made->get();
     if (context == nullptr) return unusable(authorities);
     (void)SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     (void)SSL_CTX_set_ciphersuites(context, ciphers);
-    const std::string ours = protocols();
-    (void)SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(ours.data()),
-                                  static_cast<unsigned>(ours.size()));
+    if (!protocol.empty()) {
+        const std::string ours = as_list(protocol);
+        (void)SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(ours.data()),
+                                      static_cast<unsigned>(ours.size()));
+    }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     const int trusts = authorities.empty()
                            ? SSL_CTX_set_default_verify_paths(context)

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "tools-schema/contract/result.h"
+#include "tunnel/hello.h"
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 struct ssl_ctx_st;
 
@@ -22,9 +24,11 @@ class TlsContext {
 public:
     /// Asks clients for a certificate, takes any and none: whose it is, is decided elsewhere.
     [[nodiscard]] static Result<std::shared_ptr<TlsContext>> server(const OwnCertificate& own);
-    /// Trusts who is certified by `authorities`, or ("") by those this machine trusts.
+    /// Trusts who is certified by `authorities`, or ("") by those this machine trusts. Offers that
+    /// protocol alone, or ("") none.
     [[nodiscard]] static Result<std::shared_ptr<TlsContext>> client(
-        const std::filesystem::path& authorities, const OwnCertificate& own);
+        const std::filesystem::path& authorities, const OwnCertificate& own,
+        std::string_view protocol = alpn);
 
     [[nodiscard]] ssl_ctx_st* get() const { return context_.get(); }
 

@@ -16,6 +16,7 @@ struct StreamEnd {
         ended,    // both ways, behind the last byte
         reset,    // by one of the two
         refused,  // by the peer, before it had said anything: the socket was told so
+        full,     // the session has as many as it may have: the socket was told so
         stopped,  // with the carrier
     };
     How how = How::ended;

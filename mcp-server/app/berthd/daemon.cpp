@@ -25,6 +25,7 @@
 #include "host/warning/run_mark.h"
 #include "mcp-server/app/berthd/features.h"
 #include "mcp-server/app/berthd/gpu_watch.h"
+#include "mcp-server/app/berthd/primary_options.h"
 #include "mcp-server/app/berthd/tunnel_options.h"
 #include "mcp-server/jsonrpc/event_endpoint.h"
 #include "mcp-server/jsonrpc/rpc_endpoint.h"
@@ -363,11 +364,13 @@ Result<> serve(const DaemonOptions& wanted) {
         },
         {.connections_max = callers_max, .error_body = rpc_error_body}));
     const auto tunnel = BERTH_TRY(keep_tunnel(options.tunnel, options.pool));
+    auto registered = BERTH_TRY(keep_registered(options.primary));
     log::info("ready", {{"socket", socket_path(options)},
                         {"engine", host->engine->version()},
                         {"version", BERTH_VERSION}});
     wait_for_signal();
     log::info("stopping", {{"containers", options.stop_containers_on_exit ? "stop" : "go on"}});
+    registered.reset();  // first of all, so that visitors hear at once
     standby.stop();
     keeper.stop();
     operations.stop();  // while the callers are still there to hear of it

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mcp-server/app/berthd/options.h"
 
+#include "mcp-server/app/berthd/primary_options.h"
 #include "mcp-server/app/berthd/standby_options.h"
 #include "mcp-server/app/berthd/tunnel_options.h"
 #include "mcp-server/config/config.h"
@@ -108,6 +109,7 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
     }
     options.standby = read_standby(*file);
     options.tunnel = read_tunnel(*file);
+    options.primary = read_primary(*file, options.pool);
     return file->finish();
 }
 

@@ -5,6 +5,7 @@
 
 #include "host/container/standby_keeper.h"
 #include "tools-schema/contract/result.h"
+#include "tunnel/announce/announcer.h"
 #include "tunnel/carry/dialer.h"
 
 #include <cstdint>
@@ -47,6 +48,7 @@ struct DaemonOptions {
     std::vector<std::string> shares_allowed = {};
     std::vector<container::StandbyTemplate> standby = {};  // in the file alone
     std::optional<tunnel::DialerOptions> tunnel = {};      // the same
+    std::optional<tunnel::AnnouncerOptions> primary = {};  // the same
 };
 
 enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown, write_cdi };

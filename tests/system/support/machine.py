@@ -75,8 +75,8 @@ def wait_until(condition, what, seconds=20.0):
 class Machine:
     def __init__(self, scratch: Path):
         self.scratch = scratch
-        self._host = self._hold(["unshare", "--net", "--mount", "sh", "-c", PREPARE, "sh", str(scratch / "cgroups")])
-        self._outside = self._hold(["unshare", "--net", "sh", "-c", "ip link set lo up && echo held && exec sleep infinity"])
+        self._host = self.hold(["unshare", "--net", "--mount", "sh", "-c", PREPARE, "sh", str(scratch / "cgroups")])
+        self._outside = self.hold(["unshare", "--net", "sh", "-c", "ip link set lo up && echo held && exec sleep infinity"])
         host, outside = str(self._host.pid), str(self._outside.pid)
         self._ip("link", "add", "uplink", "netns", host, "type", "veth", "peer", "name", "world", "netns", outside)
         for run, link, address in ((self.run, "uplink", HOST_ADDRESS), (self.outside, "world", OUTSIDE_ADDRESS)):
@@ -89,7 +89,8 @@ class Machine:
         subprocess.run(["ip", *arguments], check=True)
 
     @staticmethod
-    def _hold(argv):
+    def hold(argv):
+        """A process that has made a namespace, says so, and sleeps there."""
         holder = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         if holder.stdout.readline() != "held\n":
             raise RuntimeError("a namespace could not be set up; this needs root")

@@ -177,9 +177,11 @@ class Recorder(Backend):
             return not self._connections
 
 
-def make_certificate(directory, name):
+def make_certificate(directory, name, *others):
+    """For that name, and for others beside it, as `*.apps.test`."""
+    beside = ["-addext", "subjectAltName=" + ",".join(f"DNS:{one}" for one in (name, *others))] if others else []
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                    "2", "-subj", f"/CN={name}", "-keyout", directory / f"{name}.key", "-out", directory / f"{name}.pem"],
+                    "2", "-subj", f"/CN={name}", *beside, "-keyout", directory / f"{name}.key", "-out", directory / f"{name}.pem"],
                    check=True, capture_output=True)
 
 

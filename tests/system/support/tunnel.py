@@ -85,10 +85,10 @@ class TunnelCase(SentinelCase):
         self.addCleanup(tunnel.close)
         return tunnel
 
-    def ready(self, **options):
+    def ready(self, *flags, **options):
         """A sentinel, and a backend that records behind a tunnel that is open."""
         backend = self.backend(Recorder)
-        sentinel = self.front()
+        sentinel = self.front(*flags)
         tunnel = self.tunnel(sentinel, backend.port, **options)
         probe = backend.next()
         probe.sendall(b"\x16")

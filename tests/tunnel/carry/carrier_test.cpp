@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tunnel/carry/carrier.h"
 
+#include "base/descriptor_limit.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
@@ -13,6 +14,8 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace berth;
 using namespace berth::tunnel;
@@ -72,7 +75,7 @@ Result<> shake_hands(Channel& one, Channel& other) {
 SocketAddress listen_on(const Fd& socket) {
     KernelAddress address = SocketAddress::parse("127.0.0.1:0").value().to_kernel();
     REQUIRE(::bind(socket.get(), address.get(), address.size) == 0);
-    REQUIRE(::listen(socket.get(), 16) == 0);
+    REQUIRE(::listen(socket.get(), SOMAXCONN) == 0);
     address.size = sizeof address.storage;
     REQUIRE(::getsockname(socket.get(), address.get(), &address.size) == 0);
     return SocketAddress::of(address).value();
@@ -82,6 +85,7 @@ SocketAddress listen_on(const Fd& socket) {
 struct Tunnelled {
     TemporaryDirectory directory;
     OwnCertificate own = certificate_in(directory.path());
+    std::mutex gate;  // that the host's end passes for each stream
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> ends;
@@ -92,7 +96,9 @@ struct Tunnelled {
     SocketAddress place = listen_on(listener), visitors_place = listen_on(visitors);
     std::unique_ptr<Carrier> host, front;
 
-    explicit Tunnelled(std::chrono::milliseconds half_closed_max = 300s) {
+    Fd silent;  // of a host that is not there
+
+    explicit Tunnelled(CarrierLimits limits = {}, bool host_is_there = true) {
         const auto ended = [this](SessionId, const Error& why, const SessionSums& sums) {
             const std::scoped_lock lock(mutex);
             ends.push_back(why.message);
@@ -102,17 +108,22 @@ struct Tunnelled {
         host =
             Carrier::start({.target =
                                 [this](SessionId, const StreamOpening& opening) {
+                                    const std::scoped_lock passing(gate);
                                     return opening.port == 7 ? std::optional(place) : std::nullopt;
                                 },
                             .ended = ended})
                 .value();
-        front = Carrier::start({.ended = ended}, {.half_closed_max = half_closed_max}).value();
+        front = Carrier::start({.ended = ended}, std::move(limits)).value();
         Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
         Channel accepted(TlsContext::server(own).value());
         REQUIRE(shake_hands(dialled, accepted));
         auto [near, far] = socket_pair();
-        host->adopt(1,
-                    {.socket = std::move(near), .tls = std::move(dialled), .side = MuxSide::even});
+        if (host_is_there) {
+            host->adopt(
+                1, {.socket = std::move(near), .tls = std::move(dialled), .side = MuxSide::even});
+        } else {
+            silent = std::move(near);
+        }
         front->adopt(1, {.socket = std::move(far), .tls = std::move(accepted)});
     }
 
@@ -236,7 +247,7 @@ TEST_CASE("a reset of either end is one of the other", "[tunnel]") {
 }
 
 TEST_CASE("a visitor who has ended and hears nothing for long is reset", "[tunnel]") {
-    Tunnelled tunnel(200ms);
+    Tunnelled tunnel({.half_closed_max = 200ms});
     const Fd visitor = tunnel.open(7);
     const Fd service = tunnel.accept();
     say(visitor, "question");
@@ -244,6 +255,63 @@ TEST_CASE("a visitor who has ended and hears nothing for long is reset", "[tunne
     CHECK(heard(visitor) == "!");
     CHECK(heard(service) == "question");
     CHECK(tunnel.stream_end().how == StreamEnd::How::reset);
+}
+
+TEST_CASE("a session that has as many streams as it may have refuses one more at once",
+          "[tunnel]") {
+    CarrierLimits limits;
+    limits.mux.streams_max = 2;
+    Tunnelled tunnel(limits);
+    Fd first = tunnel.open(7);
+    const Fd second = tunnel.open(7);
+    Fd service = tunnel.accept();
+    const Fd other = tunnel.accept();
+    CHECK(heard(tunnel.open(7, "hello")) == "refused");
+    CHECK(tunnel.stream_end().how == StreamEnd::How::full);
+    first.reset();  // which makes room
+    service.reset();
+    {
+        std::unique_lock lock(tunnel.mutex);
+        REQUIRE(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.stream_ends.size() == 2; }));
+    }
+    const Fd third = tunnel.open(7, "hello");
+    service = tunnel.accept();
+    REQUIRE(::shutdown(third.get(), SHUT_WR) == 0);
+    CHECK(heard(service) == "hello");
+}
+
+TEST_CASE("many streams that are opened while the host is busy are all taken", "[tunnel]") {
+    constexpr std::size_t count = 600;  // whose openings come in one read
+    (void)raise_descriptor_limit();
+    Tunnelled tunnel;
+    std::vector<Fd> visitors, services;
+    {
+        const std::scoped_lock busy(tunnel.gate);
+        for (std::size_t at = 0; at < count; ++at) visitors.push_back(tunnel.open(7, "x"));
+        while (tunnel.front->bytes_from_sockets() < count) std::this_thread::sleep_for(1ms);
+    }
+    for (std::size_t at = 0; at < count; ++at) services.push_back(tunnel.accept());
+    for (const Fd& service : services) {
+        std::array<char, 1> one{};
+        REQUIRE(::recv(service.get(), one.data(), 1, 0) == 1);
+    }
+    const std::scoped_lock lock(tunnel.mutex);
+    CHECK(tunnel.stream_ends.empty());
+}
+
+TEST_CASE(
+    "a peer who vanishes without a word is given up soon after somebody wants something of it",
+    "[tunnel]") {
+    CarrierLimits limits;
+    limits.mux.quiet_max = 10ms;
+    limits.mux.sign_wait_max = 100ms;
+    limits.mux.pong_wait_max = 1h;
+    Tunnelled tunnel(limits, false);
+    CHECK(heard(tunnel.open(7, "is anybody there?")) == "refused");
+    CHECK(tunnel.stream_end().how == StreamEnd::How::refused);
+    std::unique_lock lock(tunnel.mutex);
+    REQUIRE(tunnel.changed.wait_for(lock, 10s, [&] { return !tunnel.ends.empty(); }));
+    CHECK(tunnel.ends.front().contains("no sign of life"));
 }
 
 TEST_CASE("streams that are open when the carrier stops are told so", "[tunnel]") {
