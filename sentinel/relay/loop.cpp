@@ -242,7 +242,8 @@ void Loop::end_late() {
 /// That it takes bytes is asked only of one that did not: of all others it would be told at once.
 void Loop::watch(Connection& connection, Side& side) {
     constexpr std::uint32_t always = EPOLLIN | EPOLLRDHUP | std::uint32_t{EPOLLET};
-    const std::uint32_t wanted = always | (side.writable ? 0 : EPOLLOUT) | side.watched;
+    std::uint32_t wanted = always | side.watched;
+    if (!side.writable) wanted |= EPOLLOUT;
     if (side.watched == wanted) return;
     const int how = side.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     side.watched = wanted;
@@ -255,7 +256,7 @@ void Loop::watch(Connection& connection, Side& side) {
 
 /// Of a socket that goes to somebody else.
 void Loop::unwatch(Side& side) const {
-    if (std::exchange(side.watched, 0) == 0) return;
+    if (std::exchange(side.watched, 0U) == 0) return;
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, side.socket.get(), nullptr);
 }
 
