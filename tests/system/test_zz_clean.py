@@ -56,6 +56,11 @@ class Clean(unittest.TestCase):
     def test_no_file_is_left(self):
         self.assertEqual([str(path) for path in Path("/var/tmp").glob(OURS + "*")], [])
 
+    def test_no_sanitizer_has_found_anything(self):
+        """In a build with sanitizers; without them nobody writes reports."""
+        found = [path.read_text(errors="replace") for path in Path(os.environ.get("BERTH_REPORTS", "/nonexistent")).glob("report.*")]
+        self.assertFalse(found, "\n".join(found[:5]))
+
 
 if __name__ == "__main__":
     if os.geteuid() != 0:
