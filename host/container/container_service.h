@@ -97,6 +97,7 @@ struct CreateWish {
     bool start = true;
     store::Labels labels = {};
     bool no_new_privileges = false;
+    bool nesting = false;
     store::Shares shares = {};
     bool guest_socket = true;
     std::vector<std::string> gpus = {};     // selectors; see gpu::select()

@@ -80,6 +80,7 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
                     .ssh_keys = {},
                     .labels = row->labels,
                     .no_new_privileges = row->no_new_privileges,
+                    .nesting = row->nesting,
                     .shares = row->shares,
                     .guest_socket = row->guest_socket,
                     .life = row->life,

@@ -75,7 +75,7 @@ constexpr std::string_view select_containers =
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
     "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-    "wake "
+    "wake, nesting "
     "FROM containers";
 
 Container to_container(const Row& row) {
@@ -110,6 +110,7 @@ Container to_container(const Row& row) {
                  .used_at = integer(row[21]),
                  .wake = integer(row[35]) != 0},
         .no_new_privileges = integer(row[32]) != 0,
+        .nesting = integer(row[36]) != 0,
         .shares = to_shares(text(row[33])),
         .guest_socket = integer(row[34]) != 0,
         .generation = integer(row[22]),
@@ -151,10 +152,10 @@ Result<> Containers::insert(const Container& container) {
         "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
         "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
         "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-        "wake) "
+        "wake, nesting) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
         "?, ?, ?, "
-        "?, ?)",
+        "?, ?, ?)",
         {container.id,
          container.name,
          word(container.phase),
@@ -186,7 +187,8 @@ Result<> Containers::insert(const Container& container) {
          std::int64_t{container.no_new_privileges},
          to_column(container.shares),
          std::int64_t{container.guest_socket},
-         std::int64_t{container.life.wake}});
+         std::int64_t{container.life.wake},
+         std::int64_t{container.nesting}});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));

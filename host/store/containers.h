@@ -87,6 +87,7 @@ struct Container {
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
     Lifecycle life = {};
     bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
+    bool nesting = false;            // whether it may run containers of its own
     Shares shares = {};
     bool guest_socket = true;     // whether berth tells it about itself
     std::int64_t generation = 1;  // counts changes of its configuration: what an etag names
