@@ -75,7 +75,7 @@ constexpr std::string_view select_containers =
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
     "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-    "wake, nesting "
+    "wake, nesting, restarting "
     "FROM containers";
 
 Container to_container(const Row& row) {
@@ -84,6 +84,7 @@ Container to_container(const Row& row) {
         .name = text(row[1]),
         .phase = to_phase(text(row[2])),
         .wanted_running = integer(row[3]) != 0,
+        .restarting = integer(row[37]) != 0,
         .image = text(row[4]),
         .image_digest = text(row[5]),
         .slot = integer(row[6]),
@@ -213,10 +214,17 @@ Result<> Containers::set_phase(std::string_view id, Phase phase) {
 
 Result<> Containers::set_wanted_running(std::string_view id, bool wanted) {
     return changed_one(
-        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, after_stop = CASE WHEN "
-                                "?1 AND after_stop = 1 THEN 2 ELSE after_stop END WHERE id = ?2 "
-                                "RETURNING id",
+        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, restarting = 0, "
+                                "after_stop = CASE WHEN ?1 AND after_stop = 1 THEN 2 ELSE "
+                                "after_stop END WHERE id = ?2 RETURNING id",
                                 {std::int64_t{wanted}, std::string(id)})),
+        id);
+}
+
+Result<> Containers::set_restarting(std::string_view id, bool restarting) {
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET restarting = ? WHERE id = ? RETURNING id",
+                                {std::int64_t{restarting}, std::string(id)})),
         id);
 }
 
