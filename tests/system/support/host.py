@@ -17,6 +17,7 @@ import threading
 import unittest
 from pathlib import Path
 
+from support.deadline import run_within
 from support.machine import DIAL, ECHO, Machine, die_with_parent, processes, wait_until
 
 SOURCE = Path(__file__).resolve().parents[3]
@@ -407,11 +408,4 @@ def main():
     if not (IMAGES / "names/debian-12").exists():
         print(f"skipped: no base image in {IMAGES} (scripts/test.sh builds it)")
         sys.exit(77)
-
-    def out_of_time(*_):
-        raise AssertionError("out of time")
-
-    # Raised in the main thread, so that the host is cleaned up; ctest's kill would leave it behind.
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(int(os.environ.get("BERTH_TEST_SECONDS", "600")))
-    unittest.main(module="__main__", verbosity=2)
+    run_within(int(os.environ.get("BERTH_TEST_SECONDS", "600")))
