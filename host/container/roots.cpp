@@ -82,8 +82,9 @@ Result<> ContainerService::stop_for_restart(const store::Container& row) {
 Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
     const auto row = find_ready(name);
     if (!row) return fail(Error(row.error()).at("/container"));
+    auto image = BERTH_TRY(ImageName::parse(row->image));
     CreateWish wish{.name = name,
-                    .image = BERTH_TRY(ImageName::parse(row->image)),
+                    .image = std::move(image),
                     .limits = limits_of(*row),
                     .ports = {},
                     .ssh_keys = {},

@@ -133,8 +133,9 @@ Result<> LoginService::open(std::string_view id, std::int64_t port) {
         return {};
     }
     BERTH_TRY(fault::at("ssh.listen"));
+    auto listener = BERTH_TRY(listen_on(port));
     auto entry = std::make_shared<Entry>(
-        Entry{.id = std::string(id), .listener = BERTH_TRY(listen_on(port)), .login = nullptr});
+        Entry{.id = std::string(id), .listener = std::move(listener), .login = nullptr});
     const auto key = next_key_++;
     BERTH_TRY(watch(entry->listener.get(), key, false));
     entries_.emplace(key, std::move(entry));
