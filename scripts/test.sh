@@ -19,6 +19,21 @@ install_clients() {
     fi
 }
 
+# What the base image lacks of podman and its friends, for the containers of a test, which reach no archive.
+download_podman() {
+    local at=$root/build/podman image=$root/build/images/names/debian-12
+    [ -f "$at/complete" ] && [ "$at/complete" -nt "$image/manifest.json" ] && return
+    say "downloading podman for the containers of a test"
+    rm -rf "$at"
+    mkdir -p "$at/partial"
+    apt-get install -qq --yes --no-install-recommends --download-only -o Debug::NoLocking=1 \
+        -o Dir::State::status="$image/rootfs/var/lib/dpkg/status" -o Dir::Cache::archives="$at" \
+        podman podman-compose runc catatonit netavark aardvark-dns iptables fuse-overlayfs uidmap slirp4netns \
+        dbus-user-session busybox-static >/dev/null
+    rm -rf "$at/partial" "$at/lock"
+    touch "$at/complete"
+}
+
 scripts/install-packages.sh test
 say "building"
 cmake --preset ci -Wno-dev
@@ -26,5 +41,6 @@ cmake --build --preset ci
 install_clients
 say "making the base image, unless it is there"
 "$(built ci berthd)" --image-dir "$root/build/images" image build debian-12
+download_podman
 say "testing"
 ctest --preset ci "$@"

@@ -2,6 +2,7 @@
 #include "host/container/container_service.h"
 
 #include "base/fault.h"
+#include "host/container/device_nodes.h"
 #include "host/container/seeds.h"
 #include "host/container/steps.h"
 #include "host/ssh/guest_files.h"
@@ -136,20 +137,23 @@ Result<image::Image> ContainerService::image_of(const CreateWish& wish) {
 Result<engine::Spec> ContainerService::spec_of(const store::Container& row,
                                                const image::Image& image) {
     auto root = BERTH_TRY(rooms_.layers.root_of(row.id));
-    return engine::Spec{.id = row.id,
-                        .hostname = hostname_of(row),
-                        .base = image.rootfs,
-                        .uid_base = row.uid_base,
-                        .limits = limits_of(row),
-                        .network = {.bridge = options_.bridge,
-                                    .mac = net::mac_of(row.ipv4),
-                                    .ipv4 = row.ipv4,
-                                    .prefix_length = plan_.subnet().prefix_length(),
-                                    .gateway = plan_.subnet().gateway()},
-                        .host_files = guest_directory(row.id),
-                        .device_files = device_directory(row.id),
-                        .root = std::move(root),
-                        .no_new_privileges = row.no_new_privileges};
+    engine::Spec spec{.id = row.id,
+                      .hostname = hostname_of(row),
+                      .base = image.rootfs,
+                      .uid_base = row.uid_base,
+                      .limits = limits_of(row),
+                      .network = {.bridge = options_.bridge,
+                                  .mac = net::mac_of(row.ipv4),
+                                  .ipv4 = row.ipv4,
+                                  .prefix_length = plan_.subnet().prefix_length(),
+                                  .gateway = plan_.subnet().gateway()},
+                      .host_files = guest_directory(row.id),
+                      .device_files = device_directory(row.id),
+                      .root = std::move(root),
+                      .no_new_privileges = row.no_new_privileges,
+                      .nesting = row.nesting};
+    if (row.nesting) spec.devices = nesting_devices();
+    return spec;
 }
 
 Result<> ContainerService::apply_forwards() {

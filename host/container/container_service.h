@@ -97,6 +97,7 @@ struct CreateWish {
     bool start = true;
     store::Labels labels = {};
     bool no_new_privileges = false;
+    bool nesting = false;
     store::Shares shares = {};
     bool guest_socket = true;
     std::vector<std::string> gpus = {};     // selectors; see gpu::select()
@@ -295,7 +296,8 @@ public:
     [[nodiscard]] Result<bool> note_end(const store::Container& seen, engine::Ending ending);
     [[nodiscard]] Result<> start_again(const store::Container& seen,
                                        const std::stop_token& cancelled);
-    /// Stops what nobody has used for long enough, and what runs although it is to be stopped.
+    /// Stops what nobody has used for long enough, and what runs although it is to be stopped, be
+    /// it to be started again.
     [[nodiscard]] Result<> stop_unused(const store::Container& seen);
     /// Deletes a container whose time has come.
     [[nodiscard]] Result<> remove_due(const store::Container& seen);
@@ -340,6 +342,8 @@ private:
     [[nodiscard]] Result<std::optional<store::Container>> same(const store::Container& seen);
     [[nodiscard]] Result<> start_held(const store::Container& row, const Waiting& waiting);
     [[nodiscard]] Result<> stop_held(const store::Container& row, int timeout_seconds);
+    /// Stops it so that it is started again, by whoever stopped it or by the Keeper.
+    [[nodiscard]] Result<> stop_for_restart(const store::Container& row);
     /// It was started or stopped, so whatever had failed before is over.
     void made_right(const store::Container& row);
     [[nodiscard]] Result<store::Container> changed(store::Container row,

@@ -21,6 +21,13 @@ namespace berth::container {
             .gid = node.gid};
 }
 
+/// What programs that run containers make layered file systems with, and networks when they are not
+/// root: FUSE and TUN. The kernel has always numbered them so.
+[[nodiscard]] inline std::vector<engine::Device> nesting_devices() {
+    return {{.path = "/dev/fuse", .type = 'c', .major = 10, .minor = 229},
+            {.path = "/dev/net/tun", .type = 'c', .major = 10, .minor = 200}};
+}
+
 /// Unless there is one at that path.
 inline void add_new(std::vector<engine::Device>& devices, const engine::Device& device) {
     if (std::ranges::find(devices, device.path, &engine::Device::path) == devices.end())

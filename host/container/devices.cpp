@@ -84,7 +84,7 @@ Result<> ContainerService::add_cdi(const store::Container& row,
 Result<> ContainerService::add_devices(const store::Container& row, engine::Spec& spec) {
     const auto given = [&]() -> Result<> {
         const auto leases = BERTH_TRY(devices_.leases_of(row.id));
-        spec.devices = BERTH_TRY(nodes_of(row, leases));
+        for (const auto& device : BERTH_TRY(nodes_of(row, leases))) add_new(spec.devices, device);
         return add_cdi(row, leases, spec);
     }();
     if (given) {

@@ -31,6 +31,7 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     row.labels = wish.labels;
     row.life = wish.life;
     row.no_new_privileges = wish.no_new_privileges;
+    row.nesting = wish.nesting;
     row.shares = wish.shares;
     row.guest_socket = wish.guest_socket;
     row.life.used_at = now_ms();

@@ -38,7 +38,6 @@ Result<> ContainerService::change(const ContainerName& name, std::string_view do
 Result<View> ContainerService::change_stopped(
     const ContainerName& name, std::string_view doing, bool restart, const Waiting& waiting,
     const std::function<Result<>(const engine::Spec&)>& work) {
-    constexpr int stop_seconds = 10;
     const auto held = BERTH_TRY(hold(name, doing, waiting));
     const auto row = find_ready(name);
     if (!row) return fail(Error(row.error()).at("/container"));
@@ -51,14 +50,7 @@ Result<View> ContainerService::change_stopped(
                         .call("container_stop", {{"name", row->name}}));
     }
     if (running) {
-        Rollback undo;
-        undo.on_failure([this, row = *row]() noexcept {
-            if (rooms_.engine.running(row.id)) (void)open_entries(row);
-        });
-        close_entries(*row);
-        BERTH_TRY(rooms_.engine.stop(row->id, stop_seconds));
-        rooms_.agents.forget(row->id);
-        undo.keep();
+        BERTH_TRY(stop_for_restart(*row));
     }
     auto done = work(BERTH_TRY(spec_of(*row, image)));
     // From here on it is done, or not, and nobody can take it back: it is only started again.
@@ -70,16 +62,35 @@ Result<View> ContainerService::change_stopped(
     return view(BERTH_TRY(find(row->name)));
 }
 
+Result<> ContainerService::stop_for_restart(const store::Container& row) {
+    constexpr int stop_seconds = 10;
+    // Its end is no end by itself then, also for a berthd that finds it while it shuts down.
+    BERTH_TRY(containers_.set_restarting(row.id, true));
+    Rollback undo;
+    undo.on_failure([this, row]() noexcept {
+        if (!rooms_.engine.running(row.id)) return;
+        (void)containers_.set_restarting(row.id, false);
+        (void)open_entries(row);
+    });
+    close_entries(row);
+    BERTH_TRY(rooms_.engine.stop(row.id, stop_seconds));
+    rooms_.agents.forget(row.id);
+    undo.keep();
+    return {};
+}
+
 Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
     const auto row = find_ready(name);
     if (!row) return fail(Error(row.error()).at("/container"));
+    auto image = BERTH_TRY(ImageName::parse(row->image));
     CreateWish wish{.name = name,
-                    .image = BERTH_TRY(ImageName::parse(row->image)),
+                    .image = std::move(image),
                     .limits = limits_of(*row),
                     .ports = {},
                     .ssh_keys = {},
                     .labels = row->labels,
                     .no_new_privileges = row->no_new_privileges,
+                    .nesting = row->nesting,
                     .shares = row->shares,
                     .guest_socket = row->guest_socket,
                     .life = row->life,

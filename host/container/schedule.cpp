@@ -47,7 +47,8 @@ Next next_for(const store::Container& row, bool running, Time last_use, Time now
         if (row.wanted_running) next.act = Act::start;
         return next;
     }
-    if (!row.wanted_running) return {.act = Act::stop};  // a start or a stop was cut short
+    // A start or a stop was cut short, or a change that stops it and starts it again.
+    if (!row.wanted_running || row.restarting) return {.act = Act::stop};
     if (row.life.idle_stop_seconds == 0) return next;
     if (is_idle(row, last_use, now)) return {.act = Act::stop};
     // Logins of an earlier berthd are seen only by looking, hence by the grain.

@@ -19,8 +19,8 @@ namespace {
 /// Whether a container that runs already can become what is wished for. Whatever a create can ask
 /// for that has to be there when init starts is a reason why not.
 bool may_be_claimed(const CreateWish& wish) {
-    return wish.start && !wish.origin && wish.shares.empty() && wish.guest_socket &&
-           wish.gpus.empty() && wish.devices.empty();
+    return wish.start && !wish.origin && !wish.nesting && wish.shares.empty() &&
+           wish.guest_socket && wish.gpus.empty() && wish.devices.empty();
 }
 
 std::string template_of(const engine::Limits& limits, bool no_new_privileges,

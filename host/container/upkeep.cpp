@@ -134,6 +134,7 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
     close_entries(*row);
     rooms_.agents.forget(row->id);
     BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
+    if (row->restarting) return true;           // somebody had it end, and is not there any more
     const bool again = comes_back(row->life.restart, ending);
     const bool counts = again && ending != engine::Ending::rebooted;
     BERTH_TRY(fault::at("container.ended"));
@@ -166,6 +167,7 @@ Result<> ContainerService::stop_unused(const store::Container& seen) {
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
     if (!row) return {};
+    if (row->restarting && rooms_.engine.running(row->id)) return stop_for_restart(*row);
     // One that was to be stopped may have ended since it was seen; what that left is cleared all
     // the same, as nobody else will.
     if (row->wanted_running && (!rooms_.engine.running(row->id) ||

@@ -186,6 +186,7 @@ struct Spec {
     std::filesystem::path device_files = {};  // the same at guest_devices; "": nothing is
     Root root = {};
     bool no_new_privileges = false;             // set-user-id programs give nothing (prctl(2))
+    bool nesting = false;                       // user namespaces inside may have /proc and /sys
     std::vector<Device> devices = {};           // beside the usual ones
     std::vector<std::string> environment = {};  // of its init: "NAME=value"
     std::vector<Share> shares = {};             // none lies in another

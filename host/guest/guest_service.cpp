@@ -82,7 +82,8 @@ Result<> GuestService::open(std::string_view id, const fs::path& directory) {
     for (const auto& [key, known] : listeners_) {
         if (known.id == id) return {};
     }
-    Listener listener{.id = std::string(id), .socket = BERTH_TRY(listen_in(directory))};
+    auto socket = BERTH_TRY(listen_in(directory));
+    Listener listener{.id = std::string(id), .socket = std::move(socket)};
     listener.tokens = limits_.burst;
     listener.counted = clock_.steady();
     const auto key = next_key_++;

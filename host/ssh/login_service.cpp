@@ -21,14 +21,15 @@
 #include <cerrno>
 #include <chrono>
 #include <iterator>
+#include <system_error>
 
 namespace berth::ssh {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int threads = 16;  // a container that hangs keeps one, and delays no login to another
-constexpr int wakers = 4;    // containers that are started at once because somebody logs in
+constexpr int threads = 2;  // which take connections and hear of ends, and wait for no container
+constexpr int wakers = 4;   // containers that are started at once because somebody logs in
 constexpr int backlog = 128;
 constexpr auto banner_time_max = 20s;
 constexpr std::uint64_t stop_key = 0;
@@ -100,8 +101,7 @@ Result<std::unique_ptr<LoginService>> LoginService::start(exec::AgentLink& agent
     if (::epoll_ctl(service->events_.get(), EPOLL_CTL_ADD, service->stopping_.get(), &stop) != 0)
         return fail(system_error("watch for the end", errno));
     for (int count = 0; count < threads; ++count)
-        service->threads_.emplace_back(
-            [raw = service.get()](const std::stop_token& over) { raw->serve(over); });
+        service->threads_.emplace_back([raw = service.get()] { raw->serve(); });
     for (int count = 0; count < wakers; ++count)
         service->threads_.emplace_back(
             [raw = service.get()](const std::stop_token& over) { raw->wake_asked_for(over); });
@@ -114,8 +114,10 @@ LoginService::~LoginService() {
 
 void LoginService::stop() {
     (void)::eventfd_write(stopping_.get(), 1);
+    over_.request_stop();
     for (auto& thread : threads_) thread.request_stop();
     threads_.clear();
+    admissions_.clear();  // nobody adds one any more
 }
 
 Result<> LoginService::watch(int fd, std::uint64_t key, bool again) const {
@@ -133,8 +135,9 @@ Result<> LoginService::open(std::string_view id, std::int64_t port) {
         return {};
     }
     BERTH_TRY(fault::at("ssh.listen"));
+    auto listener = BERTH_TRY(listen_on(port));
     auto entry = std::make_shared<Entry>(
-        Entry{.id = std::string(id), .listener = BERTH_TRY(listen_on(port)), .login = nullptr});
+        Entry{.id = std::string(id), .listener = std::move(listener), .login = nullptr});
     const auto key = next_key_++;
     BERTH_TRY(watch(entry->listener.get(), key, false));
     entries_.emplace(key, std::move(entry));
@@ -173,18 +176,18 @@ LoginUse LoginService::use(std::string_view id, std::int64_t port) {
     return use;
 }
 
-void LoginService::serve(const std::stop_token& stopping) {
+void LoginService::serve() {
     for (;;) {
         epoll_event event{};
         const int got = ::epoll_wait(events_.get(), &event, 1, -1);
         if (got < 0 && errno != EINTR)
             return log::error("ssh: the event queue failed", {{"errno", std::to_string(errno)}});
         if (got == 1 && event.data.u64 == stop_key) return;
-        if (got == 1) handle(event.data.u64, stopping);
+        if (got == 1) handle(event.data.u64);
     }
 }
 
-void LoginService::handle(std::uint64_t key, const std::stop_token& stopping) {
+void LoginService::handle(std::uint64_t key) {
     std::shared_ptr<Entry> entry;
     {
         const std::lock_guard lock(mutex_);
@@ -206,21 +209,37 @@ void LoginService::handle(std::uint64_t key, const std::stop_token& stopping) {
     }
     // Another thread may take the next one meanwhile.
     (void)watch(entry->listener.get(), key, true);
-    if (client && keep_waiting(entry, std::move(client))) admit_waiting(*entry, stopping);
+    if (client) keep_waiting(entry, std::move(client));
 }
 
-bool LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
+void LoginService::keep_waiting(const std::shared_ptr<Entry>& entry, Fd client) {
     const std::lock_guard lock(mutex_);
     auto& line = entry->wake ? entry->asleep : entry->waiting;
     // One more is closed: so many cannot all log in then.
-    if (line.size() >= logins_per_container_max) return false;
+    if (line.size() >= logins_per_container_max) return;
     line.push_back(std::move(client));
-    if (!entry->wake) return !std::exchange(entry->served, true);
+    if (!entry->wake) return begin_admission(entry);
     if (!std::exchange(entry->waking, true)) {
         to_wake_.push_back(entry);
         to_wake_filled_.notify_one();
     }
-    return false;
+}
+
+void LoginService::begin_admission(const std::shared_ptr<Entry>& entry) {
+    std::erase_if(admissions_,
+                  [](const auto& one) { return one.wait_for(0s) == std::future_status::ready; });
+    if (entry->waiting.empty() || entry->served) return;
+    try {
+        admissions_.push_back(std::async(std::launch::async, [this, entry = entry]() mutable {
+            admit_waiting(*entry, over_.get_token());
+            entry.reset();  // with its listener, and not only when the next login comes
+        }));
+        entry->served = true;
+    } catch (const std::system_error& error) {  // too many threads
+        entry->waiting.clear();
+        log::warning("ssh: no login could be served",
+                     {{"container", entry->id}, {"cause", error.what()}});
+    }
 }
 
 void LoginService::admit_waiting(Entry& entry, const std::stop_token& stopping) {
@@ -255,15 +274,11 @@ void LoginService::wake_asked_for(const std::stop_token& stopping) {
         if (!woken)
             log::warning("ssh: a container was not woken",
                          {{"container", entry->id}, {"cause", woken.error().message}});
-        bool serve = false;
-        {
-            const std::lock_guard lock(mutex_);
-            entry->waking = false;
-            if (woken) std::ranges::move(entry->asleep, std::back_inserter(entry->waiting));
-            entry->asleep.clear();
-            serve = !entry->waiting.empty() && !std::exchange(entry->served, true);
-        }
-        if (serve) admit_waiting(*entry, stopping);
+        const std::lock_guard lock(mutex_);
+        entry->waking = false;
+        if (woken) std::ranges::move(entry->asleep, std::back_inserter(entry->waiting));
+        entry->asleep.clear();
+        begin_admission(entry);
     }
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -81,15 +82,17 @@ private:
         bool waking = false;
         // Of one that runs, also while those who wait above do not know yet:
         std::deque<Fd> waiting = {};
-        bool served = false;  // some thread lets in those who wait
+        bool served = false;  // a thread lets in those who wait
     };
     LoginService(exec::AgentLink& agents, Fd events, Fd stopping)
         : agents_(agents), events_(std::move(events)), stopping_(std::move(stopping)) {}
-    void serve(const std::stop_token& stopping);
-    void handle(std::uint64_t key, const std::stop_token& stopping);
-    /// True when this thread is to let in those who wait there.
-    [[nodiscard]] bool keep_waiting(const std::shared_ptr<Entry>& entry, Fd client);
-    /// One after the other, so that a container whose helper does not answer keeps one thread.
+    void serve();
+    void handle(std::uint64_t key);
+    void keep_waiting(const std::shared_ptr<Entry>& entry, Fd client);
+    /// On a thread of that container's own: root inside can have a login wait as long as one may,
+    /// and then that of no other container does. Call with the mutex held.
+    void begin_admission(const std::shared_ptr<Entry>& entry);
+    /// One after the other, so that it is one thread however many wait.
     void admit_waiting(Entry& entry, const std::stop_token& stopping);
     [[nodiscard]] bool admit(const std::string& id, const Fd& client,
                              const std::stop_token& stopping);
@@ -107,6 +110,8 @@ private:
     std::deque<std::shared_ptr<Entry>> to_wake_;
     std::condition_variable_any to_wake_filled_;
     std::vector<std::jthread> threads_;
+    std::stop_source over_;
+    std::vector<std::future<void>> admissions_;  // of containers to which somebody logs in just now
 };
 
 }  // namespace berth::ssh

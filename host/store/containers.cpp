@@ -75,7 +75,7 @@ constexpr std::string_view select_containers =
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
     "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-    "wake "
+    "wake, nesting, restarting "
     "FROM containers";
 
 Container to_container(const Row& row) {
@@ -84,6 +84,7 @@ Container to_container(const Row& row) {
         .name = text(row[1]),
         .phase = to_phase(text(row[2])),
         .wanted_running = integer(row[3]) != 0,
+        .restarting = integer(row[37]) != 0,
         .image = text(row[4]),
         .image_digest = text(row[5]),
         .slot = integer(row[6]),
@@ -110,6 +111,7 @@ Container to_container(const Row& row) {
                  .used_at = integer(row[21]),
                  .wake = integer(row[35]) != 0},
         .no_new_privileges = integer(row[32]) != 0,
+        .nesting = integer(row[36]) != 0,
         .shares = to_shares(text(row[33])),
         .guest_socket = integer(row[34]) != 0,
         .generation = integer(row[22]),
@@ -151,10 +153,10 @@ Result<> Containers::insert(const Container& container) {
         "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
         "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
         "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-        "wake) "
+        "wake, nesting) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
         "?, ?, ?, "
-        "?, ?)",
+        "?, ?, ?)",
         {container.id,
          container.name,
          word(container.phase),
@@ -186,7 +188,8 @@ Result<> Containers::insert(const Container& container) {
          std::int64_t{container.no_new_privileges},
          to_column(container.shares),
          std::int64_t{container.guest_socket},
-         std::int64_t{container.life.wake}});
+         std::int64_t{container.life.wake},
+         std::int64_t{container.nesting}});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -211,10 +214,17 @@ Result<> Containers::set_phase(std::string_view id, Phase phase) {
 
 Result<> Containers::set_wanted_running(std::string_view id, bool wanted) {
     return changed_one(
-        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, after_stop = CASE WHEN "
-                                "?1 AND after_stop = 1 THEN 2 ELSE after_stop END WHERE id = ?2 "
-                                "RETURNING id",
+        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, restarting = 0, "
+                                "after_stop = CASE WHEN ?1 AND after_stop = 1 THEN 2 ELSE "
+                                "after_stop END WHERE id = ?2 RETURNING id",
                                 {std::int64_t{wanted}, std::string(id)})),
+        id);
+}
+
+Result<> Containers::set_restarting(std::string_view id, bool restarting) {
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET restarting = ? WHERE id = ? RETURNING id",
+                                {std::int64_t{restarting}, std::string(id)})),
         id);
 }
 

@@ -75,6 +75,7 @@ struct Container {
     std::string name;
     Phase phase = Phase::creating;
     bool wanted_running = true;
+    bool restarting = false;   // it is stopped for a change alone, and started again then
     std::string image;         // the name it was created from
     std::string image_digest;  // the content it runs on, "sha256:…"
     std::int64_t slot = 0;     // the number that its uid range, address and SSH port derive from
@@ -87,6 +88,7 @@ struct Container {
     Labels labels = {};      // what the caller calls it by; nothing of ours depends on them
     Lifecycle life = {};
     bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
+    bool nesting = false;            // whether it may run containers of its own
     Shares shares = {};
     bool guest_socket = true;     // whether berth tells it about itself
     std::int64_t generation = 1;  // counts changes of its configuration: what an etag names
@@ -105,8 +107,9 @@ public:
     /// already_exists with field "/name" when the name is taken.
     [[nodiscard]] Result<> insert(const Container& container);
     [[nodiscard]] Result<> set_phase(std::string_view id, Phase phase);
-    /// To want it running also arms its after_stop.
+    /// To want it running also arms its after_stop. Either way it is not restarting any more.
     [[nodiscard]] Result<> set_wanted_running(std::string_view id, bool wanted);
+    [[nodiscard]] Result<> set_restarting(std::string_view id, bool restarting);
     /// Writes what update() can change (of life, all but used_at), and counts the generation up;
     /// busy when the row's generation is not the given one any more.
     [[nodiscard]] Result<> update(const Container& container);

@@ -200,12 +200,22 @@ ALTER TABLE gpu_leases ADD COLUMN by_cdi INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gpu_leases ADD COLUMN owner TEXT NOT NULL DEFAULT '';  -- who called for it; '': nobody knows
 )";
 
+constexpr std::string_view nesting = R"(
+ALTER TABLE containers ADD COLUMN nesting INTEGER NOT NULL DEFAULT 0;
+)";
+
+constexpr std::string_view restarting = R"(
+-- Whether it is stopped for a change of its files only, and runs again after that, whatever ends meanwhile.
+ALTER TABLE containers ADD COLUMN restarting INTEGER NOT NULL DEFAULT 0;
+)";
+
 constexpr std::array steps{first_schema, operations_and_labels,
                            lifecycle,    layers_and_snapshots,
                            warnings,     more_limits,
                            confinement,  shares_and_guest,
                            standby,      devices,
-                           owned_leases};
+                           owned_leases, nesting,
+                           restarting};
 
 }  // namespace
 

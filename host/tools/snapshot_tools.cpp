@@ -75,12 +75,13 @@ Result<Preview> preview_fork(SnapshotService& snapshots, ContainerService& conta
                              const ContainerFork::Input& in) {
     const auto wish = BERTH_TRY(wish_of(in));
     BERTH_TRY(snapshots.rehearse_fork(wish));
+    const auto target = BERTH_TRY(containers.get(in.container));
     const auto count = wish.names.size();
     return Preview{
         .would = fmt::format("make {} cop{} of container '{}'{}", count, count == 1 ? "y" : "ies",
                              in.container.to_string(),
                              in.start ? count == 1 ? ", and start it" : ", and start them" : ""),
-        .target = encode(to_container(BERTH_TRY(containers.get(in.container))))};
+        .target = encode(to_container(target))};
 }
 
 Result<Preview> preview_restore(SnapshotService& snapshots, ContainerService& containers,

@@ -160,6 +160,7 @@ void read_life(ObjectReader& in, Manifest& manifest, Problems& problems) {
     manifest.ttl_seconds = in.required<std::int64_t>("ttl_seconds", not_negative).value_or(0);
     manifest.life.wake = in.required<bool>("wake").value_or(false);
     manifest.no_new_privileges = in.required<bool>("no_new_privileges").value_or(false);
+    manifest.nesting = in.optional<bool>("nesting").value_or(false);
     manifest.guest_socket = in.required<bool>("guest_socket").value_or(true);
     manifest.shares = in.required<std::int64_t>("shares", not_negative).value_or(0);
 }
@@ -182,7 +183,7 @@ Json to_json(const Manifest& manifest) {
                              {"created_at", one.created_at},
                              {"layer", one.layer}});
     const auto& life = manifest.life;
-    return {
+    Json json{
         {version_key, format_version},
         {"written_at", manifest.written_at},
         {"name", manifest.name.to_string()},
@@ -203,6 +204,8 @@ Json to_json(const Manifest& manifest) {
         {"ssh_keys", encode(manifest.ssh_keys)},
         {"layers", layers_json(manifest)},
         {"snapshots", std::move(snapshots)}};
+    if (manifest.nesting) json["nesting"] = true;  // which a berth that does not know it refuses
+    return json;
 }
 
 Result<Manifest> read_manifest(const Json& json) {
@@ -233,6 +236,7 @@ Result<Manifest> read_manifest(const Json& json) {
                      "guest_socket",
                      "shares",
                      "no_new_privileges",
+                     "nesting",
                      "labels",
                      "ports",
                      "ssh_keys",

@@ -43,6 +43,7 @@ struct Manifest {
     store::Lifecycle life = {};    // without the times
     std::int64_t ttl_seconds = 0;  // left to it when this was written; 0: it stays
     bool no_new_privileges = false;
+    bool nesting = false;
     bool guest_socket = true;
     std::int64_t shares = 0;  // how many it had, which belong to the host
     std::vector<Label> labels = {};

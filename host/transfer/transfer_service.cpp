@@ -110,6 +110,7 @@ Result<TransferService::Plan> TransferService::plan_of(const ExportWish& wish,
     manifest.life = view.row.life;
     manifest.ttl_seconds = like.ttl_seconds;
     manifest.no_new_privileges = like.no_new_privileges;
+    manifest.nesting = like.nesting;
     manifest.guest_socket = view.row.guest_socket;
     manifest.shares = static_cast<std::int64_t>(view.row.shares.size());
     for (const auto& [key, value] : like.labels)
@@ -256,6 +257,7 @@ container::CreateWish TransferService::wish_of(const Manifest& manifest, const I
                                  .ssh_keys = manifest.ssh_keys,
                                  .start = wish.start,
                                  .no_new_privileges = manifest.no_new_privileges,
+                                 .nesting = manifest.nesting,
                                  .guest_socket = manifest.guest_socket,
                                  .life = manifest.life,
                                  .ttl_seconds = manifest.ttl_seconds,

@@ -28,8 +28,10 @@ void log_listening(const TcpEndpoint& endpoint, const HttpServer& server) {
 
 Result<> run_on_stdio(const Dispatcher& dispatcher, StdioClient client) {
     StdioStreams streams{.input = Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)),
-                         .output = BERTH_TRY(take_standard_output()),
-                         .signals = BERTH_TRY(take_ending_signals())};
+                         .output = {},
+                         .signals = {}};
+    streams.output = BERTH_TRY(take_standard_output());
+    streams.signals = BERTH_TRY(take_ending_signals());
     if (!streams.input) return fail(system_error("take standard input", errno));
     end_with_parent();
     // A call that hangs would keep its thread, and so the destructors, waiting.

@@ -116,12 +116,14 @@ Result<ToolCall> ToolVerb::from_options(const Words& rest, std::istream& in) {
     }
     if (raw_.empty()) {
         auto file = take_file();
-        return ToolCall{&tool_, BERTH_TRY(to_arguments(verb_, given_, in)), std::move(file)};
+        auto arguments = BERTH_TRY(to_arguments(verb_, given_, in));
+        return ToolCall{&tool_, std::move(arguments), std::move(file)};
     }
     if (!given_.values.empty() || !given_.flags.empty()) {
         return fail(ErrorCode::invalid_argument, "--args stands instead of all other arguments");
     }
-    return ToolCall{&tool_, BERTH_TRY(parse_json(raw_))};
+    auto arguments = BERTH_TRY(parse_json(raw_));
+    return ToolCall{&tool_, std::move(arguments)};
 }
 
 Result<ToolCall> ToolVerb::read(Words words, std::istream& in, std::string& printed) {

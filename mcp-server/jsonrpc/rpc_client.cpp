@@ -92,9 +92,10 @@ public:
                 });
             };
         }
+        auto headers = BERTH_TRY(headers_of(call, wait));
         auto response = http_.send({.method = "POST",
                                     .path = std::string(rpc_path),
-                                    .headers = BERTH_TRY(headers_of(call, wait)),
+                                    .headers = std::move(headers),
                                     .body = to_text(message),
                                     .file = call.file},
                                    options);

@@ -4,12 +4,10 @@
 
     sudo BERTH_BIN=build/release python3 tests/bench/thousand.py [COUNT]
 
-They are of the base image with a small init in place of systemd: a static program that reaps, and ends when it is told.
+They are of the base image with a small init in place of systemd.
 Linux gives a bridge 1,023 ports, so that is the most of one host.
 """
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,36 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from support.small_image import make_small_image  # noqa: E402
+
 IMAGES = Path(os.environ["BERTH_IMAGE_DIR"])
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 AT_A_TIME = 4
 LISTS = 50
-INIT = r"""
-#include <signal.h>
-#include <sys/wait.h>
-int main(void) {
-    sigset_t awaited;
-    sigemptyset(&awaited);
-    sigaddset(&awaited, SIGCHLD);
-    sigaddset(&awaited, SIGRTMIN + 3);
-    sigprocmask(SIG_BLOCK, &awaited, 0);
-    for (;;) {
-        if (sigwaitinfo(&awaited, 0) == SIGRTMIN + 3) return 0;
-        while (waitpid(-1, 0, WNOHANG) > 0) {}
-    }
-}
-"""
-
-
-def small_images(directory):
-    """A copy of the base image whose init is ours."""
-    shutil.copytree(IMAGES / "names", directory / "names", symlinks=True)
-    digest = os.path.basename(os.readlink(IMAGES / "names/debian-12"))
-    subprocess.run(["cp", "-a", IMAGES / digest, directory / digest], check=True)
-    source, init = directory / "init.c", directory / digest / "rootfs/usr/sbin/init"
-    source.write_text(INIT)
-    init.unlink()
-    subprocess.run(["gcc", "-O2", "-static", "-o", init, source], check=True)
 
 
 def used_mib():
@@ -62,7 +36,7 @@ def at_a_time(times, what, call):
 def main():
     with tempfile.TemporaryDirectory(prefix="berth-bench-", dir="/var/tmp") as directory:
         Path(directory).chmod(0o755)
-        small_images(Path(directory))
+        make_small_image(IMAGES, Path(directory))
         os.environ["BERTH_IMAGE_DIR"] = directory
         from engine import memory_kib  # noqa: PLC0415: reads where the images are
         from first_path import Times  # noqa: PLC0415

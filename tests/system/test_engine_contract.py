@@ -3,14 +3,13 @@
 """Engines that need a machine are held to the contract of host/engine/container_engine.h: the cases of
 tests/host/engine/contract, which unit tests' engine passes too, on real containers."""
 import os
-import random
 import shutil
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from support.host import IMAGES, UIDS_PER_HOST, main, program
+from support.host import IMAGES, UIDS_PER_HOST, main, program, unused_uids
 from support.machine import Machine, processes, wait_until
 
 
@@ -25,8 +24,7 @@ class Contract(unittest.TestCase):
         for words in (("link", "add", "contract0", "type", "bridge"), ("address", "add", "10.99.0.1/24", "dev", "contract0"),
                       ("link", "set", "contract0", "up")):
             self.machine.run(["ip", *words])
-        used = {uid // UIDS_PER_HOST for *_, uid in processes()}
-        self.uids = random.choice(sorted(set(range(100, 900)) - used)) * UIDS_PER_HOST
+        self.uids = unused_uids()
 
     def ours(self):
         return [line for line in processes() if self.uids <= line[-1] < self.uids + UIDS_PER_HOST]

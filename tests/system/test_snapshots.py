@@ -287,6 +287,24 @@ class Snapshots(HostCase):
 
         self.kill_within(lambda: self.host.rpc("snapshot_restore", {"container": "hal", "snapshot": wanted[0]}), turn, check)
 
+    def test_one_that_was_running_runs_again_though_berthd_dies_while_it_shuts_down(self):
+        self.host.create("ida")  # under the policy no: of itself it would stay where it ended
+        self.addCleanup(self.host.delete, "ida")
+        self.snapshot("ida", name="base")
+        wait_until(lambda: self.host.exec("ida", "systemd-run", "--unit=slow", "-p", "ExecStop=sh -c 'touch /srv/ending; sleep 3'",
+                                          "sleep", "infinity")["exit_code"] == 0, "it has booted far enough")
+        init = self.host.init_pid("ida")
+        restoring = run_in_thread(lambda: self.host.rpc("snapshot_restore", {"container": "ida", "snapshot": "base", "restart": True}))
+        wait_until(Path(f"/proc/{init}/root/srv/ending").exists, "it shuts down")
+        self.host.kill()
+        with self.assertRaises((OSError, http.client.HTTPException, ValueError)):
+            restoring(30)
+        self.host.start()
+        wait_until(lambda: not Path(f"/proc/{init}").exists(), "it has ended")
+        wait_until(lambda: self.host.rpc("container_get", {"name": "ida"})["state"] == "running", "it runs again")
+        self.assertEqual(self.host.output("ida", "echo", "back"), "back\n")
+        self.assertNotEqual(self.host.init_pid("ida"), init)
+
 
 if __name__ == "__main__":
     main()

@@ -169,6 +169,14 @@ void add_masks(LxcConfig& config) {
     }
 }
 
+/// The kernel lets a user namespace mount /proc or /sys only when its mounts have one already of
+/// which nothing is covered, and those that everybody looks at have covers. The places are LXC's.
+void add_nesting(LxcConfig& config) {
+    for (const std::string_view mount : {"proc dev/.lxc/proc proc", "sysfs dev/.lxc/sys sysfs"})
+        config.emplace_back("lxc.mount.entry",
+                            fmt::format("{} nosuid,nodev,noexec,create=dir 0 0", mount));
+}
+
 }  // namespace
 
 std::string host_interface(std::string_view id) {
@@ -248,6 +256,7 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
     add_device_files(config, spec);
     add_device_nodes(config, spec, paths);
     add_masks(config);
+    if (spec.nesting) add_nesting(config);
     add_devices(config, spec, cgroups);
     BERTH_TRY(add_limits(config, spec.limits, cgroups, paths.disk));
     return config;

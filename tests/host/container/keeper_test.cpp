@@ -258,6 +258,27 @@ TEST_CASE("a start that fails is a warning and is tried again later", "[keeper]"
           store::WarningStatus::resolved);
 }
 
+TEST_CASE("one that is stopped to be started again is, whatever ends while it shuts down",
+          "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada")));  // of the policy no
+    settle(host);
+    const auto id = seen(host, "ada").row.id;
+    REQUIRE(store::Containers(*host.database).set_restarting(id, true));
+    const auto how = GENERATE(0, 1, 2);
+    if (how == 0) host.engine.end_by_itself(id, engine::Ending::clean);
+    if (how == 1) host.engine.lose_power();
+    host.restart();  // and with 2 berthd alone has ended
+    host.clock.advance(30s);
+    look_at_all(host);
+    host.clock.advance(30s);
+    settle(host);
+    CHECK(seen(host, "ada").state == State::running);
+    CHECK_FALSE(seen(host, "ada").row.restarting);
+    CHECK(seen(host, "ada").row.last_end.at == 0);  // it has not ended by itself
+}
+
 TEST_CASE("a container goes when its time is over, unless it is protected", "[keeper]") {
     if (!privileged()) return;
     FakeHost host;

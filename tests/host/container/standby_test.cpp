@@ -78,7 +78,9 @@ TEST_CASE("a create that fits none that wait boots its own", "[container][standb
     stopped.start = false;
     auto confined = wish("cleo");
     confined.no_new_privileges = true;
-    for (const auto& wanted : {other, stopped, confined}) {
+    auto nesting = wish("dora");
+    nesting.nesting = true;
+    for (const auto& wanted : {other, stopped, confined, nesting}) {
         REQUIRE(host.containers->create(wanted));
         CHECK(host.containers->waiting_room().count() == 1);
     }

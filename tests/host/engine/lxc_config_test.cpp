@@ -171,6 +171,18 @@ TEST_CASE("what tells of the host is covered before init starts", "[engine]") {
     }
 }
 
+TEST_CASE("an uncovered /proc and /sys are there for whoever asked for nesting alone", "[engine]") {
+    const auto uncovered = [](const LxcConfig& config) {
+        return std::ranges::count_if(values_of(config, "lxc.mount.entry"), [](const auto& entry) {
+            return entry.contains(" dev/.lxc/");
+        });
+    };
+    CHECK(uncovered(config()) == 0);
+    Spec nesting = spec;
+    nesting.nesting = true;
+    CHECK(uncovered(lxc_config(nesting, paths, Cgroups::probe().value()).value()) == 2);
+}
+
 TEST_CASE("after the filter, programs of this machine's own width open sockets as before",
           "[engine]") {
     if (!privileged()) return;

@@ -2,17 +2,15 @@
 // The real helper on this machine, stopped as root of a container may stop it.
 #include "host/exec/agent_link.h"
 
-#include "base/files.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
+#include "tests/support/parent_of.h"
 #include "tests/support/privilege.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <csignal>
 
 using namespace berth;
@@ -41,20 +39,6 @@ struct Container {
     std::unique_ptr<exec::AgentLink> agents;
 };
 
-/// The helper, which is the parent of that command's supervisor.
-pid_t helper_of(const exec::Running& running) {
-    const auto status =
-        read_file(fmt::format("/proc/{}/status", running.supervisor())).value_or("");
-    constexpr std::string_view before = "\nPPid:\t";
-    const auto at = status.find(before);
-    REQUIRE(at != std::string::npos);
-    pid_t parent = 0;
-    (void)std::from_chars(status.data() + at + before.size(), status.data() + status.size(),
-                          parent);
-    REQUIRE(parent > 1);
-    return parent;
-}
-
 }  // namespace
 
 TEST_CASE("a command that was told not to have started in time does not run later", "[exec]") {
@@ -62,7 +46,7 @@ TEST_CASE("a command that was told not to have started in time does not run late
     Container container(500ms);
     const auto sleeps = container.launch({"sleep", "60"});
     REQUIRE(sleeps);
-    const pid_t helper = helper_of(*sleeps);
+    const pid_t helper = parent_of(sleeps->supervisor());
     std::array<int, 2> ends{};
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     const Fd read_end(ends[0]);
@@ -86,7 +70,7 @@ TEST_CASE("a helper that takes no more commands keeps nobody, and another takes 
     for (int attempt = 0; !sleeps && attempt < commands_max; ++attempt)
         sleeps = container.launch({"sleep", "60"});
     REQUIRE(sleeps);
-    const pid_t helper = helper_of(*sleeps);
+    const pid_t helper = parent_of(sleeps->supervisor());
     REQUIRE(::kill(helper, SIGSTOP) == 0);
     std::optional<ErrorCode> last;
     for (int sent = 0; last != ErrorCode::unavailable && sent < commands_max; ++sent)
@@ -96,6 +80,6 @@ TEST_CASE("a helper that takes no more commands keeps nobody, and another takes 
     for (int attempt = 0; !after && attempt < commands_max; ++attempt)
         after = container.launch({"sleep", "60"});
     REQUIRE(after);
-    CHECK(helper_of(*after) != helper);
+    CHECK(parent_of(after->supervisor()) != helper);
     REQUIRE(::kill(helper, SIGCONT) == 0);  // and it ends, as its connection has
 }

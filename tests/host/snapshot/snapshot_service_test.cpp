@@ -250,6 +250,7 @@ TEST_CASE("a fork has the life of its source, and no more time than that has lef
                                    {"ttl_seconds", 3600},
                                    {"idle_stop_seconds", 600},
                                    {"delete_after_stop", true},
+                                   {"nesting", true},
                                    {"protected", true}},
                                   {}));
     REQUIRE(host.containers->update(named("web"), {.wake = true}));
@@ -262,6 +263,7 @@ TEST_CASE("a fork has the life of its source, and no more time than that has lef
     };
     for (const auto* name : {"one", "still"}) {
         CAPTURE(name);
+        CHECK(host.containers->get(named(name)).value().row.nesting);
         CHECK(life(name).restart == store::Restart::always);
         CHECK(life(name).idle_stop_seconds == 600);
         CHECK(life(name).wake);

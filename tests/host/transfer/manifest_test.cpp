@@ -15,6 +15,7 @@ Json valid() {
                      .idle_stop_seconds = 60,
                      .after_stop = store::AfterStop::armed};
     manifest.ttl_seconds = 5;
+    manifest.nesting = true;
     manifest.labels = {Label::parse("team=web").value()};
     manifest.ports = {{.protocol = "udp", .host_port = 53, .container_port = 5353}};
     manifest.layers = {{.entries = 1, .created_at = "then"},
@@ -35,6 +36,8 @@ TEST_CASE("a manifest is read as it was written", "[transfer]") {
     CHECK(to_json(*read) == valid());
     CHECK(read->life.restart == store::Restart::on_failure);
     CHECK(read->life.after_stop == store::AfterStop::remove);
+    CHECK(read->nesting);
+    CHECK_FALSE(to_json(small_manifest()).contains("nesting"));  // which older ones can read
     CHECK(read->layers[0].parent == -1);
 }
 

@@ -28,6 +28,7 @@ void furnish(FakeHost& host) {
                   {"memory_bytes", 1 << 29},
                   {"restart", "always"},
                   {"protected", true},
+                  {"nesting", true},
                   {"ttl_seconds", 3600}}));
     REQUIRE(call(host, "snapshot_create",
                  {{"container", "web"}, {"name", "one"}, {"description", "first"}}));
@@ -80,7 +81,7 @@ TEST_CASE("an import has what the export had, and what it cannot have is told", 
         call(host, "container_get", {{"name", "web"}, {"response_format", "detailed"}}).value();
     const auto after =
         call(host, "container_get", {{"name", "ada"}, {"response_format", "detailed"}}).value();
-    for (const auto* same : {"image", "limits", "labels", "no_new_privileges"}) {
+    for (const auto* same : {"image", "limits", "labels", "no_new_privileges", "nesting"}) {
         CAPTURE(same);
         CHECK(before.value(same, Json()) == after.value(same, Json()));
     }

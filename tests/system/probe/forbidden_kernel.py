@@ -11,8 +11,8 @@ import stat
 import struct
 import time
 
-from kernel import (CLONE_NEWCGROUP, CLONE_NEWNS, MNT_DETACH, MS_PRIVATE, MS_REC, Verdict, become_root_of_own_namespace,
-                    call, call_32bit, check, in_child, libc, low_memory, mount)
+from kernel import (CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, MNT_DETACH, MS_PRIVATE, MS_REC, Verdict,
+                    become_root_of_own_namespace, call, call_32bit, check, in_child, libc, low_memory, mount)
 from registry import forbidden
 
 NOWHERE = ctypes.create_string_buffer(4096)
@@ -177,6 +177,35 @@ def uncovered():
     in_child(work)
 
 
+def in_nested_namespaces(kind, then):
+    """With that file system mounted anew at /mnt, uncovered, as the root of a user namespace of its own has it."""
+    def work():
+        become_root_of_own_namespace(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET)
+        mount(None, "/", None, MS_REC | MS_PRIVATE)
+        in_child(lambda: (mount(kind, "/mnt", kind), then()))
+    in_child(work)
+
+
+@forbidden(FILES, "mount a /proc without covers from a user namespace of its own", "EPERM")
+def nested_proc():
+    in_nested_namespaces("proc", lambda: None)
+
+
+@forbidden(FILES, "mount a /sys without covers from a user namespace of its own", "EPERM")
+def nested_sys():
+    in_nested_namespaces("sysfs", lambda: None)
+
+
+@forbidden(FILES, "press a magic key in such a /proc", "EPERM")
+def nested_key():
+    in_nested_namespaces("proc", lambda: os.close(os.open("/mnt/sysrq-trigger", os.O_WRONLY)))
+
+
+@forbidden(FILES, "say in such a /proc where the host's core dumps go", "EPERM")
+def nested_setting():
+    in_nested_namespaces("proc", lambda: os.close(os.open("/mnt/sys/kernel/core_pattern", os.O_WRONLY)))
+
+
 @forbidden(FILES, "remount the kernel's settings for writing, and change one", READ_ONLY, "EPERM")
 def remounted():
     def work():
@@ -217,7 +246,8 @@ no_node("make a node of TUN", stat.S_IFCHR, 10, 200)
 for _path, _what in (("mem", "the host's memory"), ("kmsg", "the kernel's log"), ("port", "I/O ports"),
                      ("sda", "a disk"), ("vda", "a virtual disk"), ("loop-control", "loop devices"),
                      ("kvm", "KVM"), ("vhost-vsock", "virtual sockets"), ("cpu/0/msr", "processor registers"),
-                     ("mapper/control", "the device mapper"), ("vsock", "the hypervisor's socket")):
+                     ("mapper/control", "the device mapper"), ("vsock", "the hypervisor's socket"),
+                     ("fuse", "FUSE, for file systems of its own"), ("net/tun", "TUN, for links of its own")):
     forbidden(DEVICES, f"open {_what}", ("ENOENT", "EPERM", "EACCES"))(
         lambda path=_path: os.open(f"/dev/{path}", os.O_RDONLY | os.O_NONBLOCK))
 

@@ -17,6 +17,7 @@ import threading
 import unittest
 from pathlib import Path
 
+from support.deadline import run_within
 from support.machine import DIAL, ECHO, Machine, die_with_parent, processes, wait_until
 
 SOURCE = Path(__file__).resolve().parents[3]
@@ -26,7 +27,7 @@ NPM = Path(os.environ.get("BERTH_NPM_DIR", SOURCE / "build/npm"))
 SOCKET_GROUP = "daemon"  # a group that every machine has; berth's own need not exist here
 SOCKET_GID = 1
 UID_RANGE = 65536
-UIDS_PER_HOST = 64 * UID_RANGE
+UIDS_PER_HOST = 128 * UID_RANGE
 # For tests that make more containers than that: their uids go in a circle within the range.
 FEW_SLOTS = ("--subnet", "10.86.0.0/26")
 
@@ -63,20 +64,20 @@ class UnixConnection(http.client.HTTPConnection):
 class Host:
     wrapper = ()  # a command that executes berthd's
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, images=IMAGES):
         agent = program("berth-agent")
         # Short, because a unix socket's path has 107 bytes; world-readable, because users in
         # containers have to pass through.
         self.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
         self.root.chmod(0o755)
         self.cgroup = self.root.name
-        self.uid_base = _unused_uids()
+        self.uid_base = unused_uids()
         self.state, self.runtime = self.root / "state", self.root / "run"
         self.socket = self.runtime / "berthd.sock"
         # Configuration of their own, so that what is installed on this machine does not matter.
         (self.root / "config.toml").write_text("version = 1\n")
         self.config = ["--config", str(self.root / "config.toml")]
-        self.flags = [*self.config, "--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", IMAGES,
+        self.flags = [*self.config, "--state-dir", self.state, "--runtime-dir", self.runtime, "--image-dir", images,
                       "--socket", self.socket, "--socket-group", SOCKET_GROUP, "--uid-base", self.uid_base,
                       "--cgroup", self.cgroup, "--agent", agent, *(() if "--lxcfs" in flags else ("--lxcfs", "")), *flags]
         self.log = open(self.root / "berthd.log", "ab")
@@ -335,10 +336,10 @@ class Host:
         wait_until(gone, f"{self.root} to be removed", 15)
 
 
-def _unused_uids():
+def unused_uids():
     """A range that no process has, so that this host's can be told by their uid."""
     used = {uid // UIDS_PER_HOST for *_, uid in processes()}
-    return random.choice(sorted(set(range(100, 900)) - used)) * UIDS_PER_HOST
+    return random.choice(sorted(set(range(50, 450)) - used)) * UIDS_PER_HOST
 
 
 def _namespace_pids(pid):
@@ -407,11 +408,4 @@ def main():
     if not (IMAGES / "names/debian-12").exists():
         print(f"skipped: no base image in {IMAGES} (scripts/test.sh builds it)")
         sys.exit(77)
-
-    def out_of_time(*_):
-        raise AssertionError("out of time")
-
-    # Raised in the main thread, so that the host is cleaned up; ctest's kill would leave it behind.
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(int(os.environ.get("BERTH_TEST_SECONDS", "600")))
-    unittest.main(module="__main__", verbosity=2)
+    run_within(int(os.environ.get("BERTH_TEST_SECONDS", "600")))

@@ -20,6 +20,7 @@ import threading
 import unittest
 from pathlib import Path
 
+from support.deadline import run_within
 from support.host import program
 from support.machine import die_with_parent, wait_until
 
@@ -369,9 +370,4 @@ def main():
     if shutil.which("openssl") is None:
         print("skipped: needs openssl")
         sys.exit(77)
-
-    def out_of_time(*_):
-        raise AssertionError("out of time")
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(int(os.environ.get("BERTH_TEST_SECONDS", "300")))
-    unittest.main(module="__main__", verbosity=2)
+    run_within(int(os.environ.get("BERTH_TEST_SECONDS", "300")))
