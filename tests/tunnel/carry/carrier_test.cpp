@@ -89,7 +89,8 @@ struct Tunnelled {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> ends;
-    SessionSums carried;  // by the one that ended last
+    bool is_leaving = false;  // the host was told to come again
+    SessionSums carried;      // by the one that ended last
     std::vector<StreamEnd> stream_ends;
     Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     Fd visitors{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -111,7 +112,13 @@ struct Tunnelled {
                                     const std::scoped_lock passing(gate);
                                     return opening.port == 7 ? std::optional(place) : std::nullopt;
                                 },
-                            .ended = ended})
+                            .ended = ended,
+                            .leaving =
+                                [this](SessionId) {
+                                    const std::scoped_lock lock(mutex);
+                                    is_leaving = true;
+                                    changed.notify_all();
+                                }})
                 .value();
         front = Carrier::start({.ended = ended}, std::move(limits)).value();
         Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
@@ -278,6 +285,24 @@ TEST_CASE("a session that has as many streams as it may have refuses one more at
     service = tunnel.accept();
     REQUIRE(::shutdown(third.get(), SHUT_WR) == 0);
     CHECK(heard(service) == "hello");
+}
+
+TEST_CASE("a session whose numbers are spent makes room for another", "[tunnel]") {
+    CarrierLimits limits;
+    limits.mux.id_max = 1;
+    Tunnelled tunnel(limits);
+    Fd first = tunnel.open(7, "hello");
+    Fd service = tunnel.accept();
+    CHECK(heard(tunnel.open(7)) == "refused");
+    {
+        std::unique_lock lock(tunnel.mutex);
+        CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.is_leaving; }));
+        CHECK(tunnel.ends.empty());  // until the last has ended
+    }
+    first.reset();
+    service.reset();
+    std::unique_lock lock(tunnel.mutex);
+    CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.ends.size() == 2; }));
 }
 
 TEST_CASE("many streams that are opened while the host is busy are all taken", "[tunnel]") {
