@@ -73,6 +73,9 @@ Result<> shake_hands(Channel& one, Channel& other) {
 
 /// Where it listens from now on: a port of the loopback's.
 SocketAddress listen_on(const Fd& socket) {
+    // Of those that are accepted too: what does not come fails a test, and holds it up no longer.
+    constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};
+    REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     KernelAddress address = SocketAddress::parse("127.0.0.1:0").value().to_kernel();
     REQUIRE(::bind(socket.get(), address.get(), address.size) == 0);
     REQUIRE(::listen(socket.get(), SOMAXCONN) == 0);
