@@ -318,7 +318,10 @@ TEST_CASE("many streams that are opened while the host is busy are all taken", "
         for (std::size_t at = 0; at < count; ++at) visitors.push_back(tunnel.open(7, "x"));
         while (tunnel.front->bytes_from_sockets() < count) std::this_thread::sleep_for(1ms);
     }
-    for (std::size_t at = 0; at < count; ++at) services.push_back(tunnel.accept());
+    for (std::size_t at = 0; at < count; ++at) {
+        services.push_back(tunnel.accept());
+        REQUIRE(services.back());
+    }
     for (const Fd& service : services) {
         std::array<char, 1> one{};
         REQUIRE(::recv(service.get(), one.data(), 1, 0) == 1);
