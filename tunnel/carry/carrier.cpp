@@ -105,21 +105,13 @@ void Carrier::open(SessionId id, StreamOpening opening, Visitor visitor) {
 
 void Carrier::retire(SessionId id) {
     give([this, id] {
-        Session* const session = find(id);
-        if (session == nullptr) return;
-        session->retiring = true;
-        session->mux.go_away();
-        mark(*session);
+        if (Session* const session = find(id)) retire(*session);
     });
 }
 
 void Carrier::retire_all() {
     give([this] {
-        for (const auto& [id, session] : sessions_) {
-            session->retiring = true;
-            session->mux.go_away();
-            mark(*session);
-        }
+        for (const auto& [id, session] : sessions_) retire(*session);
     });
 }
 
@@ -268,6 +260,12 @@ void Carrier::begin(SessionId id, Established established) {
     session.ping_due = now_ + limits_.ping_every;
     session.mux.ping(now_);
     if (const auto fed = feed(session, early); !fed) return end(session, fed.error());
+    mark(session);
+}
+
+void Carrier::retire(Session& session) {
+    session.retiring = true;
+    session.mux.go_away();
     mark(session);
 }
 

@@ -128,6 +128,7 @@ private:
     [[nodiscard]] Result<> feed(Session& session, std::string_view plain);
     [[nodiscard]] Result<> flush(Session& session);
     void mark(Session& session);
+    void retire(Session& session);
     void end(Session& session, const Error& why);
 
     // Streams (carrier_streams.cpp).

@@ -45,6 +45,8 @@ void Carrier::begin_stream(SessionId id, const StreamOpening& opening, Visitor v
         using enum StreamEnd::How;
         streams_.fetch_sub(1, std::memory_order_relaxed);
         const bool is_full = stream.error().code == ErrorCode::busy;
+        // Its numbers are spent: the host is to come with another session.
+        if (session != nullptr && !is_full) retire(*session);
         if (visitor.watcher) visitor.watcher->over({.how = is_full ? full : refused});
         return refuse(visitor.socket, visitor.refusal);
     }

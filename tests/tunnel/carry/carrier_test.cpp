@@ -73,6 +73,9 @@ Result<> shake_hands(Channel& one, Channel& other) {
 
 /// Where it listens from now on: a port of the loopback's.
 SocketAddress listen_on(const Fd& socket) {
+    // Of those that are accepted too: what does not come fails a test, and holds it up no longer.
+    constexpr timeval patience{.tv_sec = 10, .tv_usec = 0};
+    REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     KernelAddress address = SocketAddress::parse("127.0.0.1:0").value().to_kernel();
     REQUIRE(::bind(socket.get(), address.get(), address.size) == 0);
     REQUIRE(::listen(socket.get(), SOMAXCONN) == 0);
@@ -89,7 +92,8 @@ struct Tunnelled {
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> ends;
-    SessionSums carried;  // by the one that ended last
+    bool is_leaving = false;  // the host was told to come again
+    SessionSums carried;      // by the one that ended last
     std::vector<StreamEnd> stream_ends;
     Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     Fd visitors{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -111,7 +115,13 @@ struct Tunnelled {
                                     const std::scoped_lock passing(gate);
                                     return opening.port == 7 ? std::optional(place) : std::nullopt;
                                 },
-                            .ended = ended})
+                            .ended = ended,
+                            .leaving =
+                                [this](SessionId) {
+                                    const std::scoped_lock lock(mutex);
+                                    is_leaving = true;
+                                    changed.notify_all();
+                                }})
                 .value();
         front = Carrier::start({.ended = ended}, std::move(limits)).value();
         Channel dialled(TlsContext::client(own.certificate, {}).value(), name);
@@ -280,6 +290,24 @@ TEST_CASE("a session that has as many streams as it may have refuses one more at
     CHECK(heard(service) == "hello");
 }
 
+TEST_CASE("a session whose numbers are spent makes room for another", "[tunnel]") {
+    CarrierLimits limits;
+    limits.mux.id_max = 1;
+    Tunnelled tunnel(limits);
+    Fd first = tunnel.open(7, "hello");
+    Fd service = tunnel.accept();
+    CHECK(heard(tunnel.open(7)) == "refused");
+    {
+        std::unique_lock lock(tunnel.mutex);
+        CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.is_leaving; }));
+        CHECK(tunnel.ends.empty());  // until the last has ended
+    }
+    first.reset();
+    service.reset();
+    std::unique_lock lock(tunnel.mutex);
+    CHECK(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.ends.size() == 2; }));
+}
+
 TEST_CASE("many streams that are opened while the host is busy are all taken", "[tunnel]") {
     constexpr std::size_t count = 600;  // whose openings come in one read
     (void)raise_descriptor_limit();
@@ -290,7 +318,10 @@ TEST_CASE("many streams that are opened while the host is busy are all taken", "
         for (std::size_t at = 0; at < count; ++at) visitors.push_back(tunnel.open(7, "x"));
         while (tunnel.front->bytes_from_sockets() < count) std::this_thread::sleep_for(1ms);
     }
-    for (std::size_t at = 0; at < count; ++at) services.push_back(tunnel.accept());
+    for (std::size_t at = 0; at < count; ++at) {
+        services.push_back(tunnel.accept());
+        REQUIRE(services.back());
+    }
     for (const Fd& service : services) {
         std::array<char, 1> one{};
         REQUIRE(::recv(service.get(), one.data(), 1, 0) == 1);
