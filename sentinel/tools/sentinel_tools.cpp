@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace berth::sentinel {
 namespace {
@@ -31,13 +34,37 @@ tools::PoolHost host_of(const Registration& registration, const Health& health) 
     return host;
 }
 
+tools::PoolHost host_of(const StaticPoolStatus& pool) {
+    tools::PoolHost host{.pool = pool.pool,
+                         .host = "",
+                         .destination = pool.destination,
+                         .lease = tools::PoolHost::Lease::e_static,
+                         .healthy = pool.health.healthy};
+    if (!pool.health.healthy) host.reason = pool.health.reason;
+    return host;
+}
+
+/// Of one pool, or of all.
+std::vector<tools::PoolHost> hosts_of(const Status& status,
+                                      const std::optional<std::string>& pool) {
+    std::vector<tools::PoolHost> hosts;
+    for (const auto& [registration, health] : status.registrations) {
+        if (!pool || registration.claim.pool == *pool)
+            hosts.push_back(host_of(registration, health));
+    }
+    for (const auto& one : status.static_pools) {
+        if (!pool || one.pool == *pool) hosts.push_back(host_of(one));
+    }
+    return hosts;
+}
+
 std::map<std::string, tools::PoolSummary> pools_of(const Status& status) {
     std::map<std::string, tools::PoolSummary> pools;
-    for (const auto& [registration, health] : status.registrations) {
-        if (registration.claim.pool.empty()) continue;
-        auto& pool = pools[registration.claim.pool];
+    for (const auto& host : hosts_of(status, std::nullopt)) {
+        if (host.pool.empty()) continue;
+        auto& pool = pools[host.pool];
         ++pool.hosts;
-        if (health.healthy) ++pool.healthy;
+        if (host.healthy) ++pool.healthy;
     }
     for (const auto& [name, owner] : status.names) ++pools[owner].names;
     for (auto& [name, pool] : pools) pool.name = name;
@@ -62,10 +89,7 @@ void bind_pools(ToolRegistry& registry, StatusSource& status) {
             }
             tools::PoolGet::Output out;
             out.name = in.pool;
-            for (const auto& [registration, health] : now.registrations) {
-                if (registration.claim.pool == in.pool)
-                    out.hosts.push_back(host_of(registration, health));
-            }
+            out.hosts = hosts_of(now, in.pool);
             for (const auto& [name, owner] : now.names) {
                 if (owner == in.pool && out.names.size() < names_told_max)
                     out.names.push_back(name);
@@ -74,12 +98,7 @@ void bind_pools(ToolRegistry& registry, StatusSource& status) {
         });
     registry.bind<tools::HostList>(
         [&status](const auto& in, const Call&) -> Result<tools::HostList::Output> {
-            tools::HostList::Output out;
-            for (const auto& [registration, health] : status.look(everything).registrations) {
-                if (in.pool && registration.claim.pool != *in.pool) continue;
-                out.hosts.push_back(host_of(registration, health));
-            }
-            return out;
+            return tools::HostList::Output{.hosts = hosts_of(status.look(everything), in.pool)};
         });
 }
 

@@ -5,7 +5,7 @@ import socket
 
 from support.machine import wait_until
 from support.sentinel import ALERT_INTERNAL, Backend, alert, hello, main, port_to_keep
-from test_sentinel_registry import LAB, RegistryCase
+from test_sentinel_registry import LAB, RegistryCase, UnixHttp
 from test_tunnel import named
 
 WATCHED_MAX = 1000
@@ -13,6 +13,11 @@ REFUSED = "does not accept connections of clients: connect: Connection refused"
 
 
 class Watching(RegistryCase):
+    def hosts(self):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "host_list", "params": {}}
+        return self.exchange(UnixHttp(self.state / "admin.sock"), "POST", "/rpc", call, None,
+                             {"Content-Type": "application/json"})[1]["result"]["hosts"]
+
     def pools(self):
         return {one["pool"]: one.get("reason", "") for one in self.admin("GET", "/status")[1]["static_pools"]}
 
@@ -26,6 +31,8 @@ class Watching(RegistryCase):
             self.assertEqual(sentinel.ask(hello(name))[0], answer)
         self.assertEqual(self.pools(), {"lab": REFUSED, "prod": ""})
         self.assertIn(f"<td>127.0.0.1:{port}</td><td>{REFUSED}</td>", self.admin("GET", "/")[1])
+        self.assertEqual([(host["pool"], host["lease"], host.get("reason", "")) for host in self.hosts()],
+                         [("lab", "static", REFUSED), ("prod", "static", "")])
         metrics = self.ask(sentinel, "GET", "/metrics")[1]
         for line in ('static_pool_healthy{pool="lab"} 0', 'static_pool_healthy{pool="prod"} 1', "static_pools_unwatched 0"):
             self.assertIn(f"\nberth_sentinel_{line}\n", metrics)

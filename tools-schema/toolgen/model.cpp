@@ -133,8 +133,8 @@ std::string pascal_case(const std::string& snake) {
 }
 
 std::string enumerator(const std::string& word) {
-    const bool taken =
-        word.empty() || std::isdigit(word.front()) != 0 || word == "new" || word == "delete";
+    const bool taken = word.empty() || std::isdigit(word.front()) != 0 || word == "new" ||
+                       word == "delete" || word == "static";
     std::string text = taken ? "e_" : "";
     for (const char c : word) text += std::isalnum(c) != 0 ? c : '_';
     return text;

@@ -6,6 +6,9 @@
 #include "tools-schema/contract/error_table.h"
 #include "tools-schema/registry/tool_spec.h"
 
+#include <algorithm>
+#include <vector>
+
 using namespace berth;
 using namespace berth::sentinel;
 
@@ -28,6 +31,7 @@ struct Furnished final : StatusSource {
         }
         for (const auto& [name, pool] : desk.members->owners())
             status.names.emplace_back(name, pool);
+        status.static_pools = static_pools;
         return status;
     }
     [[nodiscard]] Health health(const Registration& registration) override {
@@ -37,6 +41,7 @@ struct Furnished final : StatusSource {
 
     Desk desk;
     ToolRegistry registry;
+    std::vector<StaticPoolStatus> static_pools = {};
 };
 
 /// Whether an answer has what an example shows of it.
@@ -102,4 +107,21 @@ TEST_CASE("a host that does not answer says why", "[tools]") {
     const auto hosts = sentinel.registry.invoke("host_list", Json{{"pool", "prod"}}, {}).value();
     CHECK(hosts.at("hosts").at(0).at("healthy") == false);
     CHECK(hosts.at("hosts").at(0).at("reason") == "does not answer");
+}
+
+TEST_CASE("a pool of the file of routes is told of as one with a registered host is", "[tools]") {
+    Furnished sentinel;
+    sentinel.static_pools = {{.pool = "old",
+                              .destination = "192.0.2.9:443",
+                              .health = {.healthy = false, .reason = "does not accept"}}};
+    const Json host{{"pool", "old"},     {"host", ""},       {"destination", "192.0.2.9:443"},
+                    {"lease", "static"}, {"healthy", false}, {"reason", "does not accept"}};
+    CHECK(sentinel.registry.invoke("host_list", Json{{"pool", "old"}}, {}).value().at("hosts") ==
+          Json::array({host}));
+    const auto pool = sentinel.registry.invoke("pool_get", Json{{"pool", "old"}}, {}).value();
+    CHECK(pool.at("hosts") == Json::array({host}));
+    const auto pools =
+        sentinel.registry.invoke("pool_list", Json::object(), {}).value().at("pools");
+    CHECK(std::ranges::count(
+              pools, Json{{"name", "old"}, {"hosts", 1}, {"healthy", 0}, {"names", 0}}) == 1);
 }
