@@ -5,7 +5,6 @@ import base64
 import gzip
 import contextlib
 import http.client
-import json
 import os
 import signal
 import subprocess

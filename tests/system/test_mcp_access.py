@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may call berth-mcp, which tools they see, what asks first, and what a restart loses: nothing."""
 import json
-import unittest
 
 from support.host import HostCase, main, program
 from support.machine import wait_until

@@ -3,7 +3,6 @@
 """What agents do with berth-mcp that takes time: progress, cancelling, tasks, operations, and hearing of changes."""
 import json
 import subprocess
-import unittest
 
 from support.host import HostCase, main
 from support.machine import wait_until

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every tool is reachable over MCP, over JSON-RPC and on the command line, and says the same on each."""
 import json
-import unittest
 
 from support.host import SOURCE, HostCase, ToolError, main
 from support.mcp import Inside, McpHttp

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.host import IMAGES, Host, program
 from support.machine import HOST_ADDRESS, OUTSIDE_ADDRESS, die_with_parent, wait_until
-from support.sentinel import hello, main, make_certificate
+from support.sentinel import main, make_certificate
 from support.tunnel import FRONT, LAB, PROD, TunnelCase
 from test_sentinel_registry import RegistryCase, UnixHttp
 

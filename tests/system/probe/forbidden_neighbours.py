@@ -10,8 +10,8 @@ import stat
 import struct
 import subprocess
 
-from kernel import (CLONE_NEWNS, MS_BIND, MS_REMOUNT, MNT_DETACH, Verdict, become_root_of_own_namespace, call, check,
-                    in_child, libc, mount)
+from kernel import (CLONE_NEWNS, MS_BIND, MS_REMOUNT, Verdict, become_root_of_own_namespace, call,
+                    in_child, mount)
 from registry import FACTS, forbidden
 
 # Other containers: their names are in FACTS["others"], a list of words.

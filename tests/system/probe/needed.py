@@ -10,7 +10,6 @@ import resource
 import select
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import tempfile

@@ -18,7 +18,7 @@ import unittest
 from pathlib import Path
 
 from support.deadline import run_within
-from support.machine import DIAL, ECHO, Machine, die_with_parent, processes, wait_until
+from support.machine import DIAL, ECHO, Machine, processes, wait_until
 
 SOURCE = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("BERTH_BIN", SOURCE / "build/ci")).resolve()
