@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 
 from support.machine import wait_until
@@ -62,8 +63,10 @@ class Accesses(TunnelCase):
         client.setblocking(True)
         primary.sendall(b"answer")
         read_some(client, 6)
-        client.sendall(b"x" * size)
+        sender = threading.Thread(target=client.sendall, args=(b"x" * size,))  # more than buffers take, maybe
+        sender.start()
         read_some(primary, size)
+        sender.join()
         reset(primary)
         self.assertEqual(read_all(client)[1], "reset")
         line = self.line(outcome="reset")
