@@ -25,7 +25,7 @@ STREAMS = 1000
 STREAMS_MAX = 2048  # of a session
 MESSAGE = 64 * 1024
 # What one stream may have under way (16 MiB of window, and what sockets hold), twice, and the programs themselves.
-PEAK_MIB_MAX = 128
+PEAK_MIB_MAX = 128 * (4 if os.environ.get("BERTH_SANITIZE") else 1)  # sanitizers keep what was freed
 DESCRIPTORS = 512  # what the host begins with: it takes as many as it may have
 
 
