@@ -71,7 +71,7 @@ def main():
             hosts.stdin.flush()
             sentinel.kill()
             sentinel.wait()
-            time.sleep(AWAY)
+            time.sleep(AWAY)  # so long it is not there, and hosts wait longer from try to try
             sentinel, begun = start_sentinel(work, port)
             at, failed = hosts.stdout.readline().split()
             times.append(float(at) - begun)

@@ -8,14 +8,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -24,7 +24,9 @@ using namespace berth;
 using namespace berth::tunnel;
 
 struct Tally {
-    std::atomic<std::size_t> joined = 0, failed = 0;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t joined = 0, failed = 0;
 };
 
 /// Seconds of the clock that every process of this machine has.
@@ -48,9 +50,10 @@ DialerOptions options_of(std::size_t number, std::span<const char* const> words)
 }
 
 /// Waits until so many have joined since the start, and says when.
-void tell_when(const Tally& tally, std::size_t joined) {
-    while (tally.joined < joined) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    fmt::print("{:.6f} {}\n", now(), tally.failed.load());
+void tell_when(Tally& tally, std::size_t joined) {
+    std::unique_lock lock(tally.mutex);
+    tally.changed.wait(lock, [&] { return tally.joined >= joined; });
+    fmt::print("{:.6f} {}\n", now(), tally.failed);
     (void)std::fflush(stdout);
 }
 
@@ -64,8 +67,10 @@ int main(int argc, char** argv) {
     std::vector<std::unique_ptr<Dialer>> dialers;
     for (std::size_t number = 0; number < count; ++number) {
         auto dialer = Dialer::start(options_of(number, words), [&tally](const DialerNews& news) {
+            const std::scoped_lock lock(tally.mutex);
             if (news.kind == DialerNews::Kind::joined) ++tally.joined;
             if (news.kind == DialerNews::Kind::failed) ++tally.failed;
+            tally.changed.notify_one();
         });
         if (!dialer) {
             fmt::print(stderr, "{}\n", dialer.error().message);

@@ -115,7 +115,7 @@ class Slow(Elsewhere):
         tunnel = self.open_lab(self.backend(Backend, drain, address=FRONT_ADDRESS)).joined()
         keep_talking(self.sentinel.say(hello(b"lab.test")), talkers=1)
         for _ in range(VISITORS):  # each of whom wants to know whether it is there
-            time.sleep(1)
+            time.sleep(1)  # as long as a peer may be quiet before it is doubted
             self.sentinel.say(hello(b"lab.test"))
         self.assertEqual(tunnel.states(), ["joined"])
         self.assertNotIn("a tunnel is closed", self.sentinel.log())

@@ -316,6 +316,7 @@ TEST_CASE("many streams that are opened while the host is busy are all taken", "
     {
         const std::scoped_lock busy(tunnel.gate);
         for (std::size_t at = 0; at < count; ++at) visitors.push_back(tunnel.open(7, "x"));
+        // Of what a carrier has taken it counts, and tells nobody.
         while (tunnel.front->bytes_from_sockets() < count) std::this_thread::sleep_for(1ms);
     }
     for (std::size_t at = 0; at < count; ++at) {
