@@ -3,11 +3,11 @@
 #pragma once
 
 #include "base/socket_address.h"
+#include "tunnel/pool_name.h"
 
 #include <compare>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <variant>
 
 namespace berth::sentinel {
@@ -43,7 +43,6 @@ struct Pool {
     bool operator==(const Pool&) const = default;
 };
 
-/// 1 to 63 of a-z, 0-9 and '-', as DNS labels are, since pools get hostnames.
-[[nodiscard]] bool is_pool_name(std::string_view text);
+using tunnel::is_pool_name;
 
 }  // namespace berth::sentinel

@@ -3,6 +3,7 @@
 
 #include "base/socket_address.h"
 #include "tunnel/carry/host_port.h"
+#include "tunnel/pool_name.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +15,6 @@ namespace berth::tunnel {
 namespace {
 
 constexpr std::uint16_t https_port = 443, http_port = 80;
-constexpr std::size_t pool_name_bytes_max = 63;  // as a label of DNS
 
 std::unexpected<Error> wrong(std::string_view option, std::string what) {
     return fail(make_error(ErrorCode::invalid_argument, std::move(what)).at(option));
@@ -44,20 +44,13 @@ Result<> take_sentinel(std::string_view text, AnnouncerOptions& options) {
                  "sentinel --control-certificate");
 }
 
-bool is_pool_name(std::string_view text) {
-    return !text.empty() && text.size() <= pool_name_bytes_max &&
-           std::ranges::all_of(text, [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-           });
-}
-
 }  // namespace
 
 Result<> complete(const std::string& sentinel, AnnouncerOptions& options) {
     BERTH_TRY(take_sentinel(sentinel, options));
     Primary& primary = options.primary;
     if (!is_pool_name(primary.pool)) {
-        return wrong("/pool", "is needed, and has 1 to 63 of a-z, 0-9 and '-'");
+        return wrong("/pool", "is needed, and has 1 to 63 of a-z, 0-9 and inner '-'");
     }
     if (primary.hostname.empty()) {
         return wrong("/hostname", "is needed: the name that visitors ask for");

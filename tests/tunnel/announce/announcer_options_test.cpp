@@ -47,6 +47,7 @@ TEST_CASE("what cannot be right about a primary is named", "[announce]") {
     };
     CHECK(wrong(url, with([](auto& o) { o.primary.pool = ""; })) == "/pool");
     CHECK(wrong(url, with([](auto& o) { o.primary.pool = "a/b"; })) == "/pool");
+    CHECK(wrong(url, with([](auto& o) { o.primary.pool = "-lab"; })) == "/pool");
     CHECK(wrong(url, with([](auto& o) { o.primary.hostname = ""; })) == "/hostname");
     CHECK(wrong(url, with([](auto& o) { o.token_file = ""; })) == "/token_file");
     CHECK(wrong(url, with([](auto& o) { o.certificate.certificate = "/c"; })) == "/key");
