@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/socket_address.h"
-#include "tunnel/pool_name.h"
+#include "tools-schema/contract/pool_name.h"
 
 #include <compare>
 #include <cstdint>
@@ -42,7 +42,5 @@ struct Pool {
     [[nodiscard]] std::uint64_t path() const { return registration != 0 ? registration : watched; }
     bool operator==(const Pool&) const = default;
 };
-
-using tunnel::is_pool_name;
 
 }  // namespace berth::sentinel

@@ -2,8 +2,8 @@
 #include "tunnel/announce/announcer_options.h"
 
 #include "base/socket_address.h"
+#include "tools-schema/contract/pool_name.h"
 #include "tunnel/carry/host_port.h"
-#include "tunnel/pool_name.h"
 
 #include <fmt/format.h>
 

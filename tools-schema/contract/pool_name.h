@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace berth::tunnel {
+namespace berth {
 
 constexpr std::size_t pool_name_bytes_max = 63;  // as a label of DNS
 
@@ -19,4 +19,4 @@ constexpr std::size_t pool_name_bytes_max = 63;  // as a label of DNS
            text.back() != '-' && std::ranges::all_of(text, allowed);
 }
 
-}  // namespace berth::tunnel
+}  // namespace berth
