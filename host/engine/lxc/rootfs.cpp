@@ -36,14 +36,15 @@ Result<Fd> id_mapped(const fs::path& path, std::int64_t from, std::int64_t to) {
 }
 
 /// Names the layers by descriptor, so that the id-mapped trees need not stand anywhere
-/// (Linux 6.13). No mount when the kernel is older.
+/// (Linux 6.13). No mount when the kernel is older: before 6.5 no overlay takes a descriptor
+/// (EOPNOTSUPP), and later ones want the layers' paths (EINVAL).
 Result<Fd> mount_by_descriptor(const std::vector<Fd>& lowers, const Fd& upper, const Fd& work) {
     const Fd overlay(::fsopen("overlay", FSOPEN_CLOEXEC));
     if (!overlay) return fail(failed("open the overlay file system"));
     for (const Fd& lower : lowers) {
         if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "lowerdir+", nullptr, lower.get()) == 0)
             continue;
-        if (errno == EINVAL) return Fd();
+        if (errno == EINVAL || errno == EOPNOTSUPP) return Fd();
         return fail(failed("set the overlay's lower layers"));
     }
     if (::fsconfig(overlay.get(), FSCONFIG_SET_FD, "upperdir", nullptr, upper.get()) != 0 ||
