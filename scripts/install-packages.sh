@@ -7,7 +7,8 @@
 build=(cmake ninja-build ccache g++ pkg-config nlohmann-json3-dev libfmt-dev libspdlog-dev libcli11-dev libssl-dev
     libsqlite3-dev libcpp-httplib-dev lxc-dev libpci-dev libmnl-dev libarchive-dev libyaml-dev
     libtomlplusplus-dev)
-run=(mmdebstrap debian-archive-keyring iproute2 nftables openssh-client procps e2fsprogs curl lxcfs ca-certificates)
+run=(mmdebstrap debian-archive-keyring iproute2 nftables openssh-client procps e2fsprogs curl lxcfs ca-certificates
+    apparmor)
 test=(catch2 python3 python3-jsonschema lxc golang-go golang-github-hashicorp-yamux-dev)
 
 case ${1:-} in

@@ -28,6 +28,9 @@ if [ -x /usr/local/sbin/berthd ]; then
     say "deleting containers, bridge and rules"
     /usr/local/sbin/berthd --config /etc/berth/berthd.toml teardown || die "berthd teardown failed; nothing was removed"
 fi
+# The kernel keeps the profile of containers until it is told, or boots.
+profile=/var/lib/berth/lxc/apparmor
+if [ -f "$profile" ] && [ -d /sys/kernel/security/apparmor ]; then apparmor_parser --remove "$profile" || true; fi
 say "removing files"
 forget_ssh_configuration
 if has_systemd && systemctl cat berth-sentinel.socket >/dev/null 2>&1; then

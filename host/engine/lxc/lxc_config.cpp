@@ -237,9 +237,8 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         {"lxc.idmap", fmt::format("g 0 {} {}", spec.uid_base, ids_per_container)},
         // Without meaning in a user namespace, or a way to the host's hardware and clock.
         {"lxc.cap.drop", "mac_admin mac_override sys_module sys_rawio sys_time"},
-        // Not left to liblxc's default, which is whatever profile the distribution has loaded;
-        // berth has none of its own yet, and system_info says so.
-        {"lxc.apparmor.profile", "unconfined"},
+        // Not left to liblxc's default, which is whatever profile the distribution has loaded.
+        {"lxc.apparmor.profile", paths.apparmor},
         {"lxc.seccomp.profile", paths.seccomp.string()},
         // Without it liblxc takes the filter that its own process has for the profile, and loads
         // none.

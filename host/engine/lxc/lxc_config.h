@@ -19,6 +19,7 @@ struct LxcPaths {
     std::filesystem::path rootfs;       // the mounted overlay
     std::filesystem::path mount_point;  // where liblxc assembles the container's view
     std::filesystem::path seccomp;
+    std::string apparmor = "unconfined";  // the name of a loaded profile
     std::filesystem::path log;
     std::string cgroup;     // parent group, for example "berth"
     std::string disk = {};  // of disk_under()

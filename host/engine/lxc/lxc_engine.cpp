@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/rollback.h"
+#include "host/engine/lxc/apparmor_profile.h"
 #include "host/engine/lxc/cpu_weight.h"
 #include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/kernel_ceilings.h"
@@ -99,10 +100,13 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
     auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc", options.lock));
     auto way_in = BERTH_TRY(WayIn::make(options.state_dir / "lxc", options.helper));
-    const Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
-                      .rates = net::can_limit_rates()};
+    const auto confined = load_apparmor_profile(options.state_dir / "lxc");
+    Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
+                .rates = net::can_limit_rates(),
+                .unconfined_because = confined ? "" : confined.error().message};
     return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups),
-                                                    std::move(launcher), std::move(way_in), means));
+                                                    std::move(launcher), std::move(way_in),
+                                                    std::move(means)));
 }
 
 std::string LxcEngine::version() const {
@@ -148,18 +152,20 @@ Result<> LxcEngine::start(const Spec& spec) {
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
     auto way_in = BERTH_TRY(way_in_.prepare(spec.id, directory(spec.id), spec.uid_base));
-    const auto config = BERTH_TRY(lxc_config(spec,
-                                             {.rootfs = rootfs.path(),
-                                              .mount_point = lxc_path() / "root",
-                                              .seccomp = lxc_path() / "seccomp",
-                                              .log = log,
-                                              .cgroup = options_.cgroup,
-                                              .disk = disk_,
-                                              .nodes = nodes(spec.id),
-                                              .run_mounts = std::move(run_mounts),
-                                              .way_in = std::move(way_in),
-                                              .helper = way_in_.helper()},
-                                             cgroups_));
+    const auto config = BERTH_TRY(lxc_config(
+        spec,
+        {.rootfs = rootfs.path(),
+         .mount_point = lxc_path() / "root",
+         .seccomp = lxc_path() / "seccomp",
+         .apparmor = means_.unconfined_because.empty() ? apparmor_profile_name : "unconfined",
+         .log = log,
+         .cgroup = options_.cgroup,
+         .disk = disk_,
+         .nodes = nodes(spec.id),
+         .run_mounts = std::move(run_mounts),
+         .way_in = std::move(way_in),
+         .helper = way_in_.helper()},
+        cgroups_));
     BERTH_TRY(fault::at("engine.launch"));
     if (const auto started = launcher_->start(spec.id, config); !started)
         return fail(explained(started.error(), "the container did not start", log));

@@ -34,7 +34,8 @@ struct LxcOptions {
 
 class LxcEngine final : public ContainerEngine {
 public:
-    /// Writes the seccomp profile, probes the cgroups and starts the launcher, which forks.
+    /// Writes the seccomp profile, loads that of AppArmor, probes the cgroups and starts the
+    /// launcher, which forks.
     [[nodiscard]] static Result<std::unique_ptr<LxcEngine>> make(LxcOptions options);
 
     [[nodiscard]] std::string version() const override;
@@ -76,6 +77,7 @@ public:
     struct Means {
         bool disk = false;
         bool rates = false;
+        std::string unconfined_because;  // "" when containers have our AppArmor profile
     };
     [[nodiscard]] const Means& means() const { return means_; }
     /// Of disk_under(): the disk that containers' files lie on.
@@ -96,7 +98,7 @@ private:
           launcher_(std::move(launcher)),
           way_in_(std::move(way_in)),
           disk_(disk_under(options_.state_dir)),
-          means_(means) {}
+          means_(std::move(means)) {}
     struct Release {
         void operator()(lxc_container* container) const noexcept;
     };

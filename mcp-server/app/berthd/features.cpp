@@ -2,7 +2,6 @@
 #include "mcp-server/app/berthd/features.h"
 
 #include "base/fd.h"
-#include "base/files.h"
 #include "host/engine/lxc/limit_settings.h"
 #include "host/engine/lxc/lxc_version.h"
 #include "host/warning/kinds.h"
@@ -34,7 +33,7 @@ constexpr std::array missing_features{
             "install liblxc 5.0.2 or newer, and restart berthd"},
     Missing{"overlay.layers_by_descriptor", Severity::info, "nothing; Linux 6.13 or newer has it"},
     Missing{"apparmor", Severity::warning,
-            "boot the kernel with AppArmor if containers' users are not trusted"},
+            "boot the kernel with AppArmor, install the package apparmor, and restart berthd"},
     Missing{"disk_quota", Severity::warning,
             "keep an eye on the disk: one container can fill it for all"},
     Missing{"ipv6", Severity::info, "nothing, unless SSH entries are wanted on IPv6"},
@@ -43,11 +42,6 @@ constexpr std::array missing_features{
 /// What stands in for a quota is weaker than what was asked for; the others are only missing.
 std::string_view type_of(std::string_view feature) {
     return feature == "disk_quota" ? warning::quota_fallback : warning::feature_missing;
-}
-
-bool apparmor() {
-    const auto enabled = read_file("/sys/module/apparmor/parameters/enabled");
-    return enabled && enabled->starts_with('Y');
 }
 
 bool overlay_layers_by_descriptor() {
@@ -112,10 +106,15 @@ std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine) {
          .effect = by_descriptor
                        ? "a container's root is mounted without a step in between"
                        : "a container's root is mounted in one step more (Linux before 6.13)"});
-    features.push_back({.name = "apparmor",
-                        .available = apparmor(),
-                        .effect = "no profile is applied; user namespaces, seccomp, capabilities "
-                                  "and device rules confine containers"});
+    const auto& unconfined = engine.means().unconfined_because;
+    features.push_back(
+        {.name = "apparmor",
+         .available = unconfined.empty(),
+         .effect = unconfined.empty()
+                       ? "containers have a profile beside what else confines them"
+                       : fmt::format("no profile is applied ({}); user namespaces, seccomp, "
+                                     "capabilities and device rules confine containers",
+                                     unconfined)});
     const bool quota = engine.means().disk;
     features.push_back(
         {.name = "disk_quota",

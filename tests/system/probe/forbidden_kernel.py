@@ -318,32 +318,34 @@ def node_on_tmpfs():
 
 # Control groups.
 GROUPS = "control groups"
+UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 
 
 def _own_mount(controller):
-    call("unshare", CLONE_NEWNS | CLONE_NEWCGROUP)
+    """The container's own group at /mnt/cg. In v2 what is below it belongs to the container, limits too."""
+    call("unshare", CLONE_NEWNS | (0 if UNIFIED else CLONE_NEWCGROUP))
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("none", "/mnt", "tmpfs")
     os.mkdir("/mnt/cg")
-    try:
-        mount("none", "/mnt/cg", "cgroup", 0, controller)
-    except OSError:
+    if UNIFIED:
         mount("none", "/mnt/cg", "cgroup2")
+    else:
+        mount("none", "/mnt/cg", "cgroup", 0, controller)
 
 
-def no_write(says, controller, name, root=("EACCES", "EPERM", "ENOENT", "EROFS")):
+def no_write(says, controller, name, unified=None, root=("EACCES", "EPERM", "ENOENT", "EROFS")):
     @forbidden(GROUPS, says, root, "EPERM")
     def attempt():
         def work():
             _own_mount(controller)
-            os.close(os.open(f"/mnt/cg/{name}", os.O_WRONLY))
+            os.close(os.open(f"/mnt/cg/{unified if UNIFIED and unified else name}", os.O_WRONLY))
         in_child(work)
 
 
 no_write("have a program of its own run by the host when a group empties", "memory", "release_agent")
-no_write("raise its own memory limit", "memory", "memory.limit_in_bytes")
-no_write("raise its own limit of processes", "pids", "pids.max")
-no_write("raise its own share of the processors", "cpu", "cpu.cfs_quota_us")
+no_write("raise its own memory limit", "memory", "memory.limit_in_bytes", "memory.max")
+no_write("raise its own limit of processes", "pids", "pids.max", "pids.max")
+no_write("raise its own share of the processors", "cpu", "cpu.cfs_quota_us", "cpu.max")
 no_write("give itself devices", "devices", "devices.allow")
 
 

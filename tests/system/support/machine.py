@@ -17,10 +17,12 @@ from pathlib import Path
 HOST_ADDRESS = "192.0.2.1"
 OUTSIDE_ADDRESS = "192.0.2.2"
 
-# A fresh /sys shows the namespace's own links; the cgroup mounts below it are carried over.
+# A fresh /sys shows the namespace's own links; the cgroup mounts below it are carried over, and where the kernel's
+# security modules are spoken to is mounted again.
 PREPARE = """
 mount --make-rslave / && mkdir "$1" && mount --rbind /sys/fs/cgroup "$1" && mount -t sysfs sysfs /sys &&
-mount --rbind "$1" /sys/fs/cgroup && umount -l "$1" && rmdir "$1" && ip link set lo up && echo held && exec sleep infinity
+mount --rbind "$1" /sys/fs/cgroup && umount -l "$1" && rmdir "$1" &&
+{ mount -t securityfs securityfs /sys/kernel/security || true; } && ip link set lo up && echo held && exec sleep infinity
 """
 
 # What a test sends to a port: `tcp|udp ADDRESS PORT`; prints the answer, or fails.

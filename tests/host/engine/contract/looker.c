@@ -85,8 +85,12 @@ static void fill(const char* path, long count) {
     static char block[mib];
     memset(block, 'x', sizeof block);
     open_it(path, O_WRONLY | O_CREAT | O_TRUNC);
-    for (long done = 0; held >= 0 && done < count; ++done)
-        if (write(held, block, sizeof block) != sizeof block) return failed();
+    // What is left of a block when the disk is full may be taken in part; the next write says why.
+    for (long left = count * mib; held >= 0 && left > 0;) {
+        const ssize_t taken = write(held, block, sizeof block);
+        if (taken <= 0) return failed();
+        left -= taken;
+    }
     if (held >= 0 && fsync(held) != 0) failed();
 }
 
