@@ -39,9 +39,11 @@ trap clean EXIT
 
 say "through the command line"
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-berth container create example-cli --ssh-keys "@$work/key.pub"
+berth container create example-cli --ssh-keys "@$work/key.pub" --env GREETING='good day'
 answer=$(berth container exec example-cli --json -- uname -s)
 expect "$answer" 'it["exit_code"] == 0 and it["stdout"]["text"] == "Linux\n"'
+answer=$(berth container exec example-cli --json -- printenv GREETING)
+expect "$answer" 'it["stdout"]["text"] == "good day\n"'
 # shellcheck disable=SC2016  # $1 belongs to the shell inside
 berth container exec example-cli -- sh -c 'mkdir /srv/www && echo hello >/srv/www/index.html &&
     setsid python3 -c "$1" >/dev/null 2>&1 </dev/null &' sh '

@@ -199,6 +199,16 @@ Result<> ContainerService::publish_keys(const store::Container& row) {
     return ssh::write_authorized_keys(guest_directory(row.id), lines, row.uid_base);
 }
 
+std::vector<std::string> ContainerService::variables_of(const store::Container& row) const {
+    auto variables = ssh::read_environment(guest_directory(row.id));
+    variables.insert(variables.end(), row.environment.begin(), row.environment.end());
+    return variables;
+}
+
+Result<> ContainerService::publish_environment(const store::Container& row) const {
+    return ssh::write_sshd_config(guest_directory(row.id), variables_of(row), row.uid_base);
+}
+
 Result<> ContainerService::make(const store::Container& row, const CreateWish& wish,
                                 const image::Image& image, const std::string& private_host_key,
                                 const Waiting& waiting) {
@@ -224,6 +234,7 @@ Result<> ContainerService::bring_up(const store::Container& row, const image::Im
                                     const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 1, "starting it"));
     BERTH_TRY(publish_keys(row));
+    BERTH_TRY(publish_environment(row));
     rooms_.agents.forget(row.id);
     auto spec = BERTH_TRY(spec_of(row, image));
     const auto unfielded = [](Error error) { return fail(std::move(error).at("")); };
@@ -274,7 +285,7 @@ Result<> ContainerService::prove(const std::string& id, const Waiting& waiting,
 Result<View> ContainerService::create(const CreateWish& wish, const Waiting& waiting) {
     const auto held = BERTH_TRY(hold(wish.name, "create", waiting));
     const UnderWay::One one(creates_);
-    BERTH_TRY(check_limits(wish.limits));
+    BERTH_TRY(check_wish(wish));
     const auto image = BERTH_TRY(image_of(wish));
     if (auto claimed = BERTH_TRY(claim(wish, image, waiting))) return *std::move(claimed);
     return create_anew(wish, image, waiting);
@@ -431,9 +442,9 @@ Result<exec::Outcome> ContainerService::run(const ContainerName& name, const exe
     if (!row) return fail(Error(row.error()).at("/container"));
     const auto used = use(*row);  // from here on it is not idle
     BERTH_TRY(make_usable(name, cancelled));
-    // What its devices need comes first: of two values the command gets the later one.
+    // Of two values the command gets the later one.
     auto equipped = request;
-    equipped.launch.environment = ssh::read_environment(guest_directory(row->id));
+    equipped.launch.environment = variables_of(*row);
     const auto& asked = request.launch.environment;
     equipped.launch.environment.insert(equipped.launch.environment.end(), asked.begin(),
                                        asked.end());

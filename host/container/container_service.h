@@ -99,6 +99,7 @@ struct CreateWish {
     bool no_new_privileges = false;
     bool nesting = false;
     store::Shares shares = {};
+    store::Environment environment = {};
     bool guest_socket = true;
     std::vector<std::string> gpus = {};     // selectors; see gpu::select()
     bool gpus_in_old_form = false;          // one, by a number of Containarium's
@@ -123,9 +124,10 @@ struct UpdateWish {
     std::optional<std::int64_t> ttl_seconds = {};  // from now; 0: it stays
     std::optional<std::int64_t> idle_stop_seconds = {};
     std::optional<bool> delete_after_stop = {};
-    std::optional<bool> no_new_privileges = {};    // from the next start on
-    store::Shares shares = {};                     // set or changed; the same
-    std::vector<std::string> shares_removed = {};  // by the path inside
+    std::optional<bool> no_new_privileges = {};          // from the next start on
+    store::Shares shares = {};                           // set or changed; the same
+    std::vector<std::string> shares_removed = {};        // by the path inside
+    std::optional<store::Environment> environment = {};  // all of it; for what starts from now on
     std::optional<bool> guest_socket = {};
     std::optional<bool> wake = {};
 };
@@ -356,6 +358,8 @@ private:
                                                const image::Image& image);
     [[nodiscard]] Result<image::Image> image_of(const CreateWish& wish);
     [[nodiscard]] Result<> check_limits(const engine::Limits& limits) const;
+    /// What is refused whatever else there is on this host.
+    [[nodiscard]] Result<> check_wish(const CreateWish& wish) const;
     [[nodiscard]] std::filesystem::path guest_directory(std::string_view id) const;
     [[nodiscard]] std::filesystem::path device_directory(std::string_view id) const;
     /// Its SSH entry and its own socket, as its row says.
@@ -454,6 +458,11 @@ private:
     void end_half_way(const store::Container& row);
     void find_again(const store::Container& row);
     [[nodiscard]] Result<> publish_keys(const store::Container& row);
+    /// The variables of its commands and logins, later ones before earlier ones: those that its
+    /// devices need, and its own.
+    [[nodiscard]] std::vector<std::string> variables_of(const store::Container& row) const;
+    /// Has logins get them from now on.
+    [[nodiscard]] Result<> publish_environment(const store::Container& row) const;
 
     ServiceOptions options_;
     net::AddressPlan plan_;

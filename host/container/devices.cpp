@@ -78,7 +78,8 @@ Result<> ContainerService::add_cdi(const store::Container& row,
         log::info("hooks of a CDI spec were left out, without which its device works",
                   {{"container", row.name},
                    {"hooks", fmt::format("{}", fmt::join(wanted.left_out, ", "))}});
-    return ssh::write_environment(directory, spec.environment, row.uid_base);
+    BERTH_TRY(ssh::write_environment(directory, spec.environment, row.uid_base));
+    return publish_environment(row);
 }
 
 Result<> ContainerService::add_devices(const store::Container& row, engine::Spec& spec) {

@@ -75,6 +75,8 @@ void ContainerService::end_half_way(const store::Container& row) {
 void ContainerService::find_again(const store::Container& row) {
     std::string_view what = "has no SSH entry";
     auto found = publish_keys(row);
+    // An end in the middle of an update has left it other variables, and an older berth none.
+    if (found) found = publish_environment(row);
     if (found) found = open_guest_socket(row);
     if (found && !rooms_.engine.frozen(row.id)) found = rooms_.logins.open(row.id, row.ssh_port);
     // An end between two steps of a start or of a change has left other limits, or none.

@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "host/container/container_service.h"
+#include "host/container/environment.h"
 #include "host/ssh/keys.h"
 #include "tools-schema/contract/json.h"
 
@@ -33,6 +34,7 @@ store::Container ContainerService::row_of(const CreateWish& wish, const image::I
     row.no_new_privileges = wish.no_new_privileges;
     row.nesting = wish.nesting;
     row.shares = wish.shares;
+    row.environment = wish.environment;
     row.guest_socket = wish.guest_socket;
     row.life.used_at = now_ms();
     if (wish.ttl_seconds > 0) row.life.expires_at = now_ms() + wish.ttl_seconds * 1000;
@@ -78,8 +80,13 @@ Result<> ContainerService::check_limits(const engine::Limits& limits) const {
     return rooms_.engine.check(limits);
 }
 
+Result<> ContainerService::check_wish(const CreateWish& wish) const {
+    BERTH_TRY(check_environment(wish.environment));
+    return check_limits(wish.limits);
+}
+
 Result<View> ContainerService::rehearse_create(const CreateWish& wish) {
-    BERTH_TRY(check_limits(wish.limits));
+    BERTH_TRY(check_wish(wish));
     const auto image = BERTH_TRY(image_of(wish));
     View made{.row = row_of(wish, image, "")};
     const auto inventory = BERTH_TRY(inventory_for(wish));

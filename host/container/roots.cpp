@@ -92,6 +92,7 @@ Result<CreateWish> ContainerService::wish_like(const ContainerName& name) {
                     .no_new_privileges = row->no_new_privileges,
                     .nesting = row->nesting,
                     .shares = row->shares,
+                    .environment = row->environment,
                     .guest_socket = row->guest_socket,
                     .life = row->life,
                     .ttl_seconds = seconds_left(row->life, rooms_.clock.wall()),

@@ -131,6 +131,7 @@ Result<> ContainerService::make_its_own(const store::Container& row, const Creat
                                         const image::Image& image, const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 1, "giving one that waited its name"));
     if (!wish.ssh_keys.empty()) BERTH_TRY(publish_keys(row));  // there is an empty file already
+    if (!row.environment.empty()) BERTH_TRY(publish_environment(row));
     BERTH_TRY(rooms_.engine.rename(BERTH_TRY(spec_of(row, image)), seeds(row.name)));
     note_use(row);
     BERTH_TRY(open_entries(row));

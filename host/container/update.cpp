@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be changed about a container that is there, also while it runs: its limits, its labels,
-// what it does by itself, and whether its processes go on.
+// its variables, what it does by itself, and whether its processes go on.
 #include "base/fault.h"
 #include "host/container/container_service.h"
+#include "host/container/environment.h"
 #include "host/warning/kinds.h"
 #include "tools-schema/contract/json.h"
 
@@ -83,6 +84,10 @@ Result<store::Container> ContainerService::changed(store::Container row,
     row.guest_socket = wish.guest_socket.value_or(row.guest_socket);
     row.shares = BERTH_TRY(changed_by(wish.shares, wish.shares_removed, row.shares));
     BERTH_TRY(check_shares(row, wish.shares));
+    if (wish.environment) {
+        BERTH_TRY(check_environment(*wish.environment));
+        row.environment = *wish.environment;
+    }
     if (wish.delete_after_stop && !*wish.delete_after_stop)
         life.after_stop = store::AfterStop::keep;
     if (wish.delete_after_stop && *wish.delete_after_stop)
@@ -129,6 +134,10 @@ Result<View> ContainerService::update(const ContainerName& name, const UpdateWis
             (void)rooms_.engine.limit(before.id, limits_of(after), limits_of(before));
         });
         BERTH_TRY(rooms_.engine.limit(before.id, limits_of(before), limits_of(after)));
+    }
+    if (before.environment != after.environment) {
+        undo.on_failure([this, before]() noexcept { (void)publish_environment(before); });
+        BERTH_TRY(publish_environment(after));
     }
     BERTH_TRY(fault::at("container.update"));
     if (before.guest_socket != after.guest_socket && rooms_.engine.running(before.id)) {

@@ -9,18 +9,29 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ranges>
 
 namespace berth::ssh {
 namespace {
 
-/// As sshd_config(5) wants them: all in one line, since of several only the first counts.
+/// Up to the '=', and with it.
+std::string_view name_of(std::string_view variable) {
+    return variable.substr(0, variable.find('=') + 1);
+}
+
+/// As sshd_config(5) wants them: all in one line, since of several lines only the first counts, and
+/// each name once, since of several it depends on sshd's version which one does.
 std::string set_env(const std::vector<std::string>& environment) {
-    std::string line = environment.empty() ? "" : "SetEnv";
-    for (const auto& variable : environment) {
-        line += " \"";
-        for (const char letter : variable) {
+    std::string line;
+    for (auto variable = environment.begin(); variable != environment.end(); ++variable) {
+        const bool replaced = std::any_of(
+            variable + 1, environment.end(),
+            [name = name_of(*variable)](const auto& later) { return later.starts_with(name); });
+        if (replaced) continue;
+        line += line.empty() ? "SetEnv \"" : " \"";
+        for (const char letter : *variable) {
             if (letter == '"' || letter == '\\') line += '\\';
             line += letter;
         }
@@ -29,7 +40,7 @@ std::string set_env(const std::vector<std::string>& environment) {
     return line;
 }
 
-std::string sshd_config(const std::vector<std::string>& environment = {}) {
+std::string sshd_config(const std::vector<std::string>& environment) {
     return fmt::format(
         R"(# Written by berth. Files in /etc/ssh/sshd_config.d may add what is not settled here.
 HostKey /{files}/host_key
@@ -75,13 +86,12 @@ Result<> write_service_files(const std::filesystem::path& directory,
     const auto owner = static_cast<uid_t>(uid_base);
     if (::chown(directory.c_str(), owner, owner) != 0)
         return fail(system_error("give the container its SSH files", errno));
-    BERTH_TRY(write_file_atomically(directory / host_key_file, private_host_key,
-                                    owned_by(uid_base, 0600)));
-    return write_file_atomically(directory / config_file, sshd_config(), owned_by(uid_base, 0644));
+    return write_file_atomically(directory / host_key_file, private_host_key,
+                                 owned_by(uid_base, 0600));
 }
 
 Result<> keep_service_files(const std::filesystem::path& directory) {
-    for (const auto& path : {directory / host_key_file, directory / config_file, directory}) {
+    for (const auto& path : {directory / host_key_file, directory}) {
         const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
         if (!file || ::fsync(file.get()) != 0)
             return fail(system_error(fmt::format("keep '{}'", path.string()), errno));
@@ -93,9 +103,13 @@ Result<> write_environment(const std::filesystem::path& directory,
                            const std::vector<std::string>& environment, std::int64_t uid_base) {
     std::string lines;
     for (const auto& variable : environment) lines += variable + '\n';
-    BERTH_TRY(write_file_atomically(directory / environment_file, lines, owned_by(uid_base, 0644)));
+    return write_file_atomically(directory / environment_file, lines, owned_by(uid_base, 0644));
+}
+
+Result<> write_sshd_config(const std::filesystem::path& directory,
+                           const std::vector<std::string>& environment, std::int64_t uid_base) {
     return write_file_atomically(directory / config_file, sshd_config(environment),
-                                 owned_by(uid_base, 0644));
+                                 owned_by(uid_base, 0600));
 }
 
 std::vector<std::string> read_environment(const std::filesystem::path& directory) {

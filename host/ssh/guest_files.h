@@ -16,16 +16,22 @@ namespace berth::ssh {
 /// The command that serves one login, on its standard input and output.
 [[nodiscard]] std::vector<std::string> login_command();
 
-/// Makes the directory with sshd's configuration and the private host key, owned by the container's
-/// root so that sshd takes them for its own.
+/// Makes the directory with the private host key, owned by the container's root so that sshd takes
+/// it for its own.
 [[nodiscard]] Result<> write_service_files(const std::filesystem::path& directory,
                                            std::string_view private_host_key,
                                            std::int64_t uid_base);
-/// Returns when the disk has them. The host key is nowhere else; the list of keys is written anew
-/// at every start.
+/// Returns when the disk has them. The host key is nowhere else; sshd's configuration and the list
+/// of keys are written anew at every start.
 [[nodiscard]] Result<> keep_service_files(const std::filesystem::path& directory);
 
-/// Variables ("NAME=value", of one line each) that every login and every command gets from now on.
+/// Writes sshd's configuration: every login from now on gets these variables ("NAME=value", of one
+/// line each), and of two with one name the later.
+[[nodiscard]] Result<> write_sshd_config(const std::filesystem::path& directory,
+                                         const std::vector<std::string>& environment,
+                                         std::int64_t uid_base);
+
+/// Keeps the variables that the container's devices need, in the same form.
 [[nodiscard]] Result<> write_environment(const std::filesystem::path& directory,
                                          const std::vector<std::string>& environment,
                                          std::int64_t uid_base);

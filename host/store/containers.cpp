@@ -69,13 +69,27 @@ Shares to_shares(const std::string& column) {
     return shares;
 }
 
+std::string to_column(const Environment& environment) {
+    return to_text(Json(environment));
+}
+
+Environment to_environment(const std::string& column) {
+    Environment environment;
+    const auto array = parse_json(column);  // our own writing, as above
+    if (!array || !array->is_array()) return environment;
+    for (const auto& variable : *array) {
+        if (variable.is_string()) environment.push_back(variable.get<std::string>());
+    }
+    return environment;
+}
+
 constexpr std::string_view select_containers =
     "SELECT id, name, phase, wanted_running, image, image_digest, slot, uid_base, ipv4, ssh_port, "
     "memory_bytes, cpu_percent, processes, host_key, created_at, labels, "
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
     "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-    "wake, nesting, restarting "
+    "wake, nesting, restarting, environment "
     "FROM containers";
 
 Container to_container(const Row& row) {
@@ -113,6 +127,7 @@ Container to_container(const Row& row) {
         .no_new_privileges = integer(row[32]) != 0,
         .nesting = integer(row[36]) != 0,
         .shares = to_shares(text(row[33])),
+        .environment = to_environment(text(row[38])),
         .guest_socket = integer(row[34]) != 0,
         .generation = integer(row[22]),
         .last_end = {.at = integer(row[23]), .how = text(row[24]), .restarts = integer(row[25])},
@@ -153,10 +168,10 @@ Result<> Containers::insert(const Container& container) {
         "labels, restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, "
         "swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
         "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-        "wake, nesting) "
+        "wake, nesting, environment) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
         "?, ?, ?, "
-        "?, ?, ?)",
+        "?, ?, ?, ?)",
         {container.id,
          container.name,
          word(container.phase),
@@ -189,7 +204,8 @@ Result<> Containers::insert(const Container& container) {
          to_column(container.shares),
          std::int64_t{container.guest_socket},
          std::int64_t{container.life.wake},
-         std::int64_t{container.nesting}});
+         std::int64_t{container.nesting},
+         to_column(container.environment)});
     if (inserted) return {};
     Error error = std::move(inserted).error();
     if (error.code != ErrorCode::already_exists) return fail(std::move(error));
@@ -234,7 +250,8 @@ Result<> Containers::update(const Container& container) {
         "restart = ?, protected = ?, expires_at = ?, idle_stop_seconds = ?, after_stop = ?, "
         "swap_bytes = ?, disk_bytes = ?, io_bytes_per_second = ?, io_operations_per_second = ?, "
         "receive_bytes_per_second = ?, send_bytes_per_second = ?, no_new_privileges = ?, "
-        "shares = ?, guest_socket = ?, wake = ?, generation = generation + 1 WHERE id = ? AND "
+        "shares = ?, guest_socket = ?, wake = ?, environment = ?, generation = generation + 1 "
+        "WHERE id = ? AND "
         "generation = ? RETURNING id",
         {container.limits.memory_bytes,
          container.limits.cpu_percent,
@@ -255,6 +272,7 @@ Result<> Containers::update(const Container& container) {
          to_column(container.shares),
          std::int64_t{container.guest_socket},
          std::int64_t{container.life.wake},
+         to_column(container.environment),
          container.id,
          container.generation}));
     if (!changed.empty()) return {};

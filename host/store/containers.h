@@ -20,6 +20,9 @@ enum class Phase : std::uint8_t { creating, ready, deleting };
 
 using Labels = std::map<std::string, std::string>;
 
+/// "NAME=value" each, and each name once.
+using Environment = std::vector<std::string>;
+
 /// A directory of the host that a container sees at `path`, which no other of its shares has.
 struct Share {
     std::string host_path;
@@ -90,8 +93,9 @@ struct Container {
     bool no_new_privileges = false;  // as prctl(PR_SET_NO_NEW_PRIVS), for all that runs in it
     bool nesting = false;            // whether it may run containers of its own
     Shares shares = {};
-    bool guest_socket = true;     // whether berth tells it about itself
-    std::int64_t generation = 1;  // counts changes of its configuration: what an etag names
+    Environment environment = {};  // of every command and every login
+    bool guest_socket = true;      // whether berth tells it about itself
+    std::int64_t generation = 1;   // counts changes of its configuration: what an etag names
     LastEnd last_end = {};
 };
 

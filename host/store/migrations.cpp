@@ -209,13 +209,18 @@ constexpr std::string_view restarting = R"(
 ALTER TABLE containers ADD COLUMN restarting INTEGER NOT NULL DEFAULT 0;
 )";
 
+constexpr std::string_view variables = R"(
+-- The variables of its commands and logins: a JSON array of "NAME=value".
+ALTER TABLE containers ADD COLUMN environment TEXT NOT NULL DEFAULT '[]';
+)";
+
 constexpr std::array steps{first_schema, operations_and_labels,
                            lifecycle,    layers_and_snapshots,
                            warnings,     more_limits,
                            confinement,  shares_and_guest,
                            standby,      devices,
                            owned_leases, nesting,
-                           restarting};
+                           restarting,   variables};
 
 }  // namespace
 

@@ -18,7 +18,7 @@ std::string words_for(const container::View& view) {
 }
 
 Preview of(const container::View& view, std::string would) {
-    return {.would = std::move(would), .target = encode(to_container(view))};
+    return {.would = std::move(would), .target = to_target(view)};
 }
 
 /// The container, if it is neither being made nor being deleted. `at` is the argument that names
@@ -98,7 +98,11 @@ Result<Preview> preview(container::ContainerService& containers, const Container
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerUpdate::Input& in) {
     const auto view = BERTH_TRY(containers.rehearse_update(in.name, BERTH_TRY(wish_of(in))));
-    return of(view, fmt::format("change {} to what target shows", words_for(view)));
+    return of(view, fmt::format("change {} to what target shows{}", words_for(view),
+                                in.env ? fmt::format(", and its env to {} variable{}, which it "
+                                                     "does not show",
+                                                     in.env->size(), in.env->size() == 1 ? "" : "s")
+                                       : ""));
 }
 
 Result<Preview> preview(container::ContainerService& containers, const ContainerPause::Input& in) {

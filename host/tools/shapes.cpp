@@ -133,13 +133,22 @@ Container to_container(const container::View& view) {
                           .host_key = row.host_key,
                           .keys = view.ssh_keys},
                   .ports = {},
-                  .labels = to_labels(row.labels)};
+                  .labels = to_labels(row.labels),
+                  .env = {}};
+    for (const auto& variable : row.environment)
+        out.env.push_back(EnvAssignment::parse(variable).value());
     for (const auto& port : view.ports) out.ports.push_back(to_forward(port, row.name));
     for (const auto& share : row.shares)
         out.shares.push_back({.host_path = AbsolutePath::parse(share.host_path).value(),
                               .path = AbsolutePath::parse(share.path).value(),
                               .writable = share.writable});
     return out;
+}
+
+Json to_target(const container::View& view) {
+    auto shown = to_container(view);
+    shown.env.clear();  // the etag tells of a change
+    return encode(shown);
 }
 
 ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used,
@@ -213,6 +222,12 @@ Result<store::Labels> labels_of(const std::vector<Label>& labels) {
     return out;
 }
 
+store::Environment environment_of(const std::vector<EnvAssignment>& variables) {
+    store::Environment out;
+    for (const auto& variable : variables) out.push_back(variable.to_string());
+    return out;
+}
+
 }  // namespace
 
 Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
@@ -237,6 +252,7 @@ Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
                                .no_new_privileges = in.no_new_privileges,
                                .shares = {},
                                .shares_removed = {},
+                               .environment = {},
                                .guest_socket = in.guest_socket,
                                .wake = in.wake};
     for (const auto& share : in.shares)
@@ -244,6 +260,7 @@ Result<container::UpdateWish> wish_of(const ContainerUpdate::Input& in) {
                                .path = share.path.to_string(),
                                .writable = share.writable});
     for (const auto& path : in.remove_shares) wish.shares_removed.push_back(path.to_string());
+    if (in.env) wish.environment = environment_of(*in.env);
     if (in.restart) wish.restart = to_restart(*in.restart);
     return wish;
 }
@@ -260,6 +277,7 @@ Result<container::CreateWish> wish_of(const ContainerCreate::Input& in) {
         .ssh_keys = in.ssh_keys,
         .start = in.start,
         .nesting = in.nesting,
+        .environment = environment_of(in.env),
         .gpus = in.gpus,
         .devices = in.devices,
         .life = {.restart = to_restart(in.restart),

@@ -15,6 +15,8 @@ namespace berth::tools {
 
 [[nodiscard]] store::Restart to_restart(RestartPolicy policy);
 [[nodiscard]] Container to_container(const container::View& view);
+/// The same for a preview, which goes to a person's screen: without the values of variables.
+[[nodiscard]] Json to_target(const container::View& view);
 [[nodiscard]] ContainerUsage::Output to_usage(const container::View& view,
                                               const engine::Usage& used,
                                               const std::optional<container::LastOomKill>& killed);

@@ -81,7 +81,7 @@ Result<Preview> preview_fork(SnapshotService& snapshots, ContainerService& conta
         .would = fmt::format("make {} cop{} of container '{}'{}", count, count == 1 ? "y" : "ies",
                              in.container.to_string(),
                              in.start ? count == 1 ? ", and start it" : ", and start them" : ""),
-        .target = encode(to_container(target))};
+        .target = to_target(target)};
 }
 
 Result<Preview> preview_restore(SnapshotService& snapshots, ContainerService& containers,
@@ -100,7 +100,7 @@ Result<Preview> preview_restore(SnapshotService& snapshots, ContainerService& co
         .would = fmt::format("put the files of container '{}' back to snapshot '{}' of {}{}",
                              view.row.name, row.name, row.created_at,
                              running ? ", stopping it for that and starting it again" : ""),
-        .target = encode(to_container(view))};
+        .target = to_target(view)};
 }
 
 /// An error as the call itself would say it, which knows by then whose container it is.
@@ -146,7 +146,7 @@ void bind_snapshot_tools(ToolRegistry& registry, SnapshotService& snapshots,
                 as_in_call(snapshots.rehearse_create(wish_of(in)), "take a snapshot of", view));
             return Preview{.would = fmt::format("take a snapshot '{}' of container '{}'", name,
                                                 in.container.to_string()),
-                           .target = encode(to_container(view))};
+                           .target = to_target(view)};
         });
     registry.bind<SnapshotList>(
         [&snapshots](const SnapshotList::Input& in, const Call&) { return list(snapshots, in); });

@@ -131,13 +131,15 @@ Result<Preview> preview_import(TransferService& transfers, const ExportDirectory
             if (!in.file) (void)::lseek(*call.file, at, SEEK_SET);
             return looked;
         }));
+    auto shown = manifest;
+    shown.environment.clear();  // as in to_target()
     return Preview{.would = fmt::format(
                        "make container '{}' of an export of '{}', written {}, with {} "
                        "layers of files, {} snapshots and {} forwards",
                        in.name.value_or(manifest.name).to_string(), manifest.name.to_string(),
                        manifest.written_at, manifest.layers.size(), manifest.snapshots.size(),
                        in.ports == ContainerImport::Input::Ports::none ? 0 : manifest.ports.size()),
-                   .target = transfer::to_json(manifest)};
+                   .target = transfer::to_json(shown)};
 }
 
 }  // namespace
@@ -154,7 +156,7 @@ void bind_transfer_tools(ToolRegistry& registry, TransferService& transfers,
             return Preview{.would = fmt::format("write container '{}' to {}", view.row.name,
                                                 in.file ? fmt::format("the export '{}'", *in.file)
                                                         : "the file that was passed along"),
-                           .target = encode(to_container(view))};
+                           .target = to_target(view)};
         });
     registry.bind<ContainerImport>(
         [&transfers, exports](const ContainerImport::Input& in, const Call& call) {

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view version_key = "berth_export";
 constexpr std::size_t text_characters_max = 1024;
-constexpr std::size_t ports_max = 1024, keys_max = 1024, snapshots_max = 256, labels_max = 32;
+constexpr std::size_t ports_max = 1024, keys_max = 1024, snapshots_max = 256, labels_max = 32,
+                      variables_max = 256;
 constexpr std::size_t digest_characters = 71;  // "sha256:" and 64 digits
 constexpr Bounds port_bounds{.minimum = 1, .maximum = 65535};
 constexpr Bounds text_bounds{.length_max = text_characters_max};
@@ -204,7 +205,9 @@ Json to_json(const Manifest& manifest) {
         {"ssh_keys", encode(manifest.ssh_keys)},
         {"layers", layers_json(manifest)},
         {"snapshots", std::move(snapshots)}};
-    if (manifest.nesting) json["nesting"] = true;  // which a berth that does not know it refuses
+    // A berth that does not know these refuses them.
+    if (manifest.nesting) json["nesting"] = true;
+    if (!manifest.environment.empty()) json["env"] = encode(manifest.environment);
     return json;
 }
 
@@ -238,6 +241,7 @@ Result<Manifest> read_manifest(const Json& json) {
                      "no_new_privileges",
                      "nesting",
                      "labels",
+                     "env",
                      "ports",
                      "ssh_keys",
                      "layers",
@@ -250,6 +254,7 @@ Result<Manifest> read_manifest(const Json& json) {
         "image_digest", {.length_min = digest_characters, .length_max = digest_characters});
     const auto limits = in.required<engine::Limits>("limits");
     auto labels = in.required_list<Label>("labels", {.length_max = labels_max});
+    auto environment = in.optional_list<EnvAssignment>("env", {.length_max = variables_max});
     auto ports = in.required_list<Manifest::Port>("ports", {.length_max = ports_max});
     auto keys = in.required_list<SshPublicKey>("ssh_keys", {.length_max = keys_max});
     auto layers = in.required_list<Manifest::Layer>(
@@ -263,6 +268,7 @@ Result<Manifest> read_manifest(const Json& json) {
     manifest.limits = limits.value_or(engine::Limits{});
     read_life(in, manifest, problems);
     manifest.labels = std::move(labels).value_or(std::vector<Label>{});
+    manifest.environment = std::move(environment).value_or(std::vector<EnvAssignment>{});
     manifest.ports = std::move(ports).value_or(std::vector<Manifest::Port>{});
     manifest.ssh_keys = std::move(keys).value_or(std::vector<SshPublicKey>{});
     manifest.layers = std::move(layers).value_or(std::vector<Manifest::Layer>{});

@@ -47,6 +47,7 @@ struct Manifest {
     bool guest_socket = true;
     std::int64_t shares = 0;  // how many it had, which belong to the host
     std::vector<Label> labels = {};
+    std::vector<EnvAssignment> environment = {};
     std::vector<Port> ports = {};
     std::vector<SshPublicKey> ssh_keys = {};
     std::vector<Layer> layers = {};  // each behind its parent; the last one is the container's own

@@ -115,6 +115,8 @@ Result<TransferService::Plan> TransferService::plan_of(const ExportWish& wish,
     manifest.shares = static_cast<std::int64_t>(view.row.shares.size());
     for (const auto& [key, value] : like.labels)
         manifest.labels.push_back(BERTH_TRY(Label::parse(fmt::format("{}={}", key, value))));
+    for (const auto& variable : like.environment)
+        manifest.environment.push_back(BERTH_TRY(EnvAssignment::parse(variable)));
     for (const auto& port : view.ports)
         manifest.ports.push_back({.protocol = port.protocol,
                                   .host_port = port.host_port,
@@ -271,6 +273,8 @@ container::CreateWish TransferService::wish_of(const Manifest& manifest, const I
         const auto key = text.substr(0, text.find('='));
         create.labels.emplace(key, text.substr(key.size() + 1));
     }
+    for (const auto& variable : manifest.environment)
+        create.environment.push_back(variable.to_string());
     if (wish.ports == PortsWish::none) return create;
     for (const auto& port : manifest.ports) {
         container::PortWish again{.container_port = port.container_port, .protocol = port.protocol};

@@ -40,6 +40,18 @@ std::string for_a_person(std::string text) {
     return text.substr(0, cut) + fmt::format("… ({} more bytes)", left_out);
 }
 
+/// The arguments as a person's screen may show them: of variables (`env`) only the names.
+std::string shown(Json arguments) {
+    const auto env = arguments.find("env");
+    if (env == arguments.end() || !env->is_array()) return to_text(arguments);
+    for (Json& variable : *env) {
+        if (!variable.is_string()) continue;
+        const auto text = variable.get<std::string>();
+        variable = text.substr(0, text.find('=')) + "=…";
+    }
+    return to_text(arguments);
+}
+
 using Labels = std::vector<std::string>;
 
 /// ["key=value", …]: left out when there are none.
@@ -78,7 +90,7 @@ InputRequired form(const ToolSpec& tool, const Json& arguments, const std::strin
                    Json state) {
     const std::string message =
         fmt::format("May the agent {}?\n{}The call: {} {}", for_a_person(would), what_is_lost(tool),
-                    tool.name, for_a_person(to_text(arguments)));
+                    tool.name, for_a_person(shown(arguments)));
     return {.requests = {{question,
                           {{"method", "elicitation/create"},
                            {"params",

@@ -38,7 +38,7 @@ CHANGES = {
     "start": (("container_start", NAMED), ("container_stop", {**NAMED, "timeout_seconds": 0})),
     "stop": (("container_stop", {**NAMED, "timeout_seconds": 0}),),
     "delete": (("container_delete", {"name": "extra", "force": True}), EXTRA),
-    "update": (("container_update", {**NAMED, "processes": PROCESSES - 1}),),
+    "update": (("container_update", {**NAMED, "processes": PROCESSES - 1, "env": ["A=1"]}),),
     "pause": (("container_pause", NAMED),),
     "resume": (("container_resume", NAMED), ("container_pause", NAMED)),
     "port_add": (("port_add", {**IN_ADA, **PORT, "container_port": 81}),),
@@ -157,7 +157,7 @@ class Faults(HostCase):
         if ada["state"] != "running":
             self.host.rpc("container_resume" if ada["state"] == "paused" else "container_start", NAMED)
         if ada["limits"]["processes"] != PROCESSES:
-            self.host.rpc("container_update", {**NAMED, "processes": PROCESSES})
+            self.host.rpc("container_update", {**NAMED, "processes": PROCESSES, "env": []})
         if "gpus" in ada:
             self.host.rpc("gpu_detach", {**IN_ADA, "gpus": ada["gpus"]})
         for port in ada["ports"]:

@@ -266,6 +266,18 @@ TEST_CASE("a decoder fills in what the schema says is the default", "[catalogue]
     CHECK_FALSE(ports->start);
 }
 
+TEST_CASE("a list whose absence means something is told from an empty one", "[catalogue]") {
+    const auto env = [](Json arguments) {
+        arguments["name"] = "ada";
+        return tools::ContainerUpdate::decode(arguments).value().env;
+    };
+    CHECK_FALSE(env(Json::object()).has_value());
+    CHECK(env({{"env", Json::array()}}).value().empty());
+    CHECK(env({{"env", {"A=1"}}}).value().size() == 1);
+    const auto listing = parsed(find_tool("container_update")->listing);
+    CHECK_FALSE(listing["inputSchema"]["properties"]["env"].contains("x-optional"));
+}
+
 TEST_CASE("an encoder leaves out what is absent, and a decoder reads what it wrote",
           "[catalogue]") {
     const tools::Gpu gpu{.address = PciAddress::of(0, 0x41, 0, 0),

@@ -28,7 +28,8 @@ const std::vector<Keys>& keys_by_type() {
     static const std::vector<Keys> keys{
         {"object",
          {"type", "description", "properties", "required", "additionalProperties", "x-any"}},
-        {"array", {"type", "description", "deprecated", "items", "minItems", "maxItems"}},
+        {"array",
+         {"type", "description", "deprecated", "items", "minItems", "maxItems", "x-optional"}},
         {"string",
          {"type", "description", "deprecated", "default", "enum", "const", "minLength", "maxLength",
           "pattern", "x-cpp"}},
@@ -236,6 +237,8 @@ void Checker::check_array(const Json& schema, const std::string& at, Place place
     if (place != Place::property) return refuse(at, "an array must be a property of an object");
     if (!schema.contains("maxItems")) refuse(pointer_to(at, "maxItems"), "is missing");
     if (!schema.contains("items")) return refuse(pointer_to(at, "items"), "is missing");
+    if (schema.value("x-optional", Json(true)) != true)
+        refuse(pointer_to(at, "x-optional"), "is true or left out");
     check_schema(schema["items"], pointer_to(at, "items"), Place::item);
 }
 

@@ -12,7 +12,7 @@ Json inlined(const Json& schema, const Json& types) {
     const auto whole = resolved(schema, types);
     Json out = Json::object();
     for (const auto& [key, value] : whole.items()) {
-        if (key == "x-cpp" || key == "x-any" || (key == "required" && value.empty())) continue;
+        if (key.starts_with("x-") || (key == "required" && value.empty())) continue;
         if (key == "items") {
             out[key] = inlined(value, types);
         } else if (key == "properties") {

@@ -33,9 +33,10 @@ std::string words_text(const std::string& scope, const Enum& declared) {
 }
 
 std::string member_type(const Field& field) {
-    if (field.list) return fmt::format("std::vector<{}>", field.type);
-    if (field.required || !field.fallback.empty()) return field.type;
-    return fmt::format("std::optional<{}>", field.type);
+    const auto type = field.list ? fmt::format("std::vector<{}>", field.type) : field.type;
+    const bool plain = field.list && !field.optional;
+    if (plain || field.required || !field.fallback.empty()) return type;
+    return fmt::format("std::optional<{}>", type);
 }
 
 /// A field's name in C++, where a few words of the wire are taken.
@@ -102,7 +103,7 @@ std::string writing(const Struct& declared) {
         if (field.required || !field.fallback.empty()) {
             text += fmt::format("    out[\"{}\"] = tools::encode(value.{});\n", field.name,
                                 member(field));
-        } else if (field.list) {
+        } else if (field.list && !field.optional) {
             text += fmt::format(
                 "    if (!value.{1}.empty()) out[\"{0}\"] = tools::encode(value.{1});\n",
                 field.name, member(field));

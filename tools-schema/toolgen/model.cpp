@@ -80,6 +80,7 @@ Struct Builder::make_struct(std::string name, const Json& schema) const {
         const auto whole = resolved(property, sources_.types);
         Field field{.name = key, .description = text_of(whole, "description")};
         field.list = text_of(whole, "type") == "array";
+        field.optional = whole.contains("x-optional");
         const Json& item = field.list ? whole["items"] : property;
         field.type = item_type(key, item, made);
         field.required = std::ranges::find(required, key) != required.end();

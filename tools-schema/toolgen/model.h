@@ -19,6 +19,7 @@ struct Field {
     std::string name = {};  // the same in JSON and in C++
     std::string type = {};  // of one item when `list`
     bool list = false;
+    bool optional = false;  // a list that is absent is not an empty one
     bool required = false;
     std::string fallback = {};  // the default as a C++ expression, or ""
     std::string bounds = {};    // a Bounds initialiser, or ""

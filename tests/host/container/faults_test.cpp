@@ -2,6 +2,7 @@
 // Every change is made to fail at each of its steps, on a host in memory: it is undone, and the
 // same call works then. tests/system/test_faults.py does so with real containers, and with kill -9.
 #include "base/fault.h"
+#include "base/files.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/privilege.h"
@@ -54,7 +55,7 @@ std::vector<Change> changes() {
          {"container.delete", "container.retire"},
          true},
         {{create},
-         {"container_update", {{"name", "ada"}, {"processes", 500}}},
+         {"container_update", {{"name", "ada"}, {"processes", 500}, {"env", {"A=1"}}}},
          {"container.update"}},
         {{create, {"container_stop", ada}},
          {"gpu_attach", {{"container", "ada"}, {"gpus", {"0"}}}},
@@ -98,6 +99,9 @@ Json picture(FakeHost& host) {
              {"ports", ports},
              {"keys", view.ssh_keys},
              {"gpus", view.gpus},
+             {"logins",
+              read_file(host.directory.path() / "containers" / view.row.id / "guest/sshd_config")
+                  .value_or("")},
              {"root", host.engine.roots.at(view.row.id).name},
              {"listens", host.logins.listening.contains(view.row.id)}});
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/files.h"
 #include "host/container/standby_keeper.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_host.h"
@@ -50,10 +51,15 @@ TEST_CASE("a create that fits claims a container that waits, with a name of its 
     auto wanted = wish("ada");
     wanted.ports = {{.container_port = 80, .host_port = 8080}};
     wanted.labels = {{"team", "web"}};
+    wanted.environment = {"STAGE=live"};
     const auto made = host.containers->create(wanted).value();
     CHECK(waited.contains(made.row.id));
     CHECK(made.row.name == "ada");
     CHECK(made.row.labels == wanted.labels);
+    CHECK(made.row.environment == wanted.environment);
+    CHECK(read_file(host.directory.path() / "containers" / made.row.id / "guest/sshd_config")
+              .value()
+              .contains("SetEnv \"STAGE=live\"\n"));
     CHECK(made.ports.size() == 1);
     CHECK(host.engine.hostnames[made.row.id] == "ada");
     CHECK(host.logins.listening.contains(made.row.id));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables of containers, ports and keys, on a real database file.
 #include "host/store/containers.h"
+#include "host/store/migrations.h"
 #include "host/store/ports.h"
 #include "host/store/ssh_keys.h"
 #include "tests/support/catch.h"
@@ -68,6 +69,7 @@ TEST_CASE("a container comes back whole after the database is opened again") {
     made.phase = Phase::deleting;
     made.wanted_running = false;
     made.labels = {{"team", "a \"b\""}, {"empty", ""}};
+    made.environment = {"WORDS=two \"quoted\" words", "EMPTY="};
     REQUIRE(store.containers.insert(made));
     store.database.reset();
     const auto reopened = Database::open(store.directory.path() / "berth.db").value();
@@ -87,6 +89,26 @@ TEST_CASE("a container comes back whole after the database is opened again") {
     CHECK(found->host_key == made.host_key);
     CHECK(found->created_at == made.created_at);
     CHECK(found->labels == made.labels);
+    CHECK(found->environment == made.environment);
+}
+
+TEST_CASE("containers of a berth without variables have none, and can be given some", "[store]") {
+    constexpr std::size_t steps_before = 13;
+    const TemporaryDirectory directory;
+    const auto path = directory.path() / "berth.db";
+    const auto old = Sqlite::open(path, migrations().first(steps_before)).value();
+    REQUIRE(
+        old->run("INSERT INTO containers (id, name, phase, wanted_running, image, image_digest, "
+                 "slot, uid_base, ipv4, ssh_port, memory_bytes, cpu_percent, processes, "
+                 "host_key, created_at) VALUES ('1', 'ada', 'ready', 1, 'i', 'd', 0, 1, 'a', "
+                 "2, 3, 4, 5, 'k', 't')"));
+    const auto database = Database::open(path).value();
+    Containers containers(*database);
+    auto ada = containers.find_by_name("ada").value().value();
+    CHECK(ada.environment.empty());
+    ada.environment = {"A=1"};
+    REQUIRE(containers.update(ada));
+    CHECK(containers.find_by_name("ada").value()->environment == ada.environment);
 }
 
 TEST_CASE("containers are listed by name, and a name that is not there is found as nothing") {

@@ -16,6 +16,7 @@ Json valid() {
                      .after_stop = store::AfterStop::armed};
     manifest.ttl_seconds = 5;
     manifest.nesting = true;
+    manifest.environment = {EnvAssignment::parse("A=b c").value()};
     manifest.labels = {Label::parse("team=web").value()};
     manifest.ports = {{.protocol = "udp", .host_port = 53, .container_port = 5353}};
     manifest.layers = {{.entries = 1, .created_at = "then"},
@@ -37,7 +38,9 @@ TEST_CASE("a manifest is read as it was written", "[transfer]") {
     CHECK(read->life.restart == store::Restart::on_failure);
     CHECK(read->life.after_stop == store::AfterStop::remove);
     CHECK(read->nesting);
-    CHECK_FALSE(to_json(small_manifest()).contains("nesting"));  // which older ones can read
+    CHECK(read->environment.at(0).to_string() == "A=b c");
+    for (const auto* newer : {"nesting", "env"})
+        CHECK_FALSE(to_json(small_manifest()).contains(newer));  // which older ones can read
     CHECK(read->layers[0].parent == -1);
 }
 
@@ -59,6 +62,7 @@ TEST_CASE("what is wrong with a manifest is named", "[transfer]") {
           "/snapshots/1/name");
     CHECK(field_of([](Json& json) { json["ports"][0]["protocol"] = "sctp"; }) ==
           "/ports/0/protocol");
+    CHECK(field_of([](Json& json) { json["env"][0] = "no assignment"; }) == "/env/0");
     CHECK(field_of([](Json& json) { json["restart"] = "sometimes"; }) == "/restart");
     CHECK(field_of([](Json& json) { json["surprise"] = 1; }) == "/surprise");
 }

@@ -25,6 +25,7 @@ void furnish(FakeHost& host) {
                  {{"name", "web"},
                   {"ports", {{{"container_port", 80}, {"host_port", 8000}}}},
                   {"labels", {"team=web"}},
+                  {"env", {"STAGE=live", "EMPTY="}},
                   {"memory_bytes", 1 << 29},
                   {"restart", "always"},
                   {"protected", true},
@@ -81,7 +82,7 @@ TEST_CASE("an import has what the export had, and what it cannot have is told", 
         call(host, "container_get", {{"name", "web"}, {"response_format", "detailed"}}).value();
     const auto after =
         call(host, "container_get", {{"name", "ada"}, {"response_format", "detailed"}}).value();
-    for (const auto* same : {"image", "limits", "labels", "no_new_privileges", "nesting"}) {
+    for (const auto* same : {"image", "limits", "labels", "env", "no_new_privileges", "nesting"}) {
         CAPTURE(same);
         CHECK(before.value(same, Json()) == after.value(same, Json()));
     }

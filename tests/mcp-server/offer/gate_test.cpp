@@ -139,6 +139,16 @@ TEST_CASE("a client that can show a form is given one that says what would be lo
     CHECK(test.deleted == 0);
 }
 
+TEST_CASE("a form shows the names of variables and no value") {
+    Fixture test(confirm_deletes());
+    test.can_show_forms();
+    const auto question = test.question(
+        test.call({{"name", "ada"}, {"env", {"TOKEN=s3cret=x", "EMPTY=", "s3cret", 7}}}));
+    const std::string message = question.requests.at("confirm")["params"]["message"];
+    CHECK(message.contains(R"("env":["TOKEN=…","EMPTY=…","s3cret=…",7])"));
+    CHECK_FALSE(message.contains("=s3cret"));
+}
+
 TEST_CASE("a yes makes the call on the state that was shown") {
     Fixture test(confirm_deletes());
     test.can_show_forms(GENERATE(Era::legacy, Era::modern));
