@@ -233,6 +233,7 @@ Result<> ContainerService::make(const store::Container& row, const CreateWish& w
 Result<> ContainerService::bring_up(const store::Container& row, const image::Image& image,
                                     const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 1, "starting it"));
+    BERTH_TRY(check_nesting(row.nesting, ""));
     BERTH_TRY(publish_keys(row));
     BERTH_TRY(publish_environment(row));
     rooms_.agents.forget(row.id);

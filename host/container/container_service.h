@@ -154,6 +154,7 @@ struct ServiceOptions {
     std::string location = {};  // what containers are told of where they are
     std::string pool = {};
     bool gpus_shared_by_owner = false;  // between containers that one caller has given them to
+    bool allow_nesting = true;          // whether any container may run containers of its own
 };
 
 inline constexpr std::size_t ports_per_container_max = 1024;
@@ -270,6 +271,8 @@ public:
     /// What create() is asked for to get a copy of that container, without its ports and its files:
     /// with its life, of which what is left of its time, but unprotected.
     [[nodiscard]] Result<CreateWish> wish_like(const ContainerName& name);
+    /// denied at `at` when one is to have nesting and this host's operator lets none have it.
+    [[nodiscard]] Result<> check_nesting(bool wanted, std::string_view at) const;
     /// A part of an output that was too long for run()'s answer; see KeptOutputs::read().
     [[nodiscard]] Result<exec::KeptOutputs::Part> read_output(const ContainerName& name,
                                                               const OutputId& id,

@@ -81,8 +81,19 @@ Result<> ContainerService::check_limits(const engine::Limits& limits) const {
 }
 
 Result<> ContainerService::check_wish(const CreateWish& wish) const {
+    BERTH_TRY(check_nesting(wish.nesting, "/nesting"));
     BERTH_TRY(check_environment(wish.environment));
     return check_limits(wish.limits);
+}
+
+Result<> ContainerService::check_nesting(bool wanted, std::string_view at) const {
+    if (!wanted || options_.allow_nesting) return {};
+    return fail(make_error(ErrorCode::denied,
+                           "on this host no container may run containers of its own (nesting): "
+                           "its operator has set allow_nesting = false")
+                    .at(at)
+                    .next("do without nesting, or ask the operator to allow it in "
+                          "/etc/berth/berthd.toml"));
 }
 
 Result<View> ContainerService::rehearse_create(const CreateWish& wish) {

@@ -50,6 +50,7 @@ Result<View> ContainerService::change_stopped(
                         .call("container_stop", {{"name", row->name}}));
     }
     if (running) {
+        BERTH_TRY(check_nesting(row->nesting, "/container"));  // or it would not start again
         BERTH_TRY(stop_for_restart(*row));
     }
     auto done = work(BERTH_TRY(spec_of(*row, image)));

@@ -189,7 +189,8 @@ Result<> SnapshotService::check_names(const ForkWish& wish) {
 }
 
 Result<> SnapshotService::rehearse_fork(const ForkWish& wish) {
-    (void)BERTH_TRY(containers_.wish_like(wish.container));
+    const auto like = BERTH_TRY(containers_.wish_like(wish.container));
+    BERTH_TRY(containers_.check_nesting(like.nesting, "/container"));
     return check_names(wish);
 }
 

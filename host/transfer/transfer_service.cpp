@@ -235,6 +235,7 @@ Result<> TransferService::check(const Manifest& manifest, const ImportWish& wish
                         .next("choose another name, or look at that container")
                         .call("container_get", {{"name", name.to_string()}}));
     }
+    BERTH_TRY(containers_.check_nesting(manifest.nesting, "/file"));
     if (!images_.find_digest(manifest.image_digest)) {
         return fail(
             make_error(ErrorCode::not_found,

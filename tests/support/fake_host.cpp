@@ -400,10 +400,9 @@ FakeHost::FakeHost(Settings wanted)
       gpus(sysfs.roots()),
       images(directory.path() / "images") {
     const auto image = std::filesystem::path("images/sha256-" + digest.substr(7));
-    directory.write(
-        image / "manifest.json",
-        to_text(
-            Json{{"version", 1}, {"digest", digest}, {"created_at", "2026-01-01T00:00:00.000Z"}}));
+    const Json manifest{
+        {"version", 1}, {"digest", digest}, {"created_at", "2026-01-01T00:00:00.000Z"}};
+    directory.write(image / "manifest.json", to_text(manifest));
     std::filesystem::create_directories(directory.path() / image / "rootfs");
     std::filesystem::create_directories(directory.path() / "images/names");
     std::filesystem::create_directory_symlink(std::filesystem::path("..") / image.filename(),
@@ -430,7 +429,8 @@ void FakeHost::join() {
                                   .shares = container::ShareRules({directory.path() / "allowed"}),
                                   .location = "here",
                                   .pool = "field",
-                                  .gpus_shared_by_owner = settings.gpus_shared_by_owner},
+                                  .gpus_shared_by_owner = settings.gpus_shared_by_owner,
+                                  .allow_nesting = settings.allow_nesting},
         plan,
         container::Rooms{.database = *database,
                          .engine = engine,

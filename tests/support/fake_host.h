@@ -185,11 +185,12 @@ class FakeHost {
 public:
     struct Settings {
         bool gpus_shared_by_owner = false;
+        bool allow_nesting = true;
     };
     FakeHost() : FakeHost(Settings{}) {}
     explicit FakeHost(Settings settings);
 
-    const Settings settings;
+    Settings settings;  // a change of them holds from the next restart on
 
     TemporaryDirectory directory;
     Sysfs sysfs;

@@ -184,7 +184,8 @@ container::ServiceOptions service_options(const DaemonOptions& options,
             .guest_sockets = options.guest_sockets,
             .location = options.host_name.empty() ? machine.data() : options.host_name,
             .pool = options.pool,
-            .gpus_shared_by_owner = options.gpus_shared_by_owner};
+            .gpus_shared_by_owner = options.gpus_shared_by_owner,
+            .allow_nesting = options.allow_nesting};
 }
 
 fs::path kernel_log_memory(const DaemonOptions& options) {

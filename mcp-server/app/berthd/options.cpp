@@ -101,6 +101,8 @@ Result<> read_file_into(DaemonOptions& options, const std::string& path, const C
     if (guests && app.count("--no-guest-sockets") == 0) options.guest_sockets = *guests;
     const auto gpus = file->boolean("gpus_shared_by_owner");
     if (gpus && app.count("--gpus-shared-by-owner") == 0) options.gpus_shared_by_owner = *gpus;
+    const auto nesting = file->boolean("allow_nesting");
+    if (nesting && app.count("--no-nesting") == 0) options.allow_nesting = *nesting;
     const auto allowed = file->strings("shares.allowed");
     if (allowed && app.count("--shares-allowed") == 0) options.shares_allowed = *allowed;
     for (const auto& directory : options.shares_allowed) {
@@ -143,6 +145,8 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                  "Tell no container about itself at /dev/berth/sock");
     app.add_flag("--gpus-shared-by-owner", invocation.options.gpus_shared_by_owner,
                  "Let containers with the same label 'owner' hold one GPU together");
+    app.add_flag("--no-nesting{false}", invocation.options.allow_nesting,
+                 "Let no container run containers of its own");
     app.add_option("--shares-allowed", invocation.options.shares_allowed,
                    "Directories of this host that containers may be given a share of")
         ->check([](const std::string& path) {

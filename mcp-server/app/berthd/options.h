@@ -45,6 +45,7 @@ struct DaemonOptions {
     std::string pool = {};               // "": none
     bool guest_sockets = true;
     bool gpus_shared_by_owner = false;
+    bool allow_nesting = true;
     std::vector<std::string> shares_allowed = {};
     std::vector<container::StandbyTemplate> standby = {};  // in the file alone
     std::optional<tunnel::DialerOptions> tunnel = {};      // the same
