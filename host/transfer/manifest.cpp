@@ -38,6 +38,17 @@ constexpr std::array limit_fields{
     LimitField{"receive_bytes_per_second", &engine::Limits::receive_bytes_per_second},
     LimitField{"send_bytes_per_second", &engine::Limits::send_bytes_per_second}};
 
+/// Lists of names, of which one that is empty is left out.
+struct NamesField {
+    std::string_view key;
+    std::vector<std::string> Manifest::* names;
+    std::size_t length_max;
+};
+constexpr std::array names_fields{NamesField{"share_paths", &Manifest::share_paths, 16},
+                                  NamesField{"gpus", &Manifest::gpus, 64},
+                                  NamesField{"devices", &Manifest::devices, 16}};
+constexpr Bounds name_bounds{.length_min = 1, .length_max = 4095};
+
 struct RestartWord {
     std::string_view word;
     store::Restart restart;
@@ -163,6 +174,10 @@ void read_life(ObjectReader& in, Manifest& manifest, Problems& problems) {
     manifest.no_new_privileges = in.required<bool>("no_new_privileges").value_or(false);
     manifest.nesting = in.optional<bool>("nesting").value_or(false);
     manifest.guest_socket = in.required<bool>("guest_socket").value_or(true);
+    for (const auto& [key, names, length_max] : names_fields)
+        manifest.*names =
+            in.optional_list<std::string>(key, {.length_max = length_max}, name_bounds)
+                .value_or(std::vector<std::string>{});
     manifest.shares = in.required<std::int64_t>("shares", not_negative).value_or(0);
 }
 
@@ -206,6 +221,8 @@ Json to_json(const Manifest& manifest) {
         {"layers", layers_json(manifest)},
         {"snapshots", std::move(snapshots)}};
     // A berth that does not know these refuses them.
+    for (const auto& [key, names, length_max] : names_fields)
+        if (!(manifest.*names).empty()) json[std::string(key)] = manifest.*names;
     if (manifest.nesting) json["nesting"] = true;
     if (!manifest.environment.empty()) json["env"] = encode(manifest.environment);
     return json;
@@ -238,6 +255,9 @@ Result<Manifest> read_manifest(const Json& json) {
                      "wake",
                      "guest_socket",
                      "shares",
+                     "share_paths",
+                     "gpus",
+                     "devices",
                      "no_new_privileges",
                      "nesting",
                      "labels",

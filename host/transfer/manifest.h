@@ -46,6 +46,10 @@ struct Manifest {
     bool nesting = false;
     bool guest_socket = true;
     std::int64_t shares = 0;  // how many it had, which belong to the host
+    // By name, what of the host it had, and no import gives it again:
+    std::vector<std::string> share_paths = {};  // inside
+    std::vector<std::string> gpus = {};         // by address
+    std::vector<std::string> devices = {};      // by CDI name
     std::vector<Label> labels = {};
     std::vector<EnvAssignment> environment = {};
     std::vector<Port> ports = {};

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::int64_t room_left_min = std::int64_t{64} * 1024 * 1024;
 constexpr int hundred = 100;
+constexpr std::size_t note_bytes_max = 1024;  // of names, which come out of the stream
 
 /// Tells how far it is, in hundredths and not more often.
 class Percent {
@@ -66,6 +67,16 @@ private:
     Percent& percent_;
 };
 
+/// "a, b", or as many as a note has room for and the number of the others.
+std::string listed(const std::vector<std::string>& names) {
+    std::string text;
+    std::size_t told = 0;
+    for (; told < names.size() && text.size() + names[told].size() <= note_bytes_max; ++told)
+        text += (told == 0 ? "" : ", ") + names[told];
+    if (told == names.size()) return text;
+    return text + fmt::format("{}{} more", told == 0 ? "" : " and ", names.size() - told);
+}
+
 std::vector<std::string> notes_of(const Manifest& manifest, const ImportWish& wish,
                                   const container::View& view) {
     std::vector<std::string> notes{
@@ -77,8 +88,14 @@ std::vector<std::string> notes_of(const Manifest& manifest, const ImportWish& wi
     if (wish.ports == PortsWish::free && !manifest.ports.empty())
         notes.emplace_back("its forwards have other ports of the host");
     if (manifest.shares > 0)
+        notes.push_back(fmt::format("its {} shares of the host's directories were left out{}{}",
+                                    manifest.shares, manifest.share_paths.empty() ? "" : ": ",
+                                    listed(manifest.share_paths)));
+    if (!manifest.gpus.empty())
         notes.push_back(
-            fmt::format("its {} shares of the host's directories were left out", manifest.shares));
+            fmt::format("it does not hold the GPUs that it held: {}", listed(manifest.gpus)));
+    if (!manifest.devices.empty())
+        notes.push_back(fmt::format("its CDI devices were left out: {}", listed(manifest.devices)));
     if (manifest.ttl_seconds > 0)
         notes.push_back(fmt::format("it is deleted {} seconds from now", manifest.ttl_seconds));
     return notes;
@@ -113,6 +130,9 @@ Result<TransferService::Plan> TransferService::plan_of(const ExportWish& wish,
     manifest.nesting = like.nesting;
     manifest.guest_socket = view.row.guest_socket;
     manifest.shares = static_cast<std::int64_t>(view.row.shares.size());
+    for (const auto& share : view.row.shares) manifest.share_paths.push_back(share.path);
+    manifest.gpus = view.gpus;
+    manifest.devices = BERTH_TRY(devices_.cdi_of(view.row.id));
     for (const auto& [key, value] : like.labels)
         manifest.labels.push_back(BERTH_TRY(Label::parse(fmt::format("{}={}", key, value))));
     for (const auto& variable : like.environment)

@@ -6,6 +6,7 @@
 #include "host/container/container_service.h"
 #include "host/image/image_store.h"
 #include "host/snapshot/layer_store.h"
+#include "host/store/devices.h"
 #include "host/store/layers.h"
 #include "host/store/snapshots.h"
 #include "host/transfer/stream.h"
@@ -63,6 +64,7 @@ public:
           images_(images),
           rows_(database),
           snapshots_(database),
+          devices_(database),
           clock_(clock) {}
 
     /// A running container stands still while its changes are copied, and goes on before the first
@@ -101,6 +103,7 @@ private:
     const image::ImageStore& images_;
     store::Layers rows_;
     store::Snapshots snapshots_;
+    store::Devices devices_;
     const Clock& clock_;
 };
 

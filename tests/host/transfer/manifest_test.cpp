@@ -16,6 +16,10 @@ Json valid() {
                      .after_stop = store::AfterStop::armed};
     manifest.ttl_seconds = 5;
     manifest.nesting = true;
+    manifest.shares = 1;
+    manifest.share_paths = {"/srv/a"};
+    manifest.gpus = {"0000:41:00.0"};
+    manifest.devices = {"vendor.com/class=x"};
     manifest.environment = {EnvAssignment::parse("A=b c").value()};
     manifest.labels = {Label::parse("team=web").value()};
     manifest.ports = {{.protocol = "udp", .host_port = 53, .container_port = 5353}};
@@ -39,7 +43,7 @@ TEST_CASE("a manifest is read as it was written", "[transfer]") {
     CHECK(read->life.after_stop == store::AfterStop::remove);
     CHECK(read->nesting);
     CHECK(read->environment.at(0).to_string() == "A=b c");
-    for (const auto* newer : {"nesting", "env"})
+    for (const auto* newer : {"nesting", "env", "share_paths", "gpus", "devices"})
         CHECK_FALSE(to_json(small_manifest()).contains(newer));  // which older ones can read
     CHECK(read->layers[0].parent == -1);
 }
@@ -63,6 +67,8 @@ TEST_CASE("what is wrong with a manifest is named", "[transfer]") {
     CHECK(field_of([](Json& json) { json["ports"][0]["protocol"] = "sctp"; }) ==
           "/ports/0/protocol");
     CHECK(field_of([](Json& json) { json["env"][0] = "no assignment"; }) == "/env/0");
+    CHECK(field_of([](Json& json) { json["gpus"] = Json::array({""}); }) == "/gpus/0");
+    CHECK(field_of([](Json& json) { json["devices"] = Json(17, "a"); }) == "/devices");
     CHECK(field_of([](Json& json) { json["restart"] = "sometimes"; }) == "/restart");
     CHECK(field_of([](Json& json) { json["surprise"] = 1; }) == "/surprise");
 }

@@ -104,6 +104,45 @@ TEST_CASE("an import has what the export had, and what it cannot have is told", 
     CHECK(layers_of(host) == 2);
 }
 
+TEST_CASE("what of the host an import does without is named, each of it", "[transfer]") {
+    if (!privileged()) return;
+    FakeHost host;
+    host.sysfs.bind("0000:41:00.0", "nvidia");
+    host.sysfs.write("proc/driver/nvidia/gpus/0000:41:00.0/information",
+                     "Model: \t\t H100\nDevice Minor: \t 0\n");
+    host.sysfs.write("proc/devices", "Character devices:\n195 nvidia\n510 nvidia-uvm\n");
+    host.sysfs.write("etc-cdi/vendor.json", R"({"cdiVersion": "0.6.0", "kind": "vendor.com/class",
+        "devices": [{"name": "x", "containerEdits": {"env": ["X=1"]}}]})");
+    const Json stopped{
+        {"name", "web"}, {"start", false}, {"gpus", {"0"}}, {"devices", {"vendor.com/class=x"}}};
+    const auto created = call(host, "container_create", stopped);
+    INFO((created ? "" : created.error().message));
+    REQUIRE(created);
+    Json shares = Json::array();
+    for (const auto* path : {"one", "two"}) {
+        const auto on_host = host.directory.path() / "allowed" / path;
+        fs::create_directories(on_host);
+        shares.push_back({{"host_path", on_host.string()}, {"path", std::string("/srv/") + path}});
+    }
+    REQUIRE(call(host, "container_update", {{"name", "web"}, {"shares", shares}}));
+    REQUIRE(call(host, "container_export", {{"container", "web"}, {"file", "web.tar"}}));
+    const auto made =
+        call(host, "container_import", {{"file", "web.tar"}, {"name", "ada"}, {"start", false}});
+    REQUIRE(made);
+    const auto& notes = made->at("notes");
+    REQUIRE(notes.size() == 5);
+    CHECK(notes[0].get<std::string>().contains("new host key"));
+    CHECK(notes[2] == "its 2 shares of the host's directories were left out: /srv/one, /srv/two");
+    CHECK(notes[3] == "it does not hold the GPUs that it held: 0000:41:00.0");
+    CHECK(notes[4] == "its CDI devices were left out: vendor.com/class=x");
+    // A copy of that has none to be without.
+    REQUIRE(call(host, "container_export", {{"container", "ada"}, {"file", "ada.tar"}}));
+    CHECK(call(host, "container_import", {{"file", "ada.tar"}, {"name", "bob"}, {"start", false}})
+              .value()
+              .at("notes")
+              .size() == 2);
+}
+
 TEST_CASE("an import that cannot be made leaves nothing", "[transfer]") {
     if (!privileged()) return;
     FakeHost host;
