@@ -187,9 +187,13 @@ struct Rooms {
 [[nodiscard]] Error stopped_error(const store::Container& row, std::string_view at = "/name");
 
 /// Stops every running container at once, and kills what still runs after `time_max`. Since they
-/// are wanted all the same, the next berthd starts them.
-void stop_all(engine::ContainerEngine& engine, const std::vector<store::Container>& rows,
+/// are wanted all the same, and none of them has ended by itself, the next berthd starts them.
+void stop_all(engine::ContainerEngine& engine, store::Containers& containers,
               std::chrono::seconds time_max);
+
+/// Before anything is unmounted by a berthd that has just started: whoever has no root any more
+/// has not ended by itself, but with the host.
+[[nodiscard]] Result<> forget_lost(engine::ContainerEngine& engine, store::Containers& containers);
 
 class ContainerService {
 public:
@@ -460,6 +464,7 @@ private:
     /// During reconcile(): ends what was left half-way; gives one that runs its keys and SSH entry.
     void end_half_way(const store::Container& row);
     void find_again(const store::Container& row);
+    void find_ended(const store::Container& row);
     [[nodiscard]] Result<> publish_keys(const store::Container& row);
     /// The variables of its commands and logins, later ones before earlier ones: those that its
     /// devices need, and its own.

@@ -48,6 +48,8 @@ Result<> ContainerService::reconcile() {
             await_use(row);
         else if (rooms_.engine.running(row.id))
             find_again(row);
+        else if (row.up)
+            find_ended(row);
     }
     return {};
 }
@@ -72,6 +74,15 @@ void ContainerService::end_half_way(const store::Container& row) {
     remains_.add(row);
 }
 
+/// How it has ended while berthd did not run nobody knows.
+void ContainerService::find_ended(const store::Container& row) {
+    const auto noted = note_end(row, engine::Ending::unknown);
+    if (noted) return;
+    warning::tell_not_repaired(
+        rooms_.warnings, warning::Severity::error, warning::container_entity(row.name),
+        fmt::format("container '{}' has ended, which could not be noted", row.name), noted.error());
+}
+
 void ContainerService::find_again(const store::Container& row) {
     std::string_view what = "has no SSH entry";
     auto found = publish_keys(row);
@@ -89,6 +100,11 @@ void ContainerService::find_again(const store::Container& row) {
     if (auto given = renew(row, true); !given) {
         what = "does not have the devices of its GPUs";
         found = std::move(given);
+    }
+    // It was to be stopped by a berthd that ended first, or its start was not written down.
+    if (auto noted = row.up ? Result<>() : containers_.set_up(row.id, true); !noted) {
+        what = "would be started again if it ended while berthd does not run";
+        found = std::move(noted);
     }
     const auto entity = warning::container_entity(row.name);
     if (found) {

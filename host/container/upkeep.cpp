@@ -131,6 +131,8 @@ Result<bool> ContainerService::note_end(const store::Container& seen, engine::En
     const auto held = locks_.hold(seen.name);
     const auto row = BERTH_TRY(same(seen));
     if (!row || !row->wanted_running || rooms_.engine.running(row->id)) return false;
+    // A berthd that is started in between knows no more than that it has ended.
+    if (ending == engine::Ending::rebooted) BERTH_TRY(containers_.set_up(row->id, false));
     close_entries(*row);
     rooms_.agents.forget(row->id);
     BERTH_TRY(rooms_.engine.stop(row->id, 0));  // what its end has left
@@ -191,14 +193,19 @@ Result<> ContainerService::remove_due(const store::Container& seen) {
 }
 
 void ContainerService::stop_all(std::chrono::seconds time_max) {
-    const auto rows = containers_.all();
-    if (!rows) return log::error("containers cannot be stopped", {{"cause", rows.error().message}});
-    for (const auto& row : *rows) close_entries(row);
-    container::stop_all(rooms_.engine, *rows, time_max);
+    if (const auto rows = containers_.all()) {
+        for (const auto& row : *rows) close_entries(row);
+    }
+    container::stop_all(rooms_.engine, containers_, time_max);
 }
 
-void stop_all(engine::ContainerEngine& engine, const std::vector<store::Container>& rows,
+void stop_all(engine::ContainerEngine& engine, store::Containers& containers,
               std::chrono::seconds time_max) {
+    const auto found = containers.all();
+    const auto forgotten = found ? containers.set_none_up() : std::unexpected(found.error());
+    if (!forgotten)
+        return log::error("containers cannot be stopped", {{"cause", forgotten.error().message}});
+    const auto& rows = *found;
     const auto deadline = std::chrono::steady_clock::now() + time_max;
     std::atomic<std::size_t> next = 0;
     const auto work = [&] {
@@ -216,6 +223,14 @@ void stop_all(engine::ContainerEngine& engine, const std::vector<store::Containe
     std::vector<std::jthread> threads;
     for (std::size_t count = std::min(rows.size(), stops_at_once_max); count > 0; --count)
         threads.emplace_back(work);
+}
+
+Result<> forget_lost(engine::ContainerEngine& engine, store::Containers& containers) {
+    for (const auto& row : BERTH_TRY(containers.list())) {
+        if (row.up && !engine.running(row.id) && !engine.mounted(row.id))
+            BERTH_TRY(containers.set_up(row.id, false));
+    }
+    return {};
 }
 
 }  // namespace berth::container

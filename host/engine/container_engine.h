@@ -240,6 +240,9 @@ public:
     [[nodiscard]] virtual Result<> keep_root(const Spec& spec) = 0;
 
     [[nodiscard]] virtual bool running(std::string_view id) = 0;
+    /// Whether its root is mounted: from create() or start() on, over every stop and end, until the
+    /// host goes down.
+    [[nodiscard]] virtual bool mounted(std::string_view id) = 0;
     /// Readable when the init that runs now has ended; unavailable when none runs.
     [[nodiscard]] virtual Result<Fd> watch(std::string_view id) = 0;
     /// How the init of that watch(), which has become readable, has ended.

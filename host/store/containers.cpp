@@ -89,7 +89,7 @@ constexpr std::string_view select_containers =
     "restart, protected, expires_at, idle_stop_seconds, after_stop, used_at, generation, ended_at, "
     "ended_how, restarts, swap_bytes, disk_bytes, io_bytes_per_second, io_operations_per_second, "
     "receive_bytes_per_second, send_bytes_per_second, no_new_privileges, shares, guest_socket, "
-    "wake, nesting, restarting, environment "
+    "wake, nesting, restarting, environment, up "
     "FROM containers";
 
 Container to_container(const Row& row) {
@@ -99,6 +99,7 @@ Container to_container(const Row& row) {
         .phase = to_phase(text(row[2])),
         .wanted_running = integer(row[3]) != 0,
         .restarting = integer(row[37]) != 0,
+        .up = integer(row[39]) != 0,
         .image = text(row[4]),
         .image_digest = text(row[5]),
         .slot = integer(row[6]),
@@ -223,18 +224,19 @@ Result<> Containers::insert(const Container& container) {
 
 Result<> Containers::set_phase(std::string_view id, Phase phase) {
     return changed_one(
-        BERTH_TRY(database_.run("UPDATE containers SET phase = ? WHERE id = ? RETURNING id",
-                                {word(phase), std::string(id)})),
+        BERTH_TRY(database_.run(
+            "UPDATE containers SET phase = ?, up = wanted_running WHERE id = ? RETURNING id",
+            {word(phase), std::string(id)})),
         id);
 }
 
 Result<> Containers::set_wanted_running(std::string_view id, bool wanted) {
-    return changed_one(
-        BERTH_TRY(database_.run("UPDATE containers SET wanted_running = ?1, restarting = 0, "
-                                "after_stop = CASE WHEN ?1 AND after_stop = 1 THEN 2 ELSE "
-                                "after_stop END WHERE id = ?2 RETURNING id",
-                                {std::int64_t{wanted}, std::string(id)})),
-        id);
+    return changed_one(BERTH_TRY(database_.run(
+                           "UPDATE containers SET wanted_running = ?1, up = ?1, restarting = 0, "
+                           "after_stop = CASE WHEN ?1 AND after_stop = 1 THEN 2 ELSE "
+                           "after_stop END WHERE id = ?2 RETURNING id",
+                           {std::int64_t{wanted}, std::string(id)})),
+                       id);
 }
 
 Result<> Containers::set_restarting(std::string_view id, bool restarting) {
@@ -242,6 +244,18 @@ Result<> Containers::set_restarting(std::string_view id, bool restarting) {
         BERTH_TRY(database_.run("UPDATE containers SET restarting = ? WHERE id = ? RETURNING id",
                                 {std::int64_t{restarting}, std::string(id)})),
         id);
+}
+
+Result<> Containers::set_up(std::string_view id, bool up) {
+    return changed_one(
+        BERTH_TRY(database_.run("UPDATE containers SET up = ? WHERE id = ? RETURNING id",
+                                {std::int64_t{up}, std::string(id)})),
+        id);
+}
+
+Result<> Containers::set_none_up() {
+    BERTH_TRY(database_.run("UPDATE containers SET up = 0", {}));
+    return {};
 }
 
 Result<> Containers::update(const Container& container) {
@@ -301,7 +315,7 @@ Result<> Containers::record_end(std::string_view id, const LastEnd& end, bool wa
     return changed_one(
         BERTH_TRY(database_.run(
             "UPDATE containers SET ended_at = ?, ended_how = ?, restarts = ?, "
-            "wanted_running = ? WHERE id = ? RETURNING id",
+            "wanted_running = ?, up = 0 WHERE id = ? RETURNING id",
             {end.at, end.how, end.restarts, std::int64_t{wanted_running}, std::string(id)})),
         id);
 }

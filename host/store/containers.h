@@ -79,6 +79,7 @@ struct Container {
     Phase phase = Phase::creating;
     bool wanted_running = true;
     bool restarting = false;   // it is stopped for a change alone, and started again then
+    bool up = false;           // it was seen running, and neither its stop nor its end was since
     std::string image;         // the name it was created from
     std::string image_digest;  // the content it runs on, "sha256:…"
     std::int64_t slot = 0;     // the number that its uid range, address and SSH port derive from
@@ -110,10 +111,14 @@ public:
 
     /// already_exists with field "/name" when the name is taken.
     [[nodiscard]] Result<> insert(const Container& container);
+    /// One that is made to run is up with that.
     [[nodiscard]] Result<> set_phase(std::string_view id, Phase phase);
-    /// To want it running also arms its after_stop. Either way it is not restarting any more.
+    /// For one that runs then, or is to stop: it is up, or is not, and not restarting any more. To
+    /// want it running also arms its after_stop.
     [[nodiscard]] Result<> set_wanted_running(std::string_view id, bool wanted);
     [[nodiscard]] Result<> set_restarting(std::string_view id, bool restarting);
+    [[nodiscard]] Result<> set_up(std::string_view id, bool up);
+    [[nodiscard]] Result<> set_none_up();
     /// Writes what update() can change (of life, all but used_at), and counts the generation up;
     /// busy when the row's generation is not the given one any more.
     [[nodiscard]] Result<> update(const Container& container);
@@ -121,7 +126,7 @@ public:
     /// transaction that makes it.
     [[nodiscard]] Result<> count_change(std::string_view id);
     [[nodiscard]] Result<> set_used_at(std::string_view id, std::int64_t at);
-    /// Writes how it ended by itself, and whether it is to run again.
+    /// Writes that and how it ended by itself, and whether it is to run again.
     [[nodiscard]] Result<> record_end(std::string_view id, const LastEnd& end, bool wanted_running);
     /// "gone/ID": of one whose caller was told that it is deleted, and of which something is left.
     /// Its row holds its slot, uids and address, and nothing else; nobody is shown it.

@@ -214,13 +214,19 @@ constexpr std::string_view variables = R"(
 ALTER TABLE containers ADD COLUMN environment TEXT NOT NULL DEFAULT '[]';
 )";
 
+constexpr std::string_view up = R"(
+-- Whether berthd has seen it run and has not seen it stop or end since.
+ALTER TABLE containers ADD COLUMN up INTEGER NOT NULL DEFAULT 0;
+)";
+
 constexpr std::array steps{first_schema, operations_and_labels,
                            lifecycle,    layers_and_snapshots,
                            warnings,     more_limits,
                            confinement,  shares_and_guest,
                            standby,      devices,
                            owned_leases, nesting,
-                           restarting,   variables};
+                           restarting,   variables,
+                           up};
 
 }  // namespace
 

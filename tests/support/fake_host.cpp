@@ -74,6 +74,7 @@ Result<> FakeEngine::create(const engine::Spec& spec, const std::vector<engine::
     tell("create");
     const std::lock_guard lock(mutex_);
     exists_.insert(spec.id);
+    mounted_.insert(spec.id);
     roots[spec.id] = spec.root;
     if (spec.limits.disk_bytes > 0) with_disks_.insert(spec.id);
     BERTH_TRY(make_directories(changes(spec.id, spec.root)));
@@ -85,6 +86,7 @@ Result<> FakeEngine::start(const engine::Spec& spec) {
     tell("start");
     const std::lock_guard lock(mutex_);
     running_.insert(spec.id);
+    mounted_.insert(spec.id);
     roots[spec.id] = spec.root;
     shares[spec.id] = spec.shares;
     driver_files[spec.id] = spec.driver;
@@ -130,6 +132,12 @@ void FakeEngine::end_by_itself(std::string_view id, engine::Ending how) {
 void FakeEngine::lose_power() {
     const std::lock_guard lock(mutex_);
     for (const auto& id : std::set(running_)) ends(id);
+    mounted_.clear();
+}
+
+bool FakeEngine::mounted(std::string_view id) {
+    const std::lock_guard lock(mutex_);
+    return mounted_.contains(id);
 }
 
 Result<Fd> FakeEngine::watch(std::string_view id) {
@@ -269,7 +277,7 @@ Result<> FakeEngine::destroy(std::string_view id) {
     (void)stop(id, 0);
     const std::lock_guard lock(mutex_);
     BERTH_TRY(maybe_fail("destroy"));
-    for (auto* ids : {&exists_, &with_disks_}) forget(*ids, id);
+    for (auto* ids : {&exists_, &mounted_, &with_disks_}) forget(*ids, id);
     forget(roots, id);
     return remove_tree(files_.path() / id);
 }
@@ -421,6 +429,8 @@ void FakeHost::join() {
     const net::AddressPlan plan(must(net::Subnet::parse("10.86.0.0/24")),
                                 {.first = 20000, .last = 20999}, 1'000'000);
     layers = std::make_unique<snapshot::LayerStore>(*database, engine, clock, directory.path());
+    store::Containers rows(*database);
+    must(container::forget_lost(engine, rows));
     must(layers->recover());
     containers = std::make_unique<container::ContainerService>(
         container::ServiceOptions{.state_dir = directory.path(),

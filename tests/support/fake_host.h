@@ -42,6 +42,7 @@ public:
     [[nodiscard]] Result<> prepare_root(const engine::Spec& spec) override;
     [[nodiscard]] Result<> keep_root(const engine::Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
+    [[nodiscard]] bool mounted(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
     [[nodiscard]] Result<> check(const engine::Limits& limits) const override;
@@ -114,7 +115,7 @@ private:
     std::mutex mutex_;
     std::condition_variable begins_;
     std::set<std::string, std::less<>> begun_;
-    std::set<std::string, std::less<>> exists_, running_, frozen_, with_disks_;
+    std::set<std::string, std::less<>> exists_, mounted_, running_, frozen_, with_disks_;
     std::map<std::string, Fd, std::less<>> watches_;  // eventfds, of those that are watched
     engine::Ending ending_ = engine::Ending::failed;
     std::string failing_;

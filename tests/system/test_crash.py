@@ -99,7 +99,7 @@ class Crash(HostCase):
         self.assertEqual(told(), [])
 
     def test_a_container_that_ended_meanwhile_is_started_again(self):
-        self.host.create("cyd")
+        self.host.create("cyd", restart="on-failure")
         self.addCleanup(self.host.delete, "cyd")
         pid = self.host.init_pid("cyd")
         self.host.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support.host import HostCase, ToolError, main, run_in_thread
 from support.machine import wait_until
+from test_faults import listed_points
 
 MIB = 1 << 20
 
@@ -103,6 +104,88 @@ class Lifecycle(HostCase):
         self.wait_for("ada", "stopped")
         wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "clean", "its end is known")
         self.assertEqual(self.get("ada")["lifecycle"]["restarts"], 0)
+
+    def end_without_berthd(self, *names):
+        """Each shuts itself down as soon as berthd is dead."""
+        pids = []
+        for name in names:
+            pids.append(self.host.init_pid(name))
+            wait_until(lambda: self.host.exec(name, "systemctl", "list-jobs")["exit_code"] == 0, "systemd listens")
+            self.host.output(name, "sh", "-c", "setsid sh -c 'until [ -e /go ]; do sleep 0.1; done; exec systemctl poweroff --force'"
+                             " >/dev/null 2>&1 </dev/null &")
+        self.host.kill()
+        for pid in pids:
+            Path(f"/proc/{pid}/root/go").touch()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "their inits have ended")
+
+    def test_one_that_ends_while_berthd_is_dead_comes_back_by_its_policy(self):
+        self.make("ada")
+        self.make("bob", restart="on-failure")
+        before = self.make("cyd", restart="always", ports=[{"container_port": 80}])
+        self.end_without_berthd("ada", "bob", "cyd")
+        self.host.start()
+        for name, restarts in (("ada", 0), ("bob", 1), ("cyd", 1)):
+            self.wait_for(name, "running" if restarts else "stopped")
+            lifecycle = self.get(name)["lifecycle"]
+            self.assertEqual((lifecycle["ended"], lifecycle["restarts"]), ("unknown", restarts))
+        self.same(before, self.get("cyd"))
+        self.host.stop()
+        self.lose_power()
+        self.host.start()
+        self.wait_for("cyd", "running")
+        self.assertEqual(self.get("ada")["state"], "stopped")
+
+    def test_one_with_a_directory_of_the_host_that_ends_while_berthd_is_dead_stays_so(self):
+        shown = self.host.root / "shown"
+        shown.mkdir()
+        self.with_flags("--shares-allowed", shown)
+        self.make("ada")
+        self.update("ada", shares=[{"host_path": str(shown), "path": "/srv/shown"}])
+        self.host.rpc("container_stop", {"name": "ada", "timeout_seconds": 0})
+        self.host.rpc("container_start", {"name": "ada"})
+        self.end_without_berthd("ada")
+        self.host.start()
+        self.assertEqual(self.get("ada")["state"], "stopped")
+        self.assertEqual(self.get("ada")["lifecycle"].get("ended"), "unknown")
+
+    def dies_at(self, point, begin):
+        """berthd is killed when it comes by that point (base/fault.h), and started again."""
+        self.host.fault.write_text(f"{point} kill")
+        begin()
+        self.host.daemon.wait(30)
+        self.host.start()
+
+    def test_one_that_was_coming_back_when_berthd_was_killed_comes_back(self):
+        if "container.ended" not in listed_points():
+            self.skipTest("this build has no points of failure (BERTH_FAULTS)")
+        self.make("ada")  # of the policy no
+
+        def of_the_host():
+            self.host.kill()
+            self.lose_power()
+            with contextlib.suppress(AssertionError):  # it may not come to answer
+                self.host.start()
+
+        for why, begin, points in (("reboot from inside", lambda: self.shut_down("ada", "reboot", "--force"),
+                                    ("container.ended", "engine.launch", "container.started")),
+                                   ("reboot of the host", of_the_host, ("engine.mount.attach", "container.started"))):
+            for point in points:
+                with self.subTest(why=why, point=point):
+                    self.dies_at(point, begin)
+                    self.wait_for("ada", "running")
+                    self.host.rpc("container_start", {"name": "ada"})  # when it does for sure
+
+    def test_one_that_was_being_stopped_when_berthd_was_killed_is_stopped(self):
+        if "container.ended" not in listed_points():
+            self.skipTest("this build has no points of failure (BERTH_FAULTS)")
+        self.make("ada", restart="always")
+        for point in ("container.stop", "engine.stop"):
+            with self.subTest(point=point):
+                self.host.rpc("container_start", {"name": "ada"})
+                self.dies_at(point, lambda: self.assertRaises((OSError, http.client.HTTPException), self.host.rpc,
+                                                              "container_stop", {"name": "ada", "timeout_seconds": 0}))
+                self.wait_for("ada", "stopped")
+                self.assertNotIn("ended", self.get("ada")["lifecycle"])
 
     def test_a_reboot_of_the_host_brings_back_what_was_running(self):
         before = self.make("ada", ports=[{"container_port": 80}])
@@ -271,6 +354,19 @@ class Lifecycle(HostCase):
                     self.host.delete("new")
                 self.wait_for("ada", "running")
                 wait_until(lambda: self.host.picture() == before, "nothing of it is left", 15)
+
+    def test_an_end_of_berthd_that_is_killed_while_it_stops_containers_forgets_none(self):
+        if "container.ended" not in listed_points():
+            self.skipTest("this build has no points of failure (BERTH_FAULTS)")
+        for name in ("ada", "bob"):
+            self.make(name)
+        self.with_flags("--stop-containers-on-exit", "--shutdown-timeout", "5")
+        self.dies_at("engine.stop", self.host.daemon.terminate)
+        for name in ("ada", "bob"):
+            self.wait_for(name, "running")
+        self.end_without_berthd("ada")  # and once it runs again, an end is an end
+        self.host.start()
+        self.assertEqual((self.get("ada")["state"], self.get("bob")["state"]), ("stopped", "running"))
 
     def test_a_clean_shutdown_stops_all_and_forgets_none(self):
         for name in ("ada", "bob", "cyd"):

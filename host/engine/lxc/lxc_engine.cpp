@@ -275,6 +275,10 @@ bool LxcEngine::running(std::string_view id) {
     return true;
 }
 
+bool LxcEngine::mounted(std::string_view id) {
+    return Rootfs(directory(id)).mounted();
+}
+
 Result<Fd> LxcEngine::watch(std::string_view id) {
     if (!running(id)) return fail(ErrorCode::unavailable, "the container is not running");
     const std::lock_guard lock(mutex_);

@@ -50,6 +50,7 @@ public:
     [[nodiscard]] Result<> prepare_root(const Spec& spec) override;
     [[nodiscard]] Result<> keep_root(const Spec& spec) override;
     [[nodiscard]] bool running(std::string_view id) override;
+    [[nodiscard]] bool mounted(std::string_view id) override;
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] Ending ending(std::string_view id, const Fd& watch) override;
     [[nodiscard]] Result<> check(const Limits& limits) const override;

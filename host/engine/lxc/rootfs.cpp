@@ -147,8 +147,12 @@ Result<> Rootfs::create(std::int64_t uid_base, const Root& root) const {
     return root.layers.empty() ? Result<>() : look_like(upper(root), root.layers.front(), uid_base);
 }
 
+bool Rootfs::mounted() const {
+    return is_mount_point(AT_FDCWD, path().c_str());
+}
+
 Result<> Rootfs::mount(const fs::path& base, std::int64_t uid_base, const Root& root) const {
-    if (is_mount_point(AT_FDCWD, path().c_str())) return {};
+    if (mounted()) return {};
     BERTH_TRY(fault::at("engine.mount"));
     if (root.layers.size() > layers_max)
         return fail(ErrorCode::unsupported,

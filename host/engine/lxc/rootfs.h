@@ -34,6 +34,7 @@ public:
     /// mounted already.
     [[nodiscard]] Result<> mount(const std::filesystem::path& base, std::int64_t uid_base,
                                  const Root& root = {}) const;
+    [[nodiscard]] bool mounted() const;
     /// Unmounts everything but the container's own disk. Can be repeated.
     [[nodiscard]] Result<> unmount() const;
     /// Unmounts everything. Can be repeated.

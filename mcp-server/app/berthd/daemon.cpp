@@ -307,6 +307,8 @@ Result<> serve(const DaemonOptions& wanted) {
     tell_features(facts.features, warnings);
     const auto guests = BERTH_TRY(guest::GuestService::start(host->clock));
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
+    store::Containers rows(*host->database);
+    BERTH_TRY(container::forget_lost(*host->engine, rows));
     BERTH_TRY(layers.recover());
     gpu::Gpus gpus(gpu_roots(options));
     container::ContainerService containers(service_options(options, forward_ports), plan,
@@ -388,8 +390,8 @@ Result<> shutdown_containers(const DaemonOptions& wanted) {
     hide_programs_from_liblxc();
     const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
     const auto host = BERTH_TRY(make_host(options, subnet, lock));
-    container::stop_all(*host->engine, BERTH_TRY(store::Containers(*host->database).all()),
-                        std::chrono::seconds(options.shutdown_timeout));
+    store::Containers rows(*host->database);
+    container::stop_all(*host->engine, rows, std::chrono::seconds(options.shutdown_timeout));
     return {};
 }
 

@@ -108,6 +108,56 @@ TEST_CASE("a container that ends by itself comes back as its policy says", "[kee
     CHECK(host.logins.listening.size() == (back ? 1 : 0));
 }
 
+TEST_CASE("a container that ends while berthd does not run comes back as its policy says",
+          "[keeper]") {
+    if (!privileged()) return;
+    using enum store::Restart;
+    const auto restart = GENERATE(no, on_failure, always);
+    const bool back = restart != no;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada", {.restart = restart})));
+    const auto id = seen(host, "ada").row.id;
+    const int start = GENERATE(0, 1, 2);
+    CAPTURE(start);
+    if (start == 1) {  // by a call
+        REQUIRE(host.containers->stop(name("ada"), 0));
+        REQUIRE(host.containers->start(name("ada")));
+    }
+    if (start == 2) {  // by the host's, before which a berthd was to stop it and was killed
+        REQUIRE(store::Containers(*host.database).set_none_up());
+        host.restart();
+    }
+    host.engine.end_by_itself(id, engine::Ending::clean);
+    host.restart();  // which sees no more than that it is gone
+    CHECK(seen(host, "ada").row.last_end.how == "unknown");
+    settle(host);
+    CHECK(seen(host, "ada").state == (back ? State::running : State::stopped));
+    CHECK(seen(host, "ada").row.wanted_running == back);
+    CHECK(seen(host, "ada").row.last_end.restarts == (back ? 1 : 0));
+    host.engine.lose_power();
+    host.restart();
+    settle(host);
+    CHECK(seen(host, "ada").state == (back ? State::running : State::stopped));
+}
+
+TEST_CASE("a start that the end of berthd cuts short is made up for", "[keeper]") {
+    if (!privileged()) return;
+    FakeHost host;
+    REQUIRE(host.containers->create(wish("ada")));  // of the policy no
+    settle(host);
+    const auto id = seen(host, "ada").row.id;
+    const bool rebooted = GENERATE(true, false);
+    if (rebooted) host.engine.end_by_itself(id, engine::Ending::rebooted);
+    if (!rebooted) host.engine.lose_power();
+    if (!rebooted) host.restart();
+    host.engine.fail_next("start");
+    settle(host);
+    CHECK(seen(host, "ada").state == State::stopped);
+    host.restart();
+    settle(host);
+    CHECK(seen(host, "ada").state == State::running);
+}
+
 TEST_CASE("one that keeps ending is started ever more seldom", "[keeper]") {
     if (!privileged()) return;
     FakeHost host;

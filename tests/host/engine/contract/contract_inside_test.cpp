@@ -80,6 +80,7 @@ TEST_CASE("how an init has ended is told", "[contract]") {
         return is_readable(watch, 500);
     });
     CHECK_FALSE(engine->running(guest.spec.id));
+    CHECK(engine->mounted(guest.spec.id));
     CHECK(engine->ending(guest.spec.id, watch) ==
           (one->tells_endings ? how : engine::Ending::unknown));
     REQUIRE(engine->stop(guest.spec.id, 0));
