@@ -139,5 +139,20 @@ class Crash(HostCase):
         self.assertTrue((images / "names/debian-12").exists())
 
 
+class Teardown(HostCase):
+    def test_a_teardown_waits_for_what_a_killed_berthd_had_under_way(self):
+        self.host.create("ada")
+        children = [int(pid) for path in Path(f"/proc/{self.host.daemon.pid}/task").glob("*/children")
+                    for pid in path.read_text().split()]
+        launcher = next(pid for pid in children if Path(f"/proc/{pid}/comm").read_text() == "berth-launcher\n")
+        os.kill(launcher, signal.SIGSTOP)  # as one that is in the middle of a start
+        self.host.kill()
+        tearing = run_in_thread(lambda: self.host.machine.run([program("berthd"), *self.host.flags, "teardown"]))
+        time.sleep(1)
+        os.kill(launcher, signal.SIGCONT)
+        tearing(30)
+        wait_until(lambda: not self.host.leftovers(), "everything is gone")
+
+
 if __name__ == "__main__":
     main()

@@ -51,7 +51,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto lock_wait_max = 10s;                   // for a child of a killed berthd to let go
+constexpr auto lock_wait_max = 10s;  // for a killed berthd and its children to let go
 constexpr std::chrono::seconds removals_wait_max{5};  // at a stop; the next start does the rest
 constexpr std::size_t callers_max = 512;
 
@@ -100,9 +100,9 @@ Result<Fd> lock_directory(const fs::path& directory, std::chrono::milliseconds w
 /// One berthd for a state directory. The lock is inherited by the launcher and the processes
 /// that liblxc forks there, until they are titled monitors: whoever gets it knows that none of a
 /// killed predecessor's is half-way.
-Result<Fd> lock_state(const DaemonOptions& options, std::chrono::milliseconds wait_max) {
+Result<Fd> lock_state(const DaemonOptions& options) {
     return lock_directory(
-        options.state_dir, wait_max,
+        options.state_dir, lock_wait_max,
         make_error(ErrorCode::busy, fmt::format("another berthd serves '{}'", options.state_dir))
             .next("stop it first, or give this one another --state-dir"));
 }
@@ -291,7 +291,7 @@ Result<> serve(const DaemonOptions& wanted) {
     BERTH_TRY(catch_signals());
     (void)raise_descriptor_limit();  // some for each container that runs, one for each stream
     hide_programs_from_liblxc();
-    const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
+    const Fd lock = BERTH_TRY(lock_state(options));
     BERTH_TRY(make_directories(options.runtime_dir));
     const auto host = BERTH_TRY(make_host(options, subnet, lock));
     BERTH_TRY(host->network->bring_up());
@@ -388,7 +388,7 @@ Result<> shutdown_containers(const DaemonOptions& wanted) {
     const auto options = BERTH_TRY(with_real_state_dir(wanted));
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     hide_programs_from_liblxc();
-    const Fd lock = BERTH_TRY(lock_state(options, lock_wait_max));
+    const Fd lock = BERTH_TRY(lock_state(options));
     const auto host = BERTH_TRY(make_host(options, subnet, lock));
     store::Containers rows(*host->database);
     container::stop_all(*host->engine, rows, std::chrono::seconds(options.shutdown_timeout));
@@ -420,7 +420,7 @@ Result<> teardown(const DaemonOptions& wanted) {
     const auto options = BERTH_TRY(with_real_state_dir(wanted));
     const auto subnet = BERTH_TRY(net::Subnet::parse(options.subnet));
     hide_programs_from_liblxc();
-    const Fd lock = BERTH_TRY(lock_state(options, 0ms));
+    const Fd lock = BERTH_TRY(lock_state(options));
     const auto host = BERTH_TRY(make_host(options, subnet, lock));
     snapshot::LayerStore layers(*host->database, *host->engine, host->clock, options.state_dir);
     BERTH_TRY(layers.recover());  // what is held still cannot be ended
