@@ -135,11 +135,6 @@ void FakeEngine::lose_power() {
     mounted_.clear();
 }
 
-bool FakeEngine::mounted(std::string_view id) {
-    const std::lock_guard lock(mutex_);
-    return mounted_.contains(id);
-}
-
 Result<Fd> FakeEngine::watch(std::string_view id) {
     const std::lock_guard lock(mutex_);
     if (!running_.contains(id)) return fail(ErrorCode::unavailable, "not running");
@@ -259,11 +254,6 @@ Result<> FakeEngine::thaw(std::string_view id) {
     return {};
 }
 
-bool FakeEngine::frozen(std::string_view id) {
-    const std::lock_guard lock(mutex_);
-    return frozen_.contains(id);
-}
-
 Result<> FakeEngine::kill(std::string_view id) {
     tell("kill");
     const std::lock_guard lock(mutex_);
@@ -316,11 +306,6 @@ Result<> FakeEngine::keep_root(const engine::Spec& spec) {
         if (entry.path() != changes(spec.id, spec.root)) BERTH_TRY(remove_tree(entry.path()));
     }
     return {};
-}
-
-bool FakeEngine::running(std::string_view id) {
-    const std::lock_guard lock(mutex_);
-    return running_.contains(id);
 }
 
 Result<pid_t> FakeEngine::init_pid(std::string_view id) {

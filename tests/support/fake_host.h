@@ -41,8 +41,14 @@ public:
                                                       const engine::CopyBounds& bounds) override;
     [[nodiscard]] Result<> prepare_root(const engine::Spec& spec) override;
     [[nodiscard]] Result<> keep_root(const engine::Spec& spec) override;
-    [[nodiscard]] bool running(std::string_view id) override;
-    [[nodiscard]] bool mounted(std::string_view id) override;
+    [[nodiscard]] bool running(std::string_view id) override {
+        const std::lock_guard lock(mutex_);
+        return running_.contains(id);
+    }
+    [[nodiscard]] bool mounted(std::string_view id) override {
+        const std::lock_guard lock(mutex_);
+        return mounted_.contains(id);
+    }
     [[nodiscard]] Result<Fd> watch(std::string_view id) override;
     [[nodiscard]] engine::Ending ending(std::string_view id, const Fd& watch) override;
     [[nodiscard]] Result<> check(const engine::Limits& limits) const override;
@@ -62,7 +68,10 @@ public:
     [[nodiscard]] std::optional<engine::DiskUse> own_disk_use(std::string_view id) override;
     [[nodiscard]] Result<> freeze(std::string_view id) override;
     [[nodiscard]] Result<> thaw(std::string_view id) override;
-    [[nodiscard]] bool frozen(std::string_view id) override;
+    [[nodiscard]] bool frozen(std::string_view id) override {
+        const std::lock_guard lock(mutex_);
+        return frozen_.contains(id);
+    }
     [[nodiscard]] Result<> hold_still(std::string_view id) override;
     [[nodiscard]] Result<pid_t> init_pid(std::string_view id) override;
     [[nodiscard]] Result<std::vector<std::string>> leftovers() override;
