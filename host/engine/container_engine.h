@@ -193,7 +193,7 @@ struct Spec {
     DriverFiles driver = {};                    // of `devices`
 };
 
-/// How a container's init ended by itself. `unknown` where the kernel does not tell (before 6.15).
+/// How a container's init ended by itself. `unknown` when nobody can tell any more.
 enum class Ending : std::uint8_t { clean, failed, rebooted, unknown };
 
 /// Where Spec::host_files is seen inside a container.

@@ -100,10 +100,20 @@ class Lifecycle(HostCase):
 
     def test_one_that_is_shut_down_from_inside_has_not_failed(self):
         self.make("ada", restart="on-failure")
-        self.shut_down("ada", "poweroff", "--force")
-        self.wait_for("ada", "stopped")
-        wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "clean", "its end is known")
-        self.assertEqual(self.get("ada")["lifecycle"]["restarts"], 0)
+        # By its init and by a command that calls the kernel; and when the berthd that started it is dead.
+        for argv, crash in ((["poweroff", "--force"], False), (["poweroff", "--force", "--force"], False),
+                            (["halt", "--force", "--force"], False), (["poweroff", "--force", "--force"], True)):
+            with self.subTest(argv=argv, crash=crash):
+                if crash:
+                    self.host.restart(crash=True)
+                self.shut_down("ada", *argv)
+                self.wait_for("ada", "stopped")
+                wait_until(lambda: self.get("ada")["lifecycle"].get("ended") == "clean", "its end is known")
+                self.assertEqual(self.get("ada")["lifecycle"]["restarts"], 0)
+                self.host.rpc("container_start", {"name": "ada"})
+        self.kill_init("ada")  # that is none of its own, although a pidfd says the same of both
+        wait_until(lambda: self.get("ada")["lifecycle"]["ended"] == "failed", "its end is known")
+        self.wait_for("ada", "running")
 
     def end_without_berthd(self, *names):
         """Each shuts itself down as soon as berthd is dead."""

@@ -2,9 +2,7 @@
 #include "host/engine/lxc/init_ending.h"
 
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <csignal>
@@ -41,19 +39,6 @@ Ending ending_of(int wait_status) {
     if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGINT) return Ending::clean;
     if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGHUP) return Ending::rebooted;
     return Ending::failed;
-}
-
-bool may_be_reboot(int wait_status) {
-    if (WIFEXITED(wait_status)) return WEXITSTATUS(wait_status) == 0;
-    return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL;
-}
-
-bool tells_exit_status() {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(0);
-    const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-    (void)::waitpid(child, nullptr, 0);
-    return handle && exit_status_of(handle).has_value();
 }
 
 }  // namespace berth::engine

@@ -100,13 +100,15 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     BERTH_TRY(write_file_atomically(options.state_dir / "lxc" / "seccomp", seccomp_profile()));
     auto launcher = BERTH_TRY(Launcher::make(options.state_dir / "lxc", options.lock));
     auto way_in = BERTH_TRY(WayIn::make(options.state_dir / "lxc", options.helper));
+    // After the launcher, since it has a thread.
+    auto monitors = BERTH_TRY(MonitorFifo::listen(options.state_dir / "lxc"));
     const auto confined = load_apparmor_profile(options.state_dir / "lxc");
     Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
                 .rates = net::can_limit_rates(),
                 .unconfined_because = confined ? "" : confined.error().message};
     return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups),
                                                     std::move(launcher), std::move(way_in),
-                                                    std::move(means)));
+                                                    std::move(monitors), std::move(means)));
 }
 
 std::string LxcEngine::version() const {
@@ -149,6 +151,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     // for running.
     if (!cgroups_.processes(monitor_group(options_.cgroup, spec.id)).empty())
         BERTH_TRY(end_processes(spec.id));
+    monitors_->forget(spec.id);
     const fs::path log = directory(spec.id) / "lxc.log";
     (void)::unlink(log.c_str());
     auto way_in = BERTH_TRY(way_in_.prepare(spec.id, directory(spec.id), spec.uid_base));
@@ -290,17 +293,13 @@ Result<Fd> LxcEngine::watch(std::string_view id) {
 
 Ending LxcEngine::ending(std::string_view id, const Fd& watch) {
     const auto deadline = std::chrono::steady_clock::now() + ending_time_max;
-    const Handle container = open(id);
-    while (std::chrono::steady_clock::now() < deadline) {
-        const auto status = exit_status_of(watch);
-        if (status && !may_be_reboot(*status)) return ending_of(*status);
-        // Then what its monitor does tells a little: it ends, or starts another init.
-        // For a moment of a reboot it is not in its group, from which liblxc then moves it.
-        if (!monitored(id)) break;
-        if (container && container->init_pid(container.get()) > 0) return Ending::rebooted;
+    auto status = monitors_->first_of(id);
+    while (!status && monitored(id) && std::chrono::steady_clock::now() < deadline) {
         (void)::poll(nullptr, 0, ending_moment_ms);
+        status = monitors_->first_of(id);
     }
-    const auto status = exit_status_of(watch);
+    if (!status) status = monitors_->first_of(id);  // a monitor's last word
+    if (!status) status = exit_status_of(watch);    // it was killed too
     return status ? ending_of(*status) : Ending::unknown;
 }
 
@@ -417,6 +416,7 @@ void LxcEngine::remove_shared() {
     cgroups_.remove(options_.cgroup);
     cgroups_.remove(options_.cgroup + ".monitor");
     cgroups_.remove(pivot_group(options_.cgroup));
+    MonitorFifo::remove(lxc_path());
     fs::path lock = fs::path("/run/lxc/lock") / lxc_path().relative_path();
     for (; lock != "/run" && ::rmdir(lock.c_str()) == 0; lock = lock.parent_path()) {
     }

@@ -9,6 +9,7 @@
 #include "host/engine/lxc/disk.h"
 #include "host/engine/lxc/launcher.h"
 #include "host/engine/lxc/lxc_config.h"
+#include "host/engine/lxc/monitor_fifo.h"
 #include "host/engine/lxc/way_in.h"
 
 #include <filesystem>
@@ -93,11 +94,12 @@ public:
 
 private:
     LxcEngine(LxcOptions options, Cgroups cgroups, std::unique_ptr<Launcher> launcher, WayIn way_in,
-              Means means)
+              std::unique_ptr<MonitorFifo> monitors, Means means)
         : options_(std::move(options)),
           cgroups_(std::move(cgroups)),
           launcher_(std::move(launcher)),
           way_in_(std::move(way_in)),
+          monitors_(std::move(monitors)),
           disk_(disk_under(options_.state_dir)),
           means_(std::move(means)) {}
     struct Release {
@@ -137,6 +139,7 @@ private:
     Cgroups cgroups_;
     std::unique_ptr<Launcher> launcher_;
     WayIn way_in_;
+    std::unique_ptr<MonitorFifo> monitors_;
     std::string disk_;
     Means means_;
     std::mutex mutex_;

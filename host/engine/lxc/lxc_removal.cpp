@@ -123,6 +123,7 @@ Result<> LxcEngine::destroy(std::string_view id) {
         const std::lock_guard lock(mutex_);
         if (const auto found = inits_.find(id); found != inits_.end()) inits_.erase(found);
     }
+    monitors_->forget(id);
     (void)::unlink(
         fmt::format("/run/lxc/lock/{}/.{}", lxc_path().relative_path().string(), id).c_str());
     return {};

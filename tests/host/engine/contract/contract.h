@@ -31,8 +31,6 @@ struct Subject {
     /// Has its init end: as a crash of it would, or as it ends when something inside asks for that;
     /// may be called again until it does.
     std::function<void(const engine::Spec& spec, engine::Ending how)> end;
-    /// Whether ending() can tell how: not on every kernel.
-    bool tells_endings = true;
     /// Whether its init, which start() may have wait for begin(), has begun.
     std::function<bool(const engine::Spec& spec)> has_begun;
     /// A device that may be given to a container, and that none has by itself.

@@ -2,7 +2,6 @@
 // The contract on liblxc. tests/system/test_engine_contract.py runs this on a machine of its own,
 // with a bridge; the environment says where everything is.
 #include "base/files.h"
-#include "host/engine/lxc/init_ending.h"
 #include "host/engine/lxc/lxc_engine.h"
 #include "host/image/image_store.h"
 #include "tests/host/engine/contract/contract.h"
@@ -119,7 +118,6 @@ Subject* subject() {
         .spec = [](int number) { return machine.spec(number); },
         .end = [](const engine::Spec& spec,
                   engine::Ending how) { end(*machine.engine, spec, how); },
-        .tells_endings = engine::tells_exit_status(),
         .has_begun =
             [](const engine::Spec& spec) {
                 return ask(*machine.engine, spec, "read /proc/1/comm").text == "=systemd\n";
