@@ -131,16 +131,21 @@ class Cdi(HostCase):
         self.assertEqual(self.host.output("ada", "printenv", "ACME_VISIBLE", "ACME_WORDS"), 'void\ntwo "quoted" words\n')
         own = self.host.exec("ada", "printenv", "ACME_VISIBLE", env=["ACME_VISIBLE=mine"])
         self.assertEqual(own["stdout"]["text"], "mine\n")
-        init = self.host.output("ada", "sh", "-c", "tr '\\0' '\\n' </proc/1/environ")
-        self.assertIn("ACME_VISIBLE=void\n", init)
+        self.assertIn("ACME_VISIBLE=void\n", self.host.environment_of_init("ada"))
         config = self.root / "ssh_config"
         hosts = self.root / "known_hosts"
         told = self.host.rpc("ssh_config", {})
         config.write_text(told["config"])
         hosts.write_text(told["known_hosts"])
-        said = self.host.machine.run(["ssh", "-F", config, "-i", self.root / "key", "-o", f"UserKnownHostsFile={hosts}", "-o",
-                                      "BatchMode=yes", "ada", "printenv ACME_VISIBLE ACME_WORDS"])
-        self.assertEqual(said.stdout, 'void\ntwo "quoted" words\n')
+        login = ["ssh", "-F", config, "-i", self.root / "key", "-o", f"UserKnownHostsFile={hosts}", "-o", "BatchMode=yes", "ada",
+                 "printenv ACME_VISIBLE ACME_WORDS"]
+        self.assertEqual(self.host.machine.run(login).stdout, 'void\ntwo "quoted" words\n')
+        # The container's own win over them, also after another start has brought them again.
+        self.host.rpc("container_update", {"name": "ada", "env": ["ACME_VISIBLE=own"]})
+        for _ in range(2):
+            self.assertEqual(self.host.output("ada", "printenv", "ACME_VISIBLE", "ACME_WORDS"), 'own\ntwo "quoted" words\n')
+            self.assertEqual(self.host.machine.run(login).stdout, 'own\ntwo "quoted" words\n')
+            self.restart("ada")
 
     def test_what_a_container_puts_in_the_way_leads_nowhere(self):
         self.make("ada")

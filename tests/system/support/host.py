@@ -171,6 +171,10 @@ class Host:
             raise AssertionError(f"{argv} in {name}: {result}")
         return result["stdout"]["text"]
 
+    def environment_of_init(self, name):
+        """Once berth's helper, which a container begins with, has become its init."""
+        return wait_until(lambda: self.output(name, "sh", "-c", "tr '\\0' '\\n' </proc/1/environ"), "init has an environment")
+
     def environment(self):
         return {**os.environ, "BERTH_SOCKET": str(self.socket)}
 
