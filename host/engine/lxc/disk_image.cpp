@@ -203,6 +203,10 @@ Result<> DiskImage::hold_to(std::int64_t bytes) const {
     return keep_back(blocks - bytes / static_cast<std::int64_t>(status.f_frsize));
 }
 
+Result<> DiskImage::make_way() const {
+    return mounted() ? keep_back(0) : Result<>();
+}
+
 Result<> DiskImage::fill() const {
     return keep_back(static_cast<std::int64_t>(BERTH_TRY(room(path())).f_bfree));
 }

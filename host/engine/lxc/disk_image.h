@@ -33,6 +33,8 @@ public:
     /// Holds a mounted one to `bytes`, until it is unmounted. `busy` when more is used now,
     /// unsupported when it was made for less; both at /disk_bytes.
     [[nodiscard]] Result<> hold_to(std::int64_t bytes) const;
+    /// Lets a mounted one take more than it is held to, until it is held again.
+    [[nodiscard]] Result<> make_way() const;
     /// Holds a mounted one to what is used of it now.
     [[nodiscard]] Result<> fill() const;
     /// What is used of it; an estimate, from the file's own blocks, when it is not mounted.

@@ -129,7 +129,7 @@ Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds)
         BERTH_TRY(make_directories(directory(spec.id), 0711));
         BERTH_TRY(rootfs.disk().create(spec.limits.disk_bytes));
     }
-    BERTH_TRY(prepare_disk(rootfs, spec.limits));
+    BERTH_TRY(open_disk(rootfs));
     BERTH_TRY(rootfs.create(spec.uid_base, spec.root));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     for (const auto& file : seeds) BERTH_TRY(rootfs.seed(file, spec.uid_base));
@@ -140,7 +140,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
     if (rootfs.disk().gave_up()) BERTH_TRY(rootfs.detach());
     BERTH_TRY(rootfs.unshare());  // of a start before this one
-    BERTH_TRY(prepare_disk(rootfs, spec.limits));
+    BERTH_TRY(open_disk(rootfs));
     BERTH_TRY(rootfs.mount(spec.base, spec.uid_base, spec.root));
     BERTH_TRY(rootfs.expose(spec.host_files, guest_files, spec.uid_base));
     if (!spec.device_files.empty()) BERTH_TRY(make_directories(spec.device_files, 0755));
@@ -181,6 +181,7 @@ Result<> LxcEngine::start(const Spec& spec) {
     // Or init would count what commands use as its own, and its share of processes would be theirs.
     BERTH_TRY(cgroups_.set_apart(payload_group(options_.cgroup, spec.id), helper_group, *met));
     BERTH_TRY(furnish(spec, container->init_pid(container.get())));
+    BERTH_TRY(hold_disk(rootfs, spec.limits));
     if (!way_in_.tell_ready(spec.id))
         return fail(ErrorCode::unavailable, "the container ended before its init could begin");
     return {};
@@ -210,7 +211,7 @@ Result<> LxcEngine::prepare_root(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
     BERTH_TRY(fault::at("restore.prepare"));
     BERTH_TRY(rootfs.unmount());
-    BERTH_TRY(prepare_disk(rootfs, spec.limits));
+    BERTH_TRY(open_disk(rootfs));
     return rootfs.create(spec.uid_base, spec.root);
 }
 

@@ -126,7 +126,9 @@ private:
     [[nodiscard]] Result<> set_policy(std::string_view id, const char* item, const Device& device);
     [[nodiscard]] std::filesystem::path views();
     void show_views_in(std::string_view id, const std::filesystem::path& provider);
-    [[nodiscard]] static Result<> prepare_disk(const Rootfs& rootfs, const Limits& limits);
+    /// For what berth itself writes, also when the container has filled it; held again by start().
+    [[nodiscard]] static Result<> open_disk(const Rootfs& rootfs);
+    [[nodiscard]] static Result<> hold_disk(const Rootfs& rootfs, const Limits& limits);
     [[nodiscard]] static Result<> limit_rates(std::string_view id, const Limits& limits);
 
     struct Init {

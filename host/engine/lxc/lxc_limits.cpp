@@ -45,8 +45,12 @@ Result<> LxcEngine::check_share(const Share& share, std::int64_t uid_base) const
     return {};
 }
 
-Result<> LxcEngine::prepare_disk(const Rootfs& rootfs, const Limits& limits) {
+Result<> LxcEngine::open_disk(const Rootfs& rootfs) {
     BERTH_TRY(rootfs.disk().mount());
+    return rootfs.disk().make_way();
+}
+
+Result<> LxcEngine::hold_disk(const Rootfs& rootfs, const Limits& limits) {
     if (limits.disk_bytes == 0) return {};
     auto held = rootfs.disk().hold_to(limits.disk_bytes);
     // It was fuller when its limit was made smaller; then it takes nothing more.

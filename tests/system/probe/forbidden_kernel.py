@@ -284,14 +284,14 @@ def no_mount(says, source, kind, root="EPERM", data=None):
         in_child(work)
 
 
-no_mount("mount a block file system", "/dev/vda", "ext4", ("EPERM", "ENOENT"))
-no_mount("mount the kernel's debugging files", "none", "debugfs")
-no_mount("mount the kernel's traces", "none", "tracefs")
-no_mount("mount the kernel's security files", "none", "securityfs", ("EPERM", "ENODEV"))
-no_mount("mount the kernel's configuration files", "none", "configfs", ("EPERM", "ENODEV"))
-no_mount("mount the firmware's variables", "none", "efivarfs", ("EPERM", "ENODEV"))
+no_mount("mount a block file system", "/dev/vda", "ext4", ("EPERM", "EACCES", "ENOENT"))
+no_mount("mount the kernel's debugging files", "none", "debugfs", ("EPERM", "EACCES"))
+no_mount("mount the kernel's traces", "none", "tracefs", ("EPERM", "EACCES"))
+no_mount("mount the kernel's security files", "none", "securityfs", ("EPERM", "EACCES", "ENODEV"))
+no_mount("mount the kernel's configuration files", "none", "configfs", ("EPERM", "EACCES", "ENODEV"))
+no_mount("mount the firmware's variables", "none", "efivarfs", ("EPERM", "EACCES", "ENODEV"))
 no_mount("mount device nodes of the host", "none", "devtmpfs", "EPERM")
-no_mount("mount an NFS share", "127.0.0.1:/", "nfs", ("EPERM", "ENODEV"), "addr=127.0.0.1")
+no_mount("mount an NFS share", "127.0.0.1:/", "nfs", ("EPERM", "EACCES", "ENODEV"), "addr=127.0.0.1")
 no_mount("make a new cgroup hierarchy", "none", "cgroup", ("EPERM", "ENODEV"), "none,name=berthprobe")
 
 
