@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Containers that are booted and wait: each is claimed once, as somebody's own, and nothing of it is ever left."""
+import contextlib
 import http.client
+import json
+import os
+import shutil
+import sqlite3
 import statistics
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from support.host import Host, HostCase, ToolError, main
+from support.host import IMAGES, Host, HostCase, ToolError, main
 from support.machine import wait_until
 from test_faults import STANDBY_POINTS, listed_points
 
@@ -181,6 +187,87 @@ class Standby(HostCase):
         claim, create = statistics.median(claims), statistics.median(creates)
         print(f"\na claim {claim:.1f} ms, a create {create:.1f} ms (n = {COUNT})")
         self.assertLess(claim, create)
+
+
+class ImagesHost(StandbyHost):
+    table = TABLE.format(2, FITTING["processes"])
+
+
+class AnotherImage(HostCase):
+    """The name of the image leads to other content than those that wait were booted from."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.images = Path(tempfile.mkdtemp(prefix="berth-test-images-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.images)
+        (cls.images / "names").mkdir()
+        old = (IMAGES / "names/debian-12").resolve()
+        (cls.images / old.name).symlink_to(old)
+        new = cls.images / f"sha256-{'a' * 64}"
+        subprocess.run(["cp", "-a", "--reflink=auto", old, new], check=True)
+        manifest = json.loads((new / "manifest.json").read_text())
+        (new / "manifest.json").write_text(json.dumps({**manifest, "digest": new.name.replace("-", ":")}))
+        (new / "rootfs/etc/of-the-new").touch()
+        cls.old, cls.new = old.name, new.name
+        cls.name(cls.old)
+        cls.host = ImagesHost(images=cls.images)
+        cls.addClassCleanup(cls.host.close)
+
+    @classmethod
+    def name(cls, directory):
+        """As an import does: whoever looks finds the one or the other."""
+        link = cls.images / "names/debian-12"
+        link.with_suffix(".new").symlink_to(f"../{directory}")
+        os.replace(link.with_suffix(".new"), link)
+
+    def setUp(self):
+        super().setUp()
+        self.host.kill()
+        self.name(self.old)
+        self.host.start()
+        of = f"SELECT 1 FROM containers WHERE image_digest = '{self.old.replace('-', ':')}'"
+        def filled():
+            with contextlib.closing(sqlite3.connect(f"file:{self.host.state}/berth.db?mode=ro", uri=True)) as store:
+                return self.host.waiting() == len(self.host.guests()) == len(store.execute(of).fetchall()) == 2
+
+        wait_until(filled, "two of the old image wait", 120)
+
+    def is_of_the_new(self, name):
+        return self.host.exec(name, "test", "-e", "/etc/of-the-new")["exit_code"] == 0
+
+    def create(self, name):
+        box = self.host.claimable(name)
+        self.addCleanup(self.host.delete, name)
+        return box
+
+    def test_those_of_the_old_image_go_and_are_claimed_by_nobody(self):
+        self.create("mine")
+        self.host.filled(2)
+        waited = self.host.guests()
+        self.name(self.new)
+        at_once = self.create("ada")  # before anybody has looked for another image
+        self.assertNotIn(at_once["id"], waited)
+        self.assertTrue(self.is_of_the_new("ada"))
+
+        mine = self.host.rpc("container_get", {"name": "mine"})["id"]
+        others = lambda: self.host.guests() - {mine, at_once["id"]}
+        wait_until(lambda: self.host.waiting() == 2 and not others() & waited and len(others()) == 2, "others wait", 120)
+        waiting = others()
+        self.assertIn(self.create("bob")["id"], waiting)
+        self.assertTrue(self.is_of_the_new("bob"))
+        self.host.rpc("container_stop", {"name": "mine", "timeout_seconds": 0})
+        self.host.rpc("container_start", {"name": "mine"})
+        self.assertFalse(self.is_of_the_new("mine"), "what was handed out has another image now")
+
+    def test_those_of_the_old_image_that_berthd_finds_when_it_starts_go(self):
+        waited = self.host.guests()
+        self.host.kill()
+        self.name(self.new)
+        self.host.start()
+        wait_until(lambda: self.host.waiting() == 2 and not self.host.guests() & waited, "others wait", 120)
+        box = self.create("ada")
+        self.assertNotIn(box["id"], waited)
+        self.assertTrue(self.is_of_the_new("ada"))
 
 
 if __name__ == "__main__":
