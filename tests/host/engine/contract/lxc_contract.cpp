@@ -32,6 +32,9 @@ struct Machine {
     std::filesystem::path rootfs = {};
     std::unique_ptr<engine::LxcEngine> engine = {};
 
+    ~Machine() {
+        if (engine) engine->remove_shared();
+    }
     engine::Spec spec(int number) const {
         engine::Spec spec;
         spec.id = fmt::format("{:010x}", 0xc0c0a0 + number);
