@@ -9,7 +9,8 @@ build=(cmake ninja-build ccache g++ pkg-config nlohmann-json3-dev libfmt-dev lib
     libtomlplusplus-dev)
 run=(mmdebstrap debian-archive-keyring iproute2 nftables openssh-client procps e2fsprogs curl lxcfs ca-certificates
     apparmor)
-test=(catch2 python3 python3-jsonschema lxc golang-go golang-github-hashicorp-yamux-dev)
+test=(catch2 python3 python3-jsonschema lxc golang-go golang-github-hashicorp-yamux-dev
+    qemu-system-x86)
 
 case ${1:-} in
     build) wanted=("${build[@]}" "${run[@]}") ;;

@@ -48,7 +48,6 @@ long Cgroups::file_system_of(const fs::path& path) {
 
 Result<Cgroups> Cgroups::probe(const fs::path& root, FileSystemOf look) {
     Cgroups found;
-    found.look_ = look;
     found.root_ = root;
     if (look(root) == CGROUP2_SUPER_MAGIC) {
         found.hierarchies_.push_back(root);
@@ -58,6 +57,8 @@ Result<Cgroups> Cgroups::probe(const fs::path& root, FileSystemOf look) {
     }
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(root, ignored)) {
+        if (look(entry.path()) == CGROUP_SUPER_MAGIC)
+            found.legacy_controllers_.push_back(entry.path().filename());
         if (entry.is_symlink(ignored)) continue;  // "cpu" may be a link to "cpu,cpuacct"
         if (look(entry.path()) == CGROUP_SUPER_MAGIC) found.hierarchies_.push_back(entry.path());
         if (look(entry.path()) == CGROUP2_SUPER_MAGIC) {
@@ -76,7 +77,7 @@ Result<Cgroups> Cgroups::probe(const fs::path& root, FileSystemOf look) {
 }
 
 bool Cgroups::legacy(std::string_view controller) const {
-    return look_(root_ / controller) == CGROUP_SUPER_MAGIC;
+    return std::ranges::find(legacy_controllers_, controller) != legacy_controllers_.end();
 }
 
 bool Cgroups::unified(std::string_view controller) const {

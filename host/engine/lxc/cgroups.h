@@ -57,9 +57,9 @@ public:
         std::string_view group) const;
 
 private:
-    FileSystemOf look_ = file_system_of;
     CgroupLayout layout_ = CgroupLayout::unified;
     std::vector<std::filesystem::path> hierarchies_;
+    std::vector<std::string> legacy_controllers_;  // names of v1 hierarchies, links among them
     std::vector<std::string> unified_controllers_;
     std::filesystem::path root_;
     std::filesystem::path unified_root_;  // "": there is no unified hierarchy
