@@ -19,17 +19,16 @@ install_clients() {
     fi
 }
 
-# What the base image lacks of podman and its friends, for the containers of a test, which reach no archive.
-download_podman() {
-    local at=$root/build/podman image=$root/build/images/names/debian-12
+# What the base image lacks of a program for containers, for the containers of a test, which reach no archive.
+download_for_nesting() { # NAME PACKAGE...
+    local at=$root/build/nesting/$1 image=$root/build/images/names/debian-12
+    shift
     [ -f "$at/complete" ] && [ "$at/complete" -nt "$image/manifest.json" ] && return
-    say "downloading podman for the containers of a test"
+    say "downloading ${at##*/} for the containers of a test"
     rm -rf "$at"
     mkdir -p "$at/partial"
     apt-get install -qq --yes --no-install-recommends --download-only -o Debug::NoLocking=1 \
-        -o Dir::State::status="$image/rootfs/var/lib/dpkg/status" -o Dir::Cache::archives="$at" \
-        podman podman-compose runc catatonit netavark aardvark-dns iptables fuse-overlayfs uidmap slirp4netns \
-        dbus-user-session busybox-static >/dev/null
+        -o Dir::State::status="$image/rootfs/var/lib/dpkg/status" -o Dir::Cache::archives="$at" "$@" >/dev/null
     rm -rf "$at/partial" "$at/lock"
     touch "$at/complete"
 }
@@ -41,6 +40,8 @@ cmake --build --preset ci
 install_clients
 say "making the base image, unless it is there"
 "$(built ci berthd)" --image-dir "$root/build/images" image build debian-12
-download_podman
+download_for_nesting podman podman podman-compose runc catatonit netavark aardvark-dns iptables fuse-overlayfs uidmap \
+    slirp4netns dbus-user-session busybox-static
+download_for_nesting docker docker.io docker-compose runc iptables fuse-overlayfs busybox-static
 say "testing"
 ctest --preset ci "$@"

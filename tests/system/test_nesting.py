@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Containers in a container with `nesting`: Debian's podman, as it comes, and two services that talk to each other."""
+"""Containers in a container with `nesting`: Debian's podman and Docker, as they come, and services that talk to each other."""
 import os
 import sys
 from pathlib import Path
@@ -8,32 +8,35 @@ from pathlib import Path
 from support.host import SOURCE, HostCase, main
 from support.machine import HOST_ADDRESS
 
-PACKAGES = Path(os.environ.get("BERTH_PODMAN_DIR", SOURCE / "build/podman"))
-SHARED = {"host_path": str(PACKAGES), "path": "/srv/packages"}
+PACKAGES = Path(os.environ.get("BERTH_NESTING_DIR", SOURCE / "build/nesting"))
 INSTALL = r"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
 dpkg --install --force-unsafe-io /srv/packages/*.deb >/tmp/installed 2>&1 || { tail -20 /tmp/installed >&2; exit 1; }
-# Ids of the container's own 65,536, for an ordinary user's containers.
-useradd --create-home ann
-echo ann:10000:50000 | tee /etc/subuid >/etc/subgid
 # An image of one program.
 mkdir -p /tmp/image/bin /tmp/image/etc /tmp/image/tmp
 cp /bin/busybox /tmp/image/bin && chroot /tmp/image /bin/busybox --install -s /bin
 tar -C /tmp/image -cf /srv/image.tar .
+"""
+FOR_PODMAN = r"""
+set -e
+# Ids of the container's own 65,536, for an ordinary user's containers.
+useradd --create-home ann
+echo ann:10000:50000 | tee /etc/subuid >/etc/subgid
 # Where podman's name server runs, as it does for whoever has logged in.
 loginctl enable-linger root ann
 """
 SERVE = "mkdir /www; echo {} > /www/index.html; exec httpd -f -p 80 -h /www"
 ASK = "until wget -qO- http://{}/; do sleep 0.2; done"
 COMPOSE = f"""
+version: "3"
 services:
   web:
-    image: localhost/busybox
+    image: {{image}}
     command: ["sh", "-c", "{SERVE.format("composed")}"]
     ports: ["8081:80"]
   asker:
-    image: localhost/busybox
+    image: {{image}}
     command: ["sh", "-c", "{ASK.format("web")}"]
 """
 # Root of a user namespace, with /proc and /sys of its own.
@@ -41,16 +44,24 @@ NEST = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--
         "mount -t proc proc /mnt && mount -t sysfs sysfs /mnt && echo nested")
 
 
-class Nesting(HostCase):
+class WithPackages(HostCase):
     flags = ("--shares-allowed", str(PACKAGES))
 
     @classmethod
+    def install(cls, name, packages):
+        cls.host.create(name, nesting=True, start=False)
+        share = {"host_path": str(PACKAGES / packages), "path": "/srv/packages"}
+        cls.host.rpc("container_update", {"name": name, "shares": [share]})
+        cls.host.rpc("container_start", {"name": name})
+        cls.host.output(name, "sh", "-c", INSTALL, timeout_seconds=180)
+
+
+class Podman(WithPackages):
+    @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.host.create("ada", nesting=True, start=False)
-        cls.host.rpc("container_update", {"name": "ada", "shares": [SHARED]})
-        cls.host.rpc("container_start", {"name": "ada"})
-        cls.host.output("ada", "sh", "-c", INSTALL, timeout_seconds=120)
+        cls.install("ada", "podman")
+        cls.host.output("ada", "sh", "-c", FOR_PODMAN)
         for user in ("root", "ann"):
             cls.sh("podman import --quiet /srv/image.tar localhost/busybox", user)
 
@@ -84,7 +95,7 @@ class Nesting(HostCase):
                 self.sh("podman pod stop -t 0 app; podman pod rm app", user)
 
     def test_a_composed_application_finds_its_services_by_name(self):
-        self.host.output("ada", "sh", "-c", "mkdir -p /srv/app && cat > /srv/app/compose.yaml", stdin=COMPOSE)
+        self.host.output("ada", "sh", "-c", "mkdir -p /srv/app && cat > /srv/app/compose.yaml", stdin=COMPOSE.format(image="localhost/busybox"))
         self.sh("cd /srv/app && podman-compose up -d")
         self.assertEqual(self.sh("podman wait app_asker_1 && podman logs app_asker_1"), "0\ncomposed\n")
         self.assertEqual(self.sh("curl -s http://127.0.0.1:8081/"), "composed\n")
@@ -108,8 +119,35 @@ class Nesting(HostCase):
         self.host.output("bob", "sh", "-c", "! test -e /dev/fuse && ! test -e /dev/net && ! test -e /dev/.lxc")
 
 
+class Docker(WithPackages):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.install("ada", "docker")
+        cls.sh("docker import - busybox < /srv/image.tar")
+
+    @classmethod
+    def sh(cls, command):
+        return cls.host.output("ada", "sh", "-c", command, timeout_seconds=60)
+
+    def test_docker_runs_a_command(self):
+        said = self.sh("docker run --rm busybox sh -c 'id -u; hostname; echo $$'").split()
+        self.assertEqual((said[0], said[2]), ("0", "1"))
+        self.assertNotEqual(said[1], "ada")
+
+    def test_a_composed_application_finds_its_services_by_name(self):
+        self.host.output("ada", "sh", "-c", "mkdir -p /srv/app && cat > /srv/app/docker-compose.yml",
+                         stdin=COMPOSE.format(image="busybox"))
+        self.sh("cd /srv/app && docker-compose up -d")
+        self.assertEqual(self.sh("docker wait app_asker_1 && docker logs app_asker_1"), "0\ncomposed\n")
+        port = self.host.rpc("port_add", {"container": "ada", "container_port": 8081})["host_port"]
+        asked = self.host.machine.outside(["curl", "-s", f"http://{HOST_ADDRESS}:{port}/"])
+        self.assertEqual(asked.stdout, "composed\n")
+        self.sh("cd /srv/app && docker-compose down -t 0")
+
+
 if __name__ == "__main__":
-    if not (PACKAGES / "complete").exists():
-        print(f"skipped: no podman in {PACKAGES} (scripts/test.sh downloads it)")
+    if not all((PACKAGES / name / "complete").exists() for name in ("podman", "docker")):
+        print(f"skipped: no podman and docker in {PACKAGES} (scripts/test.sh downloads them)")
         sys.exit(77)
     main()
