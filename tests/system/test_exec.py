@@ -9,6 +9,21 @@ import time
 from support.host import HostCase, ToolError, main, program, run_in_thread
 from support.machine import wait_until
 
+# A service that answers once, and one that asks it; each says its control group.
+ANSWERER = """
+import socket
+service = socket.create_server(("127.0.0.1", 8600))
+print("answers from", open("/proc/self/cgroup").read().split("/")[-1].strip(), flush=True)
+peer = service.accept()[0]
+peer.sendall(b"hello")
+peer.close()
+"""
+ASKER = """
+import socket
+print("asks from", open("/proc/self/cgroup").read().split("/")[-1].strip(), flush=True)
+print("got", socket.create_connection(("127.0.0.1", 8600)).recv(16).decode(), flush=True)
+"""
+
 
 class Exec(HostCase):
     @classmethod
@@ -193,6 +208,21 @@ class Exec(HostCase):
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(self.running("sleep 16180"), 1, "and goes on running")
         self.run_in("pkill", "-f", "[s]leep 16180")
+
+    def test_two_services_share_their_localhost_and_have_groups_and_logs_of_their_own(self):
+        def lines(unit):
+            kept = self.host.rpc("container_logs", {"container": "ada", "unit": unit})["lines"]
+            return [line.split(": ", 1)[-1] for line in kept]
+        booted = ("systemctl", "is-system-running", "--wait")
+        wait_until(lambda: self.run_in(*booted)["stdout"]["text"] in ("running\n", "degraded\n"), "it has booted")
+        self.text("systemd-run", "--unit=answerer", "--property=MemoryMax=64M", "python3", "-c", ANSWERER)
+        wait_until(lambda: "answers from answerer.service" in lines("answerer.service"), "it answers")
+        self.text("systemd-run", "--wait", "--unit=asker", "python3", "-c", ASKER)
+        wait_until(lambda: "got hello" in lines("asker.service"), "it has asked")
+        self.assertIn("asks from asker.service", lines("asker.service"))
+        for unit, others in (("answerer.service", ("asks from asker.service", "got hello")),
+                             ("asker.service", ("answers from answerer.service",))):
+            self.assertFalse(set(others) & set(lines(unit)), unit)
 
     def test_a_caller_that_goes_away_leaves_nothing_running(self):
         with self.assertRaises(TimeoutError):
