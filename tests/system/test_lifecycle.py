@@ -140,7 +140,7 @@ class Lifecycle(HostCase):
             self.assertEqual((lifecycle["ended"], lifecycle["restarts"]), ("unknown", restarts))
         self.same(before, self.get("cyd"))
         self.host.stop()
-        self.lose_power()
+        self.host.lose_power()
         self.host.start()
         self.wait_for("cyd", "running")
         self.assertEqual(self.get("ada")["state"], "stopped")
@@ -172,7 +172,7 @@ class Lifecycle(HostCase):
 
         def of_the_host():
             self.host.kill()
-            self.lose_power()
+            self.host.lose_power()
             with contextlib.suppress(AssertionError):  # it may not come to answer
                 self.host.start()
 
@@ -203,7 +203,7 @@ class Lifecycle(HostCase):
         self.host.rpc("container_stop", {"name": "bob", "timeout_seconds": 0})
         self.host.serve("ada", 80)
         self.host.stop()
-        self.lose_power()
+        self.host.lose_power()
         self.host.start()
         self.wait_for("ada", "running")
         self.same(before, self.get("ada"))
@@ -211,23 +211,6 @@ class Lifecycle(HostCase):
         self.host.serve("ada", 80)
         port = before["ports"][0]["host_port"]
         self.assertTrue(self.host.dial("tcp", "127.0.0.1", port).startswith("ada "))
-
-    def lose_power(self):
-        """What a reboot takes: processes, cgroups, links, mounts and rules."""
-        for line in self.host.our_processes():
-            try:
-                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_until(lambda: not self.host.our_processes(), "nothing runs")
-        for link in self.host.machine.links():
-            self.host.machine.run(["ip", "link", "delete", link], check=False)
-        self.host.machine.run(["nft", "flush", "ruleset"])
-        for mount in sorted((line.split()[0] for line in self.host.machine.new_mounts()), key=len, reverse=True):
-            self.host.machine.run(["umount", "-l", mount], check=False)
-        for path in sorted(self.host.cgroups(), key=len, reverse=True):
-            for top, *_ in os.walk(path, topdown=False):
-                os.rmdir(top)
 
     def test_more_and_less_memory_hold_at_once(self):
         self.make("ada", memory_bytes=128 * MIB, processes=128)

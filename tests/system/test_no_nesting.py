@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A host whose operator lets no container run containers of its own: what is there goes on, and nothing new comes."""
-import os
-import signal
-
 from support.host import HostCase, main
 from support.machine import wait_until
 
@@ -32,10 +29,8 @@ class NoNesting(HostCase):
         self.addCleanup(self.host.delete, "ada")
 
         # As after a boot of this machine: berthd would start it, must not, and says so.
-        init = self.host.init_pid("web")
         self.host.stop()
-        os.kill(init, signal.SIGKILL)
-        wait_until(lambda: not os.path.exists(f"/proc/{init}"), "it has ended")
+        self.host.lose_power()
         self.host.start()
         self.assertEqual(self.state("web"), "stopped")
         warned = self.host.rpc("warning_list", {"entity": "container/web"})["warnings"]

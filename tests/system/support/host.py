@@ -119,6 +119,23 @@ class Host:
         self.start()
 
     @contextlib.contextmanager
+    def lose_power(self):
+        """What a reboot takes: processes, cgroups, links, mounts and rules."""
+        for line in self.our_processes():
+            try:
+                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not self.our_processes(), "nothing runs")
+        for link in self.machine.links():
+            self.machine.run(["ip", "link", "delete", link], check=False)
+        self.machine.run(["nft", "flush", "ruleset"])
+        for mount in sorted((line.split()[0] for line in self.machine.new_mounts()), key=len, reverse=True):
+            self.machine.run(["umount", "-l", mount], check=False)
+        for path in sorted(self.cgroups(), key=len, reverse=True):
+            for top, *_ in os.walk(path, topdown=False):
+                os.rmdir(top)
+
     def held(self, point):
         """Whoever comes by that point (base/fault.h) waits there for as long as this lasts."""
         with open(self.fault, "w") as wish:
