@@ -51,7 +51,7 @@ constexpr std::array<ProcessLimit, 16> process_limits{{
     {"memlock", RLIMIT_MEMLOCK, 8 << 20, 8 << 20},
     {"msgqueue", RLIMIT_MSGQUEUE, 819'200, 819'200},
     {"nice", RLIMIT_NICE, 0, 0},
-    {"nofile", RLIMIT_NOFILE, 1024, 524'288},
+    {"nofile", RLIMIT_NOFILE, 1024, open_files_max},
     {"nproc", RLIMIT_NPROC, none, none},
     {"rss", RLIMIT_RSS, none, none},
     {"rtprio", RLIMIT_RTPRIO, 0, 0},
@@ -202,10 +202,11 @@ bool is_usual(const Device& device) {
     });
 }
 
-LxcConfig process_limit_config() {
+LxcConfig process_limit_config(rlim_t files_max) {
     LxcConfig config;
     const bool may_raise = may_raise_limits();
     for (auto [name, resource, soft, hard] : process_limits) {
+        if (resource == RLIMIT_NOFILE) hard = files_max;
         rlimit own{};
         if (!may_raise && ::getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) {
             hard = std::min(hard, own.rlim_max);
@@ -249,7 +250,8 @@ Result<LxcConfig> lxc_config(const Spec& spec, const LxcPaths& paths, const Cgro
         {"lxc.cgroup.dir.monitor.pivot", pivot_group(paths.cgroup)},
     };
     if (spec.no_new_privileges) config.push_back(no_new_privileges());
-    for (auto& limit : process_limit_config()) config.push_back(std::move(limit));
+    const auto files_max = spec.nesting ? nesting_open_files_max : open_files_max;
+    for (auto& limit : process_limit_config(files_max)) config.push_back(std::move(limit));
     add_mounts(config, paths);
     add_way_in(config, paths);
     add_device_files(config, spec);

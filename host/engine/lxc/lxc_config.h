@@ -8,6 +8,8 @@
 #include "host/engine/lxc/devices.h"
 #include "host/engine/lxc/driver_files.h"
 
+#include <sys/resource.h>
+
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -39,8 +41,13 @@ using LxcConfig = std::vector<std::pair<std::string, std::string>>;
 /// Whether every container may open it, so that it is nobody's to give or take.
 [[nodiscard]] bool is_usual(const Device& device);
 
+/// How many files a process may have open at most, and with nesting: what podman gives to each
+/// container of its own, as Linux lets any process have by itself (fs.nr_open).
+inline constexpr rlim_t open_files_max = 524'288;
+inline constexpr rlim_t nesting_open_files_max = 1'048'576;
+
 /// The limits that every process of a container starts with, also one that comes in from outside.
-[[nodiscard]] LxcConfig process_limit_config();
+[[nodiscard]] LxcConfig process_limit_config(rlim_t files_max = open_files_max);
 
 /// Nothing that starts with it can get more privileges than it has.
 [[nodiscard]] LxcConfig::value_type no_new_privileges();

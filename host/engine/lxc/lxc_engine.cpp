@@ -405,8 +405,11 @@ Result<std::vector<std::string>> LxcEngine::leftovers() {
 Result<> LxcEngine::inject(std::string_view id, const Fd& program, const Fd& connection) {
     BERTH_TRY(fault::at("agent.inject"));
     if (way_in_.hand(id, program, connection)) return {};
-    auto config = process_limit_config();
-    if (has_no_new_privileges(BERTH_TRY(init_pid(id)))) config.push_back(no_new_privileges());
+    const pid_t init = BERTH_TRY(init_pid(id));
+    rlimit files{};
+    const bool known = ::prlimit(init, RLIMIT_NOFILE, nullptr, &files) == 0;
+    auto config = process_limit_config(known ? files.rlim_max : open_files_max);
+    if (has_no_new_privileges(init)) config.push_back(no_new_privileges());
     const auto entered = launcher_->enter(id, config, program, connection);
     if (entered) return {};
     return fail(explained(entered.error(), "berth's helper did not start in the container",

@@ -160,6 +160,23 @@ TEST_CASE("every limit of a process is set, and none above what the machine lets
     }
 }
 
+TEST_CASE("with nesting a process may have as many files as podman asks for", "[engine]") {
+    const auto files = [](const Spec& of) {
+        const auto made = lxc_config(of, paths, Cgroups::probe().value()).value();
+        return values_of(made, "lxc.prlimit.nofile");
+    };
+    Spec nesting = spec;
+    nesting.nesting = true;
+    if (files(nesting) == files(spec)) {  // this machine lets berthd give no more
+        rlimit own{};
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &own) == 0);
+        CHECK(own.rlim_max <= open_files_max);
+        return;
+    }
+    CHECK(files(spec) == std::vector<std::string>{"1024:524288"});
+    CHECK(files(nesting) == std::vector<std::string>{"1024:1048576"});
+}
+
 TEST_CASE("what tells of the host is covered before init starts", "[engine]") {
     const auto mounts = values_of(config(), "lxc.mount.entry");
     for (const auto* covered : {"/dev/null proc/kcore ", "/dev/null proc/keys ",
