@@ -74,10 +74,13 @@ struct RunningUse {
     std::optional<Pressure> pressure = {};
 };
 
+/// What keeps a container's files to disk_bytes.
+enum class DiskBy : std::uint8_t { none, image, project_quota };
+
 /// What a container uses; of one that is stopped, of its disk alone.
 struct Usage {
     DiskUse disk;
-    bool disk_limited = false;  // whether its files lie on a disk of their own
+    DiskBy disk_by = DiskBy::none;
     std::optional<RunningUse> running = {};
 };
 

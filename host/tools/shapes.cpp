@@ -151,15 +151,25 @@ Json to_target(const container::View& view) {
     return encode(shown);
 }
 
+DiskUse::By to_means(engine::DiskBy means) {
+    switch (means) {
+        case engine::DiskBy::image:
+            return DiskUse::By::image;
+        case engine::DiskBy::project_quota:
+            return DiskUse::By::project_quota;
+        case engine::DiskBy::none:
+            break;
+    }
+    return DiskUse::By::none;
+}
+
 ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used,
                                 const std::optional<container::LastOomKill>& killed) {
     ContainerUsage::Output out{
         .name = name_of(view.row.name),
         .state = state_of(view.state),
         .limits = to_limits(view.row.limits),
-        .disk = {.bytes = used.disk.bytes,
-                 .exact = used.disk.exact,
-                 .by = used.disk_limited ? DiskUse::By::image : DiskUse::By::none}};
+        .disk = {.bytes = used.disk.bytes, .exact = used.disk.exact, .by = to_means(used.disk_by)}};
     if (const auto& now = used.running) {
         out.running = RunningUse{.memory_bytes = now->memory_bytes,
                                  .cpu_ms = now->cpu_ms,

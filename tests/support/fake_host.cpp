@@ -212,10 +212,11 @@ Result<> FakeEngine::rename(const engine::Spec& spec, const std::vector<engine::
 }
 
 Result<engine::Usage> FakeEngine::usage(const engine::Spec& spec) {
-    engine::Usage used{.disk = {.bytes = disk_use_bytes},
-                       .disk_limited = spec.limits.disk_bytes > 0};
+    engine::Usage used{
+        .disk = {.bytes = disk_use_bytes},
+        .disk_by = spec.limits.disk_bytes > 0 ? engine::DiskBy::image : engine::DiskBy::none};
     used.running = running_use(spec.id);
-    if (used.running) used.disk.exact = used.disk_limited;
+    if (used.running) used.disk.exact = used.disk_by != engine::DiskBy::none;
     return used;
 }
 

@@ -103,7 +103,7 @@ Result<std::unique_ptr<LxcEngine>> LxcEngine::make(LxcOptions options) {
     // After the launcher, since it has a thread.
     auto monitors = BERTH_TRY(MonitorFifo::listen(options.state_dir / "lxc"));
     const auto confined = load_apparmor_profile(options.state_dir / "lxc");
-    Means means{.disk = DiskImage::works(options.state_dir / "lxc" / "probe"),
+    Means means{.disk = OwnDisk::best(options.state_dir / "lxc" / "probe"),
                 .rates = net::can_limit_rates(),
                 .unconfined_because = confined ? "" : confined.error().message};
     return std::unique_ptr<LxcEngine>(new LxcEngine(std::move(options), std::move(cgroups),
@@ -127,7 +127,8 @@ Result<> LxcEngine::create(const Spec& spec, const std::vector<SeedFile>& seeds)
     const Rootfs rootfs(directory(spec.id));
     if (spec.limits.disk_bytes > 0) {
         BERTH_TRY(make_directories(directory(spec.id), 0711));
-        BERTH_TRY(rootfs.disk().create(spec.limits.disk_bytes));
+        BERTH_TRY(rootfs.disk().create(spec.limits.disk_bytes,
+                                       static_cast<std::uint32_t>(spec.uid_base), means_.disk));
     }
     BERTH_TRY(open_disk(rootfs));
     BERTH_TRY(rootfs.create(spec.uid_base, spec.root));

@@ -77,7 +77,7 @@ public:
     [[nodiscard]] const Cgroups& cgroups() const { return cgroups_; }
     /// What it was found at the start that this machine can limit, besides control groups.
     struct Means {
-        bool disk = false;
+        DiskBy disk = DiskBy::none;
         bool rates = false;
         std::string unconfined_because;  // "" when containers have our AppArmor profile
     };

@@ -34,7 +34,8 @@ Result<> LxcEngine::check(const Limits& limits) const {
                         .next("leave it out; system_info says why"));
     };
     BERTH_TRY(limit_settings(limits, cgroups_, disk_));
-    if (limits.disk_bytes > 0 && !means_.disk) return refuse("the disk", "/disk_bytes");
+    if (limits.disk_bytes > 0 && means_.disk == DiskBy::none)
+        return refuse("the disk", "/disk_bytes");
     if (rates_of(limits) == net::Rates{} || means_.rates) return {};
     return refuse("the network", limits.receive_bytes_per_second > 0 ? "/receive_bytes_per_second"
                                                                      : "/send_bytes_per_second");
@@ -84,11 +85,12 @@ Result<> LxcEngine::limit(std::string_view id, const Limits& from, const Limits&
 
 Result<Usage> LxcEngine::usage(const Spec& spec) {
     const Rootfs rootfs(directory(spec.id));
-    Usage found{.disk = {}, .disk_limited = rootfs.disk().exists()};
+    Usage found{.disk = {}, .disk_by = rootfs.disk().by()};
+    const bool limited = found.disk_by != DiskBy::none;
     const bool runs = running(spec.id);
-    found.disk = found.disk_limited ? BERTH_TRY(rootfs.disk().use())
-                                    : disk_use(rootfs.upper(spec.root), disk_use_time_max);
-    if (!found.disk_limited && runs) found.disk.exact = false;  // files come and go meanwhile
+    found.disk = limited ? BERTH_TRY(rootfs.disk().use())
+                         : disk_use(rootfs.upper(spec.root), disk_use_time_max);
+    if (!limited && runs) found.disk.exact = false;  // files come and go meanwhile
     found.running = running_use(spec.id);
     return found;
 }
@@ -99,7 +101,7 @@ std::optional<RunningUse> LxcEngine::running_use(std::string_view id) {
 }
 
 std::optional<DiskUse> LxcEngine::own_disk_use(std::string_view id) {
-    const DiskImage disk(directory(id));
+    const OwnDisk disk(directory(id));
     if (!disk.exists()) return std::nullopt;
     const auto used = disk.use();
     return used ? std::optional(*used) : std::nullopt;

@@ -308,6 +308,7 @@ Result<> Rootfs::keep(const Root& root) const {
 Result<> Rootfs::destroy() const {
     BERTH_TRY(fault::at("engine.unmount"));
     BERTH_TRY(detach());
+    (void)disk_.make_way();  // the file system keeps a limit when nothing is left that has it
     BERTH_TRY(fault::at("engine.remove_files"));
     return remove_tree(directory_);
 }

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "host/engine/container_engine.h"
-#include "host/engine/lxc/disk_image.h"
 #include "host/engine/lxc/driver_files.h"
+#include "host/engine/lxc/own_disk.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -27,7 +27,7 @@ public:
 
     /// The container's own disk, if it has one: its layers then lie on that, and it is mounted
     /// before anything is done with them.
-    [[nodiscard]] const DiskImage& disk() const { return disk_; }
+    [[nodiscard]] const OwnDisk& disk() const { return disk_; }
     /// Makes the empty layers, owned by `uid_base`, which is the container's root.
     [[nodiscard]] Result<> create(std::int64_t uid_base, const Root& root = {}) const;
     /// Mounts the overlay over `base`, with the layers of `root` between; nothing to do when it is
@@ -74,7 +74,7 @@ private:
         return disk_.exists() ? disk_.path() : directory_;
     }
     std::filesystem::path directory_;
-    DiskImage disk_;
+    OwnDisk disk_;
     Layering layering_;
 };
 

@@ -72,6 +72,26 @@ tools::Feature disk_speed(const engine::LxcEngine& engine) {
                           : "io limits hold"};
 }
 
+tools::Feature disk_quota(engine::DiskBy means) {
+    tools::Feature feature{.name = "disk_quota", .available = true, .effect = {}};
+    switch (means) {
+        case engine::DiskBy::project_quota:
+            feature.effect = "a container with disk_bytes has a quota of this host's file system";
+            break;
+        case engine::DiskBy::image:
+            feature.effect = "a container with disk_bytes has a file-system image of its own";
+            break;
+        case engine::DiskBy::none:
+            return {.name = "disk_quota",
+                    .available = false,
+                    .effect =
+                        "disk_bytes is refused, because no file-system image could be made "
+                        "and mounted: that needs mkfs.ext4, loop devices and ext4"};
+    }
+    feature.effect += "; one without is limited by the host's disk only";
+    return feature;
+}
+
 }  // namespace
 
 std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine) {
@@ -115,14 +135,7 @@ std::vector<tools::Feature> probe_features(const engine::LxcEngine& engine) {
                        : fmt::format("no profile is applied ({}); user namespaces, seccomp, "
                                      "capabilities and device rules confine containers",
                                      unconfined)});
-    const bool quota = engine.means().disk;
-    features.push_back(
-        {.name = "disk_quota",
-         .available = quota,
-         .effect = quota ? "a container with disk_bytes has a file-system image of its own; one "
-                           "without is limited by the host's disk only"
-                         : "disk_bytes is refused, because no file-system image could be made and "
-                           "mounted: that needs mkfs.ext4, loop devices and ext4"});
+    features.push_back(disk_quota(engine.means().disk));
     const bool rates = engine.means().rates;
     features.push_back(
         {.name = "network_rate",
