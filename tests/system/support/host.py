@@ -249,10 +249,15 @@ class Host:
         return sorted(map(str, found))
 
     def settle(self):
-        """Waits until nothing is left of containers that are deleted already."""
+        """Waits until nothing is left of containers that are deleted already, nor of layers that only they stood on."""
         def nothing_is_going():
             with contextlib.closing(sqlite3.connect(f"file:{self.state}/berth.db?mode=ro", uri=True)) as store:
-                return not store.execute("SELECT 1 FROM containers WHERE name LIKE 'gone/%'").fetchall()
+                gone = store.execute("SELECT 1 FROM containers WHERE name LIKE 'gone/%'").fetchall()
+                layers = {name for name, in store.execute("SELECT id FROM layers")}
+                used = {name for name, in store.execute("SELECT layer_id FROM container_roots UNION SELECT layer_id FROM snapshots"
+                                                        " UNION SELECT parent FROM layers WHERE parent IS NOT NULL")}
+            there = self.state / "layers"
+            return not gone and layers == used and (not there.exists() or {path.name for path in there.iterdir()} <= layers)
 
         wait_until(nothing_is_going, "what is left of deleted containers is removed")
 
