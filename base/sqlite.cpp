@@ -171,6 +171,15 @@ Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::filesystem::path& path,
     return database;
 }
 
+Result<std::unique_ptr<Sqlite>> Sqlite::look(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored))
+        return fail(ErrorCode::not_found, fmt::format("there is no '{}'", path.string()));
+    std::unique_ptr<Sqlite> database(new Sqlite);
+    BERTH_TRY(database->open_reader(path));
+    return database;
+}
+
 Result<> Sqlite::start(const std::filesystem::path& path, Migrations migrations) {
     BERTH_TRY(create_private_file(path));
     constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX;

@@ -39,6 +39,9 @@ public:
     /// berth is refused as `unsupported`, naming both versions; nothing is ever migrated backwards.
     [[nodiscard]] static Result<std::unique_ptr<Sqlite>> open(const std::filesystem::path& path,
                                                               Migrations migrations);
+    /// A file that is there, as it is, whatever its schema: for read() alone. not_found when it is
+    /// not there.
+    [[nodiscard]] static Result<std::unique_ptr<Sqlite>> look(const std::filesystem::path& path);
     Sqlite(const Sqlite&) = delete;
     Sqlite& operator=(const Sqlite&) = delete;
     ~Sqlite();

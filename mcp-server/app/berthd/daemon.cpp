@@ -17,6 +17,7 @@
 #include "host/net/table_watch.h"
 #include "host/operation/operations.h"
 #include "host/snapshot/snapshot_service.h"
+#include "host/store/dump.h"
 #include "host/tools/deprecations.h"
 #include "host/tools/host_tools.h"
 #include "host/tools/recovery.h"
@@ -414,6 +415,11 @@ Result<> build_image(const DaemonOptions& options, const std::string& name, bool
     const auto image = BERTH_TRY(image::build_debian(images, image_name, SystemClock()));
     log::info("image built", {{"image", name}, {"digest", image.digest}});
     return {};
+}
+
+Result<> dump(const DaemonOptions& options) {
+    const auto text = BERTH_TRY(store::dump(fs::path(options.state_dir) / "berth.db"));
+    return write_all(STDOUT_FILENO, text);
 }
 
 Result<> teardown(const DaemonOptions& wanted) {

@@ -17,6 +17,9 @@ namespace berth::app {
 /// that were running come back with the next berthd. busy while one serves.
 [[nodiscard]] Result<> shutdown_containers(const DaemonOptions& options);
 
+/// Prints the store as SQL, without what is secret in it; see store::dump(). Changes nothing.
+[[nodiscard]] Result<> dump(const DaemonOptions& options);
+
 /// Ends and removes every container of the state directory, and what berthd made on the machine
 /// around them. busy while a berthd serves that state directory.
 [[nodiscard]] Result<> teardown(const DaemonOptions& options);

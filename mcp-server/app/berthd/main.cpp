@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
                 return app::shutdown_containers(invocation->options);
             case app::Command::write_cdi:
                 return app::write_cdi(invocation->options, invocation->output);
+            case app::Command::dump:
+                return app::dump(invocation->options);
             case app::Command::teardown:
                 return app::teardown(invocation->options);
         }

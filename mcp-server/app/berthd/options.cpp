@@ -163,6 +163,8 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
                                               "Stop every container, for a host that goes down");
     const auto* teardown =
         app.add_subcommand("teardown", "Remove every container and what berthd made around them");
+    const auto* dump = app.add_subcommand(
+        "dump", "Print what berthd has stored as SQL, without secrets, for somebody who helps");
     auto* cdi = app.add_subcommand("cdi", "Describe this host's GPUs for container runtimes (CDI)");
     cdi->add_option("--output", invocation.output,
                     "The file, for example /var/run/cdi/berth.json (default: standard output)");
@@ -175,6 +177,7 @@ std::expected<Invocation, int> read_invocation(int argc, char** argv) {
     if (build->parsed()) invocation.command = Command::build_image;
     if (shutdown->parsed()) invocation.command = Command::shutdown_containers;
     if (cdi->parsed()) invocation.command = Command::write_cdi;
+    if (dump->parsed()) invocation.command = Command::dump;
     if (teardown->parsed()) invocation.command = Command::teardown;
     if (const auto read = read_file_into(invocation.options, config, app); !read) {
         fmt::print(stderr, "berthd: {}\n", read.error().message);

@@ -52,7 +52,14 @@ struct DaemonOptions {
     std::optional<tunnel::AnnouncerOptions> primary = {};  // the same
 };
 
-enum class Command : std::uint8_t { serve, build_image, shutdown_containers, teardown, write_cdi };
+enum class Command : std::uint8_t {
+    serve,
+    build_image,
+    shutdown_containers,
+    teardown,
+    write_cdi,
+    dump
+};
 
 struct Invocation {
     Command command = Command::serve;
