@@ -118,7 +118,6 @@ class Host:
         (self.kill if crash else self.stop)()
         self.start()
 
-    @contextlib.contextmanager
     def lose_power(self):
         """What a reboot takes: processes, cgroups, links, mounts and rules."""
         for line in self.our_processes():
@@ -136,6 +135,7 @@ class Host:
             for top, *_ in os.walk(path, topdown=False):
                 os.rmdir(top)
 
+    @contextlib.contextmanager
     def held(self, point):
         """Whoever comes by that point (base/fault.h) waits there for as long as this lasts."""
         with open(self.fault, "w") as wish:
