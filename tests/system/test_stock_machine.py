@@ -68,9 +68,10 @@ class StockMachine(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.scratch, ignore_errors=True)
         root = cls.scratch / "root"
         try:
-            output("mmdebstrap", "--variant=minbase", "--format=directory",
-                   f"--include={','.join([*PACKAGES, *libraries()])}", f"--essential-hook={QUOTAS}", "bookworm", str(root), "-", input=archive(),
-                   env={**os.environ, **proxies(), "TMPDIR": str(cls.scratch)})
+            # In mounts of its own, so that none is left below what is removed when this is cut short.
+            output("unshare", "--mount", "mmdebstrap", "--variant=minbase", "--format=directory",
+                   f"--include={','.join([*PACKAGES, *libraries()])}", f"--essential-hook={QUOTAS}", "bookworm",
+                   str(root), "-", input=archive(), env={**os.environ, **proxies(), "TMPDIR": str(cls.scratch)})
         except subprocess.CalledProcessError as failed:
             raise AssertionError(failed.stderr[-2000:])
         cls.furnish(root)
