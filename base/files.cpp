@@ -165,6 +165,10 @@ Result<> remove_tree(const std::filesystem::path& path) {
     return {};
 }
 
+void remove_empty_directories(std::filesystem::path deepest, const std::filesystem::path& top) {
+    while (deepest != top && ::rmdir(deepest.c_str()) == 0) deepest = deepest.parent_path();
+}
+
 Result<> write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());

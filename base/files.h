@@ -47,6 +47,9 @@ struct WriteOptions {
 /// a path that is not there is fine.
 [[nodiscard]] Result<> remove_tree(const std::filesystem::path& path);
 
+/// Removes `deepest` and the directories that lead to it, below `top`, as far as they are empty.
+void remove_empty_directories(std::filesystem::path deepest, const std::filesystem::path& top);
+
 /// Writes all bytes, whatever write(2) takes at a time.
 [[nodiscard]] Result<> write_all(int fd, std::string_view bytes);
 

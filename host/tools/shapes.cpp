@@ -53,6 +53,18 @@ PortForward to_forward(const store::Port& port, const std::string& container) {
 
 namespace {
 
+DiskUse::By to_means(engine::DiskBy means) {
+    switch (means) {
+        case engine::DiskBy::image:
+            return DiskUse::By::image;
+        case engine::DiskBy::project_quota:
+            return DiskUse::By::project_quota;
+        case engine::DiskBy::none:
+            break;
+    }
+    return DiskUse::By::none;
+}
+
 std::string time_text(std::int64_t milliseconds_since_1970) {
     return to_rfc3339(
         std::chrono::system_clock::time_point(std::chrono::milliseconds(milliseconds_since_1970)));
@@ -149,18 +161,6 @@ Json to_target(const container::View& view) {
     auto shown = to_container(view);
     shown.env.clear();  // the etag tells of a change
     return encode(shown);
-}
-
-DiskUse::By to_means(engine::DiskBy means) {
-    switch (means) {
-        case engine::DiskBy::image:
-            return DiskUse::By::image;
-        case engine::DiskBy::project_quota:
-            return DiskUse::By::project_quota;
-        case engine::DiskBy::none:
-            break;
-    }
-    return DiskUse::By::none;
 }
 
 ContainerUsage::Output to_usage(const container::View& view, const engine::Usage& used,

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from support.host import IMAGES, HostCase, main, program, run_in_thread
-from support.machine import wait_until
+from support.machine import processes, wait_until
 
 POINTS = 20
 
@@ -148,10 +148,17 @@ class Teardown(HostCase):
         os.kill(launcher, signal.SIGSTOP)  # as one that is in the middle of a start
         self.host.kill()
         tearing = run_in_thread(lambda: self.host.machine.run([program("berthd"), *self.host.flags, "teardown"]))
-        time.sleep(1)
+        wait_until(self.teardown_waits, "the teardown wants the lock")
         os.kill(launcher, signal.SIGCONT)
         tearing(30)
         wait_until(lambda: not self.host.leftovers(), "everything is gone")
+
+    def teardown_waits(self):
+        """Whether it has the lock's file open, which it asks for again and again then."""
+        for pid, command, *_ in processes():
+            if str(self.host.state) in command and command.endswith(" teardown "):
+                return any(os.path.realpath(file) == str(self.host.state / "lock") for file in Path(f"/proc/{pid}/fd").iterdir())
+        return False
 
 
 if __name__ == "__main__":

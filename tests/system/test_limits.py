@@ -183,6 +183,9 @@ class Limits(HostCase):
             self.assertLessEqual(self.fill("ada", 100)[0], 64, again)
             self.restart("ada")
         self.refused("unsupported", "/disk_bytes", "container_update", {"name": "ada", "disk_bytes": 0})
+        if self.by("ada") == "project_quota":
+            size = self.host.output("ada", "df", "--block-size=1", "--output=size", "/").split()[-1]
+            self.assertEqual(int(size), 64 * MIB)
         if self.by("ada") == "image":
             self.refused("unsupported", "/disk_bytes", "container_update", {"name": "ada", "disk_bytes": 1 << 40})
         self.make("bob")

@@ -57,11 +57,12 @@ Result<Cgroups> Cgroups::probe(const fs::path& root, FileSystemOf look) {
     }
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(root, ignored)) {
-        if (look(entry.path()) == CGROUP_SUPER_MAGIC)
+        const long kind = look(entry.path());
+        if (kind == CGROUP_SUPER_MAGIC)
             found.legacy_controllers_.push_back(entry.path().filename());
         if (entry.is_symlink(ignored)) continue;  // "cpu" may be a link to "cpu,cpuacct"
-        if (look(entry.path()) == CGROUP_SUPER_MAGIC) found.hierarchies_.push_back(entry.path());
-        if (look(entry.path()) == CGROUP2_SUPER_MAGIC) {
+        if (kind == CGROUP_SUPER_MAGIC) found.hierarchies_.push_back(entry.path());
+        if (kind == CGROUP2_SUPER_MAGIC) {
             found.hierarchies_.push_back(entry.path());
             found.unified_root_ = entry.path();
             found.unified_controllers_ =

@@ -111,10 +111,6 @@ std::int64_t used(const struct statvfs& status) {
     return static_cast<std::int64_t>((status.f_blocks - status.f_bfree) * status.f_frsize);
 }
 
-Error too_much(ErrorCode code, std::string message, std::string_view next) {
-    return make_error(code, std::move(message)).at("/disk_bytes").next(next);
-}
-
 }  // namespace
 
 bool DiskImage::works(const fs::path& scratch) {
@@ -186,19 +182,15 @@ Result<> DiskImage::hold_to(std::int64_t bytes) const {
     struct stat image{};
     if (::stat(file().c_str(), &image) != 0)
         return fail(system_error("look at a disk image", errno));
-    if (bytes > made_for(image.st_size)) {
-        return fail(too_much(ErrorCode::unsupported,
-                             fmt::format("the container's disk was made for at most {} bytes",
-                                         made_for(image.st_size)),
-                             "make another container with that disk_bytes"));
-    }
+    if (bytes > made_for(image.st_size))
+        return fail(make_error(ErrorCode::unsupported,
+                               fmt::format("the container's disk was made for at most {} bytes",
+                                           made_for(image.st_size)))
+                        .at("/disk_bytes")
+                        .next("make another container with that disk_bytes"));
     if (!mounted()) return {};
     const auto status = BERTH_TRY(room(path()));
-    if (used(status) > bytes) {
-        return fail(too_much(ErrorCode::busy,
-                             fmt::format("the container's files take {} bytes now", used(status)),
-                             "remove files in it first, or ask for more"));
-    }
+    if (used(status) > bytes) return fail(used_now(used(status)));
     const auto blocks = static_cast<std::int64_t>(status.f_blocks);
     return keep_back(blocks - bytes / static_cast<std::int64_t>(status.f_frsize));
 }

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/files.h"
+#include "host/engine/lxc/disk_use.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -85,12 +86,7 @@ Result<> DiskQuota::create(std::int64_t bytes, std::uint32_t project) const {
 
 Result<> DiskQuota::hold_to(std::int64_t bytes) const {
     const auto used = BERTH_TRY(use()).bytes;
-    if (used > bytes)
-        return fail(make_error(ErrorCode::busy,
-                               fmt::format("the container's files take {} bytes now", used))
-                        .at("/disk_bytes")
-                        .next("remove files in it first, or ask for more"));
-    return bound(bytes);
+    return used > bytes ? fail(used_now(used)) : bound(bytes);
 }
 
 Result<> DiskQuota::make_way() const {

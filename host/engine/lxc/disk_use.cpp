@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -65,6 +66,13 @@ DiskUse disk_use(const std::filesystem::path& tree, std::chrono::milliseconds ti
     Counter counter(time_max);
     counter.count(AT_FDCWD, tree.c_str(), 0);
     return counter.use();
+}
+
+Error used_now(std::int64_t bytes) {
+    return make_error(ErrorCode::busy,
+                      fmt::format("the container's files take {} bytes now", bytes))
+        .at("/disk_bytes")
+        .next("remove files in it first, or ask for more");
 }
 
 }  // namespace berth::engine

@@ -19,4 +19,8 @@ inline constexpr std::int64_t stat_block_bytes = 512;
 [[nodiscard]] DiskUse disk_use(const std::filesystem::path& tree,
                                std::chrono::milliseconds time_max);
 
+/// Why a disk of a container's own cannot be held to less than what is used of it: busy at
+/// /disk_bytes.
+[[nodiscard]] Error used_now(std::int64_t bytes);
+
 }  // namespace berth::engine

@@ -422,9 +422,7 @@ void LxcEngine::remove_shared() {
     cgroups_.remove(options_.cgroup + ".monitor");
     cgroups_.remove(pivot_group(options_.cgroup));
     MonitorFifo::remove(lxc_path());
-    fs::path lock = fs::path("/run/lxc/lock") / lxc_path().relative_path();
-    for (; lock != "/run" && ::rmdir(lock.c_str()) == 0; lock = lock.parent_path()) {
-    }
+    remove_empty_directories(fs::path("/run/lxc/lock") / lxc_path().relative_path(), "/run");
 }
 
 }  // namespace berth::engine

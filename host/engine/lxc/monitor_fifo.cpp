@@ -37,10 +37,9 @@ fs::path MonitorFifo::directory(const fs::path& lxc_path) {
 }
 
 void MonitorFifo::remove(const fs::path& lxc_path) {
-    auto path = directory(lxc_path);
+    const auto path = directory(lxc_path);
     (void)::unlink((path / fifo_name).c_str());
-    for (; path != "/run" && ::rmdir(path.c_str()) == 0; path = path.parent_path()) {
-    }
+    remove_empty_directories(path, "/run");
 }
 
 Result<std::unique_ptr<MonitorFifo>> MonitorFifo::listen(const fs::path& lxc_path) {
