@@ -114,7 +114,7 @@ private:
     void dial(Connection& connection, const Pool& pool, const Greeting& greeting,
               std::string_view all);
     void dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
-                             std::string_view said);
+                             std::string_view all);
     [[nodiscard]] bool await_tunnel(Connection& connection, const Greeting& greeting,
                                     std::string_view all);
     void look_again(Connection& connection);

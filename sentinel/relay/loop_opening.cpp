@@ -167,11 +167,13 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
         connection.access->bytes_from_client = said.size();
     }
     if (std::holds_alternative<TunnelPort>(pool.primary)) {
-        return dial_through_tunnel(connection, pool, greeting, said);
+        return dial_through_tunnel(connection, pool, greeting, all);
     }
     const auto* const where = std::get_if<SocketAddress>(&pool.primary);
     if (where == nullptr) {
-        const bool expected = std::get<Nowhere>(pool.primary).expected;
+        // After a start or a takeover, hosts need a moment to come back.
+        const bool expected = std::get<Nowhere>(pool.primary).expected &&
+                              parts_.tunnels != nullptr && now_ms_ < tunnels_back_ms_;
         if (expected && await_tunnel(connection, greeting, all)) return;
         return primary_down(connection, pool.name, said, EHOSTDOWN);
     }
@@ -216,10 +218,8 @@ void Loop::dial(Connection& connection, const Pool& pool, const Greeting& greeti
     connects_.add(connection, now_ms_);
 }
 
-/// After a start or a takeover, hosts need a moment to come back. Who waits for one has a place
-/// among those whose hello is not whole.
+/// Who waits for a tunnel has a place among those whose hello is not whole, or there is none.
 bool Loop::await_tunnel(Connection& connection, const Greeting& greeting, std::string_view all) {
-    if (parts_.tunnels == nullptr || now_ms_ >= tunnels_back_ms_) return false;
     if (!connection.opening) {
         HelloLimits::Place place;
         if (!take_place(connection, place, all.size())) return false;
@@ -243,7 +243,8 @@ void Loop::look_again(Connection& connection) {
 
 /// Whoever keeps the tunnel carries it from here on, and tells of it.
 void Loop::dial_through_tunnel(Connection& connection, const Pool& pool, const Greeting& greeting,
-                               std::string_view said) {
+                               std::string_view all) {
+    const std::string_view said = all.substr(greeting.header_bytes());
     if (parts_.tunnels == nullptr) return primary_down(connection, pool.name, said, EHOSTDOWN);
     Fd& client = connection.client.socket;
     const ProxyEnds ends = ends_of(client, greeting);
@@ -264,7 +265,10 @@ void Loop::dial_through_tunnel(Connection& connection, const Pool& pool, const G
         return remove(connection);
     }
     client = std::move(visitor.socket);
-    primary_down(connection, pool.name, said, EHOSTDOWN);
+    // It went since its name was looked up, and where it was relieved the name leads to the next.
+    if (!await_tunnel(connection, greeting, all)) {
+        primary_down(connection, pool.name, said, EHOSTDOWN);
+    }
 }
 
 void Loop::take_tunnel(Connection& connection, const Greeting& greeting, std::string_view said) {

@@ -25,7 +25,8 @@ public:
     /// Whether a host may come without TLS, and begin with '{'.
     [[nodiscard]] virtual bool takes_plain() const = 0;
     /// Takes a visitor who asked for that name, for a stream to that port. False when the tunnel is
-    /// gone; then it is still the caller's.
+    /// gone or another has relieved it; then it is still the caller's, who finds the name's next
+    /// port by looking again.
     [[nodiscard]] virtual bool open(const TunnelPort& to, const SocketAddress& from,
                                     std::string_view name, tunnel::Visitor& visitor) = 0;
 };

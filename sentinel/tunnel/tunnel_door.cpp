@@ -17,6 +17,8 @@ namespace {
 
 static_assert(tunnel_protocol == tunnel::alpn);
 
+constexpr std::string_view relieved = "relieved";  // why a session has ended, or is about to
+
 Claim claim_of(const tunnel::Hello& hello, tunnel::SessionId session, const Identity& identity) {
     return {.pool = hello.pool,
             .host = hello.host,
@@ -124,7 +126,7 @@ void TunnelDoor::drain() {
     const std::scoped_lock lock(mutex_);
     closed_ = true;
     for (auto& [id, session] : sessions_) session.reason = "drained";
-    for (const auto& carrier : carriers_) carrier->retire_all();
+    for (const auto& carrier : carriers_) carrier->dismiss_all();
 }
 
 Result<> TunnelDoor::reload() {
@@ -154,7 +156,7 @@ bool TunnelDoor::open(const TunnelPort& to, const SocketAddress& from, std::stri
                       tunnel::Visitor& visitor) {
     const std::shared_lock lock(mutex_);
     const auto session = sessions_.find(to.session);
-    if (session == sessions_.end()) return false;
+    if (session == sessions_.end() || session->second.reason == relieved) return false;
     session->second.carrier->open(to.session,
                                   {.port = to.port, .source = from, .name = std::string(name)},
                                   std::move(visitor));
@@ -276,7 +278,7 @@ void TunnelDoor::retire_before(tunnel::SessionId id, const tunnel::Hello& hello)
     const std::scoped_lock lock(mutex_);
     for (auto& [other, session] : sessions_) {
         if (other != id && session.pool == hello.pool && session.host == hello.host) {
-            session.reason = "relieved";
+            session.reason = relieved;
             session.carrier->retire(other);
             ++takeovers_;
         }
@@ -288,7 +290,8 @@ void TunnelDoor::ended(tunnel::SessionId id, const Error& why, const tunnel::Ses
     {
         const std::scoped_lock lock(mutex_);
         if (const auto gone = stopped_.extract(id)) {
-            return tell_end(id, gone.mapped(), "stopped", carried);
+            const Session& one = gone.mapped();
+            return tell_end(id, one, one.reason.empty() ? "stopped" : one.reason, carried);
         }
         const auto found = sessions_.find(id);
         if (found == sessions_.end()) return;

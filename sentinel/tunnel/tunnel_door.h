@@ -57,7 +57,7 @@ public:
     /// How many visitors go through tunnels now.
     [[nodiscard]] std::size_t streams() const;
     [[nodiscard]] TunnelFigures figures() const;
-    /// Hosts are told to go elsewhere, and nobody new is taken; streams go on.
+    /// Hosts are told to go elsewhere, and no new one is taken; visitors and their streams go on.
     void drain();
     /// Ends everything; from then on there are no tunnels.
     void stop();

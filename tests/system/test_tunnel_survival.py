@@ -89,6 +89,24 @@ class Surviving(TunnelCase):
             visitor.join()
         self.assertEqual(set(answers), {(b"\x16lab", "end")})
 
+    def test_who_has_connected_before_a_takeover_and_speaks_behind_it_is_led_through_the_tunnel(self):
+        backend = self.backend(Backend, named(b"lab"))
+        old = self.front("--drain-timeout", "20")
+        tunnel = self.tunnel(old, backend.port).joined()
+        before = old.counts()["accepted"]
+        early = [old.connect() for _ in range(5)]
+        wait_until(lambda: old.counts()["accepted"] == before + len(early), "them to be taken")
+        log = old.log_path.rename(self.directory / "old.log")
+        new = self.front(start=lambda: None)
+        tunnel.joined(2)
+        self.assertEqual(new.ask(hello(b"lab.test")), (b"\x16lab", "end"))
+        for client in early:
+            client.sendall(hello(b"lab.test"))
+        self.assertEqual({read_all(client) for client in early}, {(b"\x16lab", "end")})
+        for client in early:
+            client.close()
+        self.assertEqual(old.process.wait(10), 0, log.read_text())
+
     def test_a_token_that_is_revoked_is_cut_in_the_process_that_drains_too(self):
         backend = self.backend(Recorder)
         old = self.front("--drain-timeout", "30")

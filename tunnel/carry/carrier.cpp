@@ -109,9 +109,16 @@ void Carrier::retire(SessionId id) {
     });
 }
 
-void Carrier::retire_all() {
+void Carrier::dismiss_all() {
     give([this] {
-        for (const auto& [id, session] : sessions_) retire(*session);
+        for (const auto& [id, session] : sessions_) {
+            if (session->containarium) {
+                retire(*session);
+            } else {
+                session->mux.go_away();
+                mark(*session);
+            }
+        }
     });
 }
 

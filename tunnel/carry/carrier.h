@@ -87,7 +87,10 @@ public:
     void open(SessionId id, StreamOpening opening, Visitor visitor);
     /// No more streams; the session ends with the last of them.
     void retire(SessionId id);
-    void retire_all();
+    /// Has all peers come again elsewhere, and takes streams for them until then and beyond, since
+    /// who has asked here already is not there. A host of Containarium comes again when its session
+    /// ends, and so that retires.
+    void dismiss_all();
     /// Ends the session and its streams.
     void cut(SessionId id, Error why);
     /// Asks the peer for a sign of life now.

@@ -63,7 +63,7 @@ Result<> Dialer::set_up() {
         changed_.notify_all();
     };
     const auto leaving = [this](SessionId id) {
-        carrier_->retire(id);
+        // The session stays for as long as the sentinel has it: streams may come still.
         const std::scoped_lock lock(mutex_);
         if (id == current_) leaving_ = true;
         changed_.notify_all();

@@ -374,6 +374,25 @@ TEST_CASE("a session that retires ends with its last stream", "[tunnel]") {
     CHECK(tunnel.carried.bytes_from_sockets + tunnel.carried.bytes_to_sockets == 10);
 }
 
+TEST_CASE("a session whose host was told to come again elsewhere takes streams until it is ended",
+          "[tunnel]") {
+    Tunnelled tunnel;
+    tunnel.front->dismiss_all();
+    {
+        std::unique_lock lock(tunnel.mutex);
+        REQUIRE(tunnel.changed.wait_for(lock, 10s, [&] { return tunnel.is_leaving; }));
+    }
+    const Fd visitor = tunnel.open(7, "late");
+    Fd service = tunnel.accept();
+    REQUIRE(::shutdown(visitor.get(), SHUT_WR) == 0);
+    CHECK(heard(service) == "late");
+    say(service, "and welcome");
+    service.reset();
+    CHECK(heard(visitor) == "and welcome");
+    const std::scoped_lock lock(tunnel.mutex);
+    CHECK(tunnel.ends.empty());
+}
+
 TEST_CASE("a sentinel is believed by its certificate alone", "[tunnel]") {
     const TemporaryDirectory ours, another;
     const auto own = certificate_in(ours.path()), strange = certificate_in(another.path());
