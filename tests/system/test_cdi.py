@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from support.gpus import CARDS, MadeUpMachine, speak, stand_ins
 from support.host import HostCase, ToolError, main
 from support.machine import wait_until
+from support.scratch import scratch
 
 # As nvidia-ctk 1.17 writes it, with a library and a socket of our own.
 SPEC = """\
@@ -72,9 +72,8 @@ PROGRAM = '#include <stdio.h>\nint answer(void);\nint main(void) { return printf
 class Cdi(HostCase):
     @classmethod
     def setUpClass(cls):
-        cls.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        cls.root = scratch()
         cls.addClassCleanup(shutil.rmtree, cls.root)
-        cls.root.chmod(0o755)
         cls.numbers = stand_ins()
         cls.machine = MadeUpMachine(cls.root / "sys", cls.numbers)
         cls.flags = cls.machine.flags()

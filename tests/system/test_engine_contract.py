@@ -5,18 +5,16 @@ tests/host/engine/contract, which unit tests' engine passes too, on real contain
 import os
 import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from support.host import IMAGES, UIDS_PER_HOST, main, program, unused_uids
 from support.machine import Machine, processes, wait_until
+from support.scratch import scratch
 
 
 class Contract(unittest.TestCase):
     def setUp(self):
-        self.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
-        self.root.chmod(0o755)
+        self.root = scratch()
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
         (self.root / "shared").mkdir()
         self.machine = Machine(self.root)

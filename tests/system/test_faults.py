@@ -13,12 +13,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from support.gpus import MadeUpMachine, stand_ins
 from support.host import HostCase, ToolError, main, program
 from support.machine import wait_until
+from support.scratch import scratch
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a"
 PORT = {"protocol": "tcp", "host_port": 31999}
@@ -112,7 +111,7 @@ class Faults(HostCase):
 
     @classmethod
     def setUpClass(cls):
-        root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        root = scratch()
         cls.addClassCleanup(shutil.rmtree, root)
         machine = MadeUpMachine(root / "sys", stand_ins())
         (machine.root / "cdi/acme.json").write_text(json.dumps(MOUNTED))

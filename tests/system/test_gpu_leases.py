@@ -5,13 +5,12 @@ import http.client
 import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from support.gpus import CARDS, MadeUpMachine, speak, stand_ins
 from support.host import HostCase, ToolError, main, program
 from support.machine import wait_until
+from support.scratch import scratch
 
 # Inside: says what opening a path gives.
 OPEN = """
@@ -74,7 +73,7 @@ def program_has_faults():
 class Gpus(HostCase):
     @classmethod
     def setUpClass(cls):
-        root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        root = scratch()
         cls.addClassCleanup(shutil.rmtree, root)
         cls.numbers = stand_ins()
         cls.machine = MadeUpMachine(root / "sys", cls.numbers)

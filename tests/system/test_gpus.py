@@ -3,12 +3,12 @@
 """A made-up machine's GPUs through a real berthd: listed, chosen, checked, described, and missed when they go."""
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 from support.gpus import speak
 from support.host import Host, HostCase, ToolError, UnixConnection, main, program
 from support.machine import wait_until
+from support.scratch import scratch
 
 class Tree:
     """/sys, /proc and the rest of a server with two NVIDIA GPUs, one of them undriven, and its board's screen."""
@@ -53,7 +53,7 @@ class Tree:
 class Gpus(HostCase):
     @classmethod
     def setUpClass(cls):
-        directory = tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp")
+        directory = scratch()
         cls.addClassCleanup(shutil.rmtree, directory)
         cls.tree = Tree(directory)
         cls.host = Host(*map(str, cls.tree.flags()))

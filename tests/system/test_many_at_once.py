@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hundred callers create a container in the same moment: all of them get one, and nothing of it is left in the end."""
 import shutil
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from support.host import IMAGES, Host, HostCase, main
+from support.scratch import scratch
 from support.small_image import make_small_image
 
 CALLERS = 100
@@ -16,9 +15,8 @@ CALLERS = 100
 class ManyAtOnce(HostCase):
     @classmethod
     def setUpClass(cls):
-        directory = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        directory = scratch()
         cls.addClassCleanup(shutil.rmtree, directory)
-        directory.chmod(0o755)
         make_small_image(IMAGES, directory)
         cls.host = Host(images=directory)
         cls.addClassCleanup(cls.host.close)

@@ -4,12 +4,12 @@
 with a container that one can `ssh` into, may be run again, and uninstall.sh leaves nothing."""
 import json
 import shutil
-import tempfile
 import unittest
 from pathlib import Path
 
 from support.host import IMAGES, SOURCE, main
 from support.machine import Machine
+from support.scratch import scratch
 
 WRITTEN = ("/etc", "/usr/local", "/root", "/var/log", "/var/lib")
 # The base image is the one of the other tests; how it is built is shown by its use.
@@ -35,8 +35,7 @@ class Quickstart(unittest.TestCase):
     def setUpClass(cls):
         if list(Path("/sys/fs/cgroup").glob("*/berth")) or Path("/sys/fs/cgroup/berth").exists():
             raise unittest.SkipTest("berth is running on this machine")
-        cls.scratch = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
-        cls.scratch.chmod(0o755)  # users in containers have to pass through
+        cls.scratch = scratch()
         cls.addClassCleanup(shutil.rmtree, cls.scratch)
         cls.machine = Machine(cls.scratch)
         cls.addClassCleanup(cls.machine.close)

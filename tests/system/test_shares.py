@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from support.host import Host, HostCase, main
+from support.scratch import scratch
 
 DENIED = {"set_attributes": "EPERM", "remount": "EPERM", "unmount": "EINVAL", "bind": "allowed", "remount_bind": "EPERM",
           "write_bind": "EROFS", "clone": "allowed", "set_clone": "EPERM", "attach_clone": "allowed",
@@ -20,9 +21,8 @@ OWNER = 1234  # who owns what is shared writable; a user that neither machine ne
 class Shares(HostCase):
     @classmethod
     def setUpClass(cls):
-        cls.allowed = Path(tempfile.mkdtemp(prefix="berth-test-shared-", dir="/var/tmp"))
+        cls.allowed = scratch()
         cls.addClassCleanup(shutil.rmtree, cls.allowed, ignore_errors=True)
-        cls.allowed.chmod(0o755)
         cls.flags = ("--shares-allowed", str(cls.allowed))
         super().setUpClass()
         attack = cls.host.root / "attack"

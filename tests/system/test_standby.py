@@ -9,13 +9,13 @@ import shutil
 import sqlite3
 import statistics
 import subprocess
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from support.host import IMAGES, Host, HostCase, ToolError, main
 from support.machine import wait_until
+from support.scratch import scratch
 from test_faults import STANDBY_POINTS, listed_points
 
 COUNT = 4
@@ -198,7 +198,7 @@ class AnotherImage(HostCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.images = Path(tempfile.mkdtemp(prefix="berth-test-images-", dir="/var/tmp"))
+        cls.images = scratch()
         cls.addClassCleanup(shutil.rmtree, cls.images)
         (cls.images / "names").mkdir()
         old = (IMAGES / "names/debian-12").resolve()

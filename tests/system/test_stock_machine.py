@@ -9,13 +9,13 @@ boot nothing; so what takes seconds elsewhere takes a minute.
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
 from support.host import BIN, IMAGES, main, program
 from support.machine import die_with_parent, free_port, wait_until
+from support.scratch import scratch
 
 SOURCE = Path(__file__).resolve().parents[2]
 TESTS = os.environ.get("BERTH_STOCK_TESTS", "apparmor,environment,limits -k a_disk_ -k full_disk").split(",")
@@ -64,7 +64,7 @@ def proxies():
 class StockMachine(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.scratch = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+        cls.scratch = scratch()
         cls.addClassCleanup(shutil.rmtree, cls.scratch, ignore_errors=True)
         root = cls.scratch / "root"
         try:

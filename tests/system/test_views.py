@@ -9,6 +9,7 @@ from pathlib import Path
 
 from support.host import HostCase, main
 from support.machine import wait_until
+from support.scratch import scratch
 
 MIB = 1 << 20
 LXCFS = Path("/usr/bin/lxcfs")
@@ -17,9 +18,9 @@ LXCFS = Path("/usr/bin/lxcfs")
 class Views(HostCase):
     @classmethod
     def setUpClass(cls):
-        cls.program = Path(f"/var/tmp/berth-test-lxcfs-{os.getpid()}")
+        cls.program = scratch() / "lxcfs"
+        cls.addClassCleanup(shutil.rmtree, cls.program.parent)
         shutil.copy(LXCFS, cls.program)
-        cls.addClassCleanup(cls.program.unlink, missing_ok=True)
         cls.flags = ("--lxcfs", str(cls.program))
         super().setUpClass()
         wait_until(cls.provider, "lxcfs runs")

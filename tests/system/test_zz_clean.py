@@ -9,8 +9,7 @@ import unittest
 from pathlib import Path
 
 from support.machine import processes
-
-OURS = "berth-test-"
+from support.scratch import OURS, PLACE, cgroups
 
 
 class Clean(unittest.TestCase):
@@ -19,8 +18,7 @@ class Clean(unittest.TestCase):
         self.assertEqual(left, [])
 
     def test_no_cgroup_is_left(self):
-        left = [os.path.join(top, name) for top, names, _ in os.walk("/sys/fs/cgroup") for name in names if OURS in name]
-        self.assertEqual(left, [])
+        self.assertEqual(cgroups(OURS), [])
 
     def test_no_mount_is_left(self):
         left = {line for path in Path("/proc").glob("[0-9]*/mountinfo") for line in self.lines(path) if OURS in line}
@@ -54,7 +52,7 @@ class Clean(unittest.TestCase):
         self.assertNotIn(b'"berth', tables)
 
     def test_no_file_is_left(self):
-        self.assertEqual([str(path) for path in Path("/var/tmp").glob(OURS + "*")], [])
+        self.assertEqual(list(PLACE.glob(OURS + "*")), [])
 
     def test_no_sanitizer_has_found_anything(self):
         """In a build with sanitizers; without them nobody writes reports."""

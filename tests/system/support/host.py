@@ -6,19 +6,17 @@ import http.client
 import json
 import os
 import random
-import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 from pathlib import Path
 
 from support.deadline import run_within
 from support.machine import DIAL, ECHO, Machine, processes, wait_until
+from support.scratch import end, remove_cgroups, remove_files, scratch
 
 SOURCE = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("BERTH_BIN", SOURCE / "build/ci")).resolve()
@@ -66,10 +64,7 @@ class Host:
 
     def __init__(self, *flags, images=IMAGES):
         agent = program("berth-agent")
-        # Short, because a unix socket's path has 107 bytes; world-readable, because users in
-        # containers have to pass through.
-        self.root = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
-        self.root.chmod(0o755)
+        self.root = scratch()
         self.cgroup = self.root.name
         self.uid_base = unused_uids()
         self.state, self.runtime = self.root / "state", self.root / "run"
@@ -120,20 +115,13 @@ class Host:
 
     def lose_power(self):
         """What a reboot takes: processes, cgroups, links, mounts and rules."""
-        for line in self.our_processes():
-            try:
-                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_until(lambda: not self.our_processes(), "nothing runs")
+        end(self._pids)
         for link in self.machine.links():
             self.machine.run(["ip", "link", "delete", link], check=False)
         self.machine.run(["nft", "flush", "ruleset"])
         for mount in sorted((line.split()[0] for line in self.machine.new_mounts()), key=len, reverse=True):
             self.machine.run(["umount", "-l", mount], check=False)
-        for path in sorted(self.cgroups(), key=len, reverse=True):
-            for top, *_ in os.walk(path, topdown=False):
-                os.rmdir(top)
+        remove_cgroups(self.cgroup)
 
     @contextlib.contextmanager
     def held(self, point):
@@ -301,10 +289,16 @@ class Host:
     def _is_ours(self, uid):
         return self.uid_base <= uid < self.uid_base + UIDS_PER_HOST
 
-    def our_processes(self):
+    def _processes(self):
         own = {os.getpid(), self.machine._host.pid, self.machine._outside.pid}
-        return [f"{pid}: {command} {cgroup!r} uid {uid}" for pid, command, cgroup, uid in processes() if pid not in own
-                and (str(self.root) in command or f"/{self.cgroup}" in cgroup or self._is_ours(uid))]
+        return [one for one in processes() if one[0] not in own
+                and (str(self.root) in one[1] or f"/{self.cgroup}" in one[2] or self._is_ours(one[3]))]
+
+    def _pids(self):
+        return [pid for pid, *_ in self._processes()]
+
+    def our_processes(self):
+        return [f"{pid}: {command} {cgroup!r} uid {uid}" for pid, command, cgroup, uid in self._processes()]
 
     def leftovers(self):
         """What is still on the machine after a teardown; nothing, if all is well."""
@@ -335,31 +329,12 @@ class Host:
         if self.daemon and not self.is_dead():
             self.daemon.kill()
             self.daemon.wait()
-        for line in self.our_processes():
-            try:
-                os.kill(int(line.partition(":")[0]), signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it was on its way
-        try:
-            wait_until(lambda: not self.our_processes(), "its processes to end", 15)
-        except AssertionError:
-            pass  # test_zz_clean reports them
+        with contextlib.suppress(AssertionError):  # test_zz_clean reports them
+            end(self._pids)
         self.log.close()
         self.machine.close()
-        for path in sorted(self.cgroups(), key=len, reverse=True):
-            for top, *_ in os.walk(path, topdown=False):
-                try:
-                    os.rmdir(top)
-                except OSError:
-                    pass  # test_zz_clean reports it
-        self._remove_files()
-
-    def _remove_files(self):
-        """Again while something that is ending still writes; what stays then is said."""
-        def gone():
-            shutil.rmtree(self.root, ignore_errors=True)
-            return not self.root.exists()
-        wait_until(gone, f"{self.root} to be removed", 15)
+        remove_cgroups(self.cgroup)
+        remove_files(self.root)
 
 
 def unused_uids():
