@@ -192,6 +192,8 @@ Result<> Sqlite::start(const std::filesystem::path& path, Migrations migrations)
         BERTH_TRY(set(writer_, "PRAGMA synchronous = FULL"));
         BERTH_TRY(set(writer_, "PRAGMA foreign_keys = ON"));
         BERTH_TRY(migrate(migrations));
+        log_ = Fd(::open((path.string() + "-wal").c_str(), O_RDWR | O_CLOEXEC));
+        if (!log_) return fail(system_error("open the write-ahead log", errno));
         return open_reader(path);
     }();
     if (!ready) return fail(Error(ready.error()).in(fmt::format("open '{}'", path.string())));
@@ -228,6 +230,11 @@ Result<> Sqlite::transact_soon(const std::function<Result<>()>& work) {
     auto careful_again = set(writer_, "PRAGMA synchronous = FULL");
     if (done && !careful_again) return careful_again;
     return done;
+}
+
+Result<> Sqlite::sync() const {
+    if (::fdatasync(log_.get()) != 0) return fail(system_error("sync the store", errno));
+    return {};
 }
 
 Result<> Sqlite::set(const Connection& connection, const std::string& pragma) {

@@ -4,6 +4,7 @@
 // somebody's disk. Border file of <sqlite3.h>.
 #pragma once
 
+#include "base/fd.h"
 #include "tools-schema/contract/result.h"
 
 #include <atomic>
@@ -61,8 +62,11 @@ public:
     [[nodiscard]] Result<> transact(const std::function<Result<>()>& work);
 
     /// The same without waiting for the disk: it survives kill -9, and a power cut only once a
-    /// later transact() has returned. For what a power cut undoes anyway.
+    /// later transact() or sync() has returned. For what a power cut undoes anyway.
     [[nodiscard]] Result<> transact_soon(const std::function<Result<>()>& work);
+
+    /// Waits until the disk has all that was kept before. Nobody else waits for it.
+    [[nodiscard]] Result<> sync() const;
 
     /// Runs `work` as transact() would and keeps nothing, to learn what would come of it.
     [[nodiscard]] Result<> rehearse(const std::function<Result<>()>& work);
@@ -97,6 +101,7 @@ private:
     std::atomic<std::thread::id> transacting_;  // the thread that is inside transact()
     Connection reader_;
     std::mutex reader_mutex_;
+    Fd log_;  // where SQLite puts what is kept, and what it syncs itself (sqlite.org/wal.html)
 };
 
 [[nodiscard]] std::int64_t integer(const Value& value);  // 0 when it is none

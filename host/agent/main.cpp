@@ -48,6 +48,13 @@ struct Command {
 };
 
 Command command;  // static: a supervisor runs exactly one
+
+/// Why the command did not start; written by its own process, in the supervisor's memory.
+volatile struct {
+    bool has_come;
+    int stage, value;
+} failure;
+
 char passwd_text[account_file_bytes_max], group_text[account_file_bytes_max];
 char home_variable[2048], user_variable[64], logname_variable[64], shell_variable[2048];
 
@@ -146,11 +153,13 @@ void drop_overridden_variables() {
     command.environment[kept] = nullptr;
 }
 
-/// The command's own process, up to exec. What fails is written to `failure`, which exec closes.
-[[noreturn]] void become_command(const Descriptors& fds, const User& user, int failure) {
-    const auto fail = [failure](Stage stage) {
-        const Report report{.kind = ReportKind::failed, .stage = stage, .value = errno};
-        (void)!::write(failure, &report, sizeof(report));
+/// The command's own process, up to exec. It has the supervisor's memory, which waits (vfork(2)):
+/// no page is copied for what replaces them all, and what fails is told by a word.
+[[noreturn]] void become_command(const Descriptors& fds, const User& user) {
+    const auto fail = [](Stage stage) {
+        failure.value = errno;
+        failure.stage = static_cast<int>(stage);
+        failure.has_come = true;
         ::_exit(127);
     };
     (void)::setsid();
@@ -194,18 +203,13 @@ void drop_overridden_variables() {
     fill_environment(user);
     drop_overridden_variables();
 
-    int failure[2];
-    if (::pipe2(failure, O_CLOEXEC) != 0) give_up(fds.reports, Stage::process, errno);
-    const pid_t pid = ::fork();
+    const pid_t pid = ::vfork();
     if (pid < 0) give_up(fds.reports, Stage::process, errno);
-    if (pid == 0) become_command(fds, user, failure[1]);
-    (void)::close(failure[1]);
+    if (pid == 0) become_command(fds, user);
     (void)::close(fds.input);
     (void)::close(fds.output);
     (void)::close(fds.errors);
-    Report failed{};
-    if (::read(failure[0], &failed, sizeof(failed)) == static_cast<ssize_t>(sizeof(failed)))
-        give_up(fds.reports, failed.stage, failed.value);
+    if (failure.has_come) give_up(fds.reports, static_cast<Stage>(failure.stage), failure.value);
     send_report(fds.reports, ReportKind::started, Stage::process, 0);
     for (;;) {
         int status = 0;

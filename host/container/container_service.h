@@ -438,6 +438,7 @@ private:
                                                     const image::Image& image,
                                                     const Waiting& waiting);
     [[nodiscard]] Result<> reserve_claimed(store::Container& row, const CreateWish& wish);
+    [[nodiscard]] Result<> settle_claimed(const std::string& id);
     [[nodiscard]] Result<> make_its_own(const store::Container& row, const CreateWish& wish,
                                         const image::Image& image, const Waiting& waiting);
     [[nodiscard]] Result<> run_probe(const std::string& id, const Waiting& waiting);

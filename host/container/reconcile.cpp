@@ -16,10 +16,20 @@ using warning::Severity;
 Result<> ContainerService::reconcile() {
     std::set<std::string> kept;
     std::set<std::string> entities;
+    const auto claimed = BERTH_TRY(standby_.claimed());
     for (const auto& row : BERTH_TRY(containers_.all())) {
         kept.insert(row.id);
         entities.insert(warning::container_entity(row.name));
-        if (row.phase != store::Phase::ready) end_half_way(row);
+        if (row.phase == store::Phase::ready) continue;
+        // Its caller may have heard that it is there (standby.cpp). The Keeper starts it.
+        if (claimed.contains(row.id) && !rooms_.engine.running(row.id)) {
+            BERTH_TRY(rooms_.database.transact([&]() -> Result<> {
+                BERTH_TRY(settle_claimed(row.id));
+                return containers_.set_up(row.id, false);  // it has not ended: the host has
+            }));
+        } else {
+            end_half_way(row);
+        }
     }
     for (const auto& entity : rooms_.warnings.entities()) {
         const bool gone =

@@ -2,6 +2,9 @@
 // Containers that are booted before anybody asks for them. A create that fits one claims it: in one
 // transaction the row that waits becomes the caller's, and from then on everything is as in a
 // create that boots, and undone as there. Nobody has used it before, and it never waits again.
+// The disk takes its time for that transaction while the container is named. What is written when
+// all is done the disk may lose: a claimed row of which nothing runs, as after a power cut, says
+// all that the container is to be, so it is finished then (reconcile.cpp).
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/rollback.h"
@@ -12,6 +15,8 @@
 #include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
+
+#include <future>
 
 namespace berth::container {
 namespace {
@@ -87,6 +92,7 @@ Result<> ContainerService::reserve_claimed(store::Container& row, const CreateWi
     BERTH_TRY(standby_.take(row.id));
     BERTH_TRY(containers_.insert(row));
     BERTH_TRY(reserve_wishes(row, wish));
+    BERTH_TRY(standby_.mark_claimed(row.id));
     return fault::at("standby.claim");
 }
 
@@ -130,6 +136,7 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
 Result<> ContainerService::make_its_own(const store::Container& row, const CreateWish& wish,
                                         const image::Image& image, const Waiting& waiting) {
     BERTH_TRY(go_on(waiting, 1, "giving one that waited its name"));
+    auto kept = std::async(std::launch::async, [this] { return rooms_.database.sync(); });
     if (!wish.ssh_keys.empty()) BERTH_TRY(publish_keys(row));  // there is an empty file already
     if (!row.environment.empty()) BERTH_TRY(publish_environment(row));
     BERTH_TRY(rooms_.engine.rename(BERTH_TRY(spec_of(row, image)), seeds(row.name)));
@@ -142,7 +149,13 @@ Result<> ContainerService::make_its_own(const store::Container& row, const Creat
     BERTH_TRY(go_on(waiting, steps_of_bring_up, "opening its ports"));
     if (!wish.ports.empty()) BERTH_TRY(apply_forwards());
     BERTH_TRY(fault::at("standby.ready"));
-    return containers_.set_phase(row.id, store::Phase::ready);
+    BERTH_TRY(kept.get());
+    return rooms_.database.transact_soon([&] { return settle_claimed(row.id); });
+}
+
+Result<> ContainerService::settle_claimed(const std::string& id) {
+    BERTH_TRY(standby_.settle(id));
+    return containers_.set_phase(id, store::Phase::ready);
 }
 
 }  // namespace berth::container

@@ -7,6 +7,7 @@ namespace berth::store {
 namespace {
 
 constexpr std::string_view name_prefix = "standby/";
+constexpr std::string_view of_claimed;  // the template that nothing is made as
 
 }  // namespace
 
@@ -37,8 +38,27 @@ Result<> Standby::take(std::string_view id) {
 
 Result<std::map<std::string, std::string>> Standby::templates() {
     std::map<std::string, std::string> found;
-    for (const Row& row : BERTH_TRY(database_.read("SELECT container_id, template FROM standby")))
+    for (const Row& row :
+         BERTH_TRY(database_.read("SELECT container_id, template FROM standby WHERE template <> ?",
+                                  {std::string(of_claimed)})))
         found.emplace(text(row[0]), text(row[1]));
+    return found;
+}
+
+Result<> Standby::mark_claimed(std::string_view id) {
+    return insert(id, of_claimed);
+}
+
+Result<> Standby::settle(std::string_view id) {
+    BERTH_TRY(database_.run("DELETE FROM standby WHERE container_id = ?", {std::string(id)}));
+    return {};
+}
+
+Result<std::set<std::string>> Standby::claimed() {
+    std::set<std::string> found;
+    for (const Row& row : BERTH_TRY(database_.read(
+             "SELECT container_id FROM standby WHERE template = ?", {std::string(of_claimed)})))
+        found.insert(text(row[0]));
     return found;
 }
 

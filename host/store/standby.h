@@ -7,6 +7,7 @@
 #include "host/store/database.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,13 @@ public:
     [[nodiscard]] Result<> take(std::string_view id);
     /// What each was made as, by id.
     [[nodiscard]] Result<std::map<std::string, std::string>> templates();
+
+    /// Marks the row that a taken one has become, in the same transaction: all that its caller
+    /// wants is written down. Nobody lists it before settle().
+    [[nodiscard]] Result<> mark_claimed(std::string_view id);
+    [[nodiscard]] Result<> settle(std::string_view id);
+    /// The ids of those that are marked.
+    [[nodiscard]] Result<std::set<std::string>> claimed();
 
 private:
     Database& database_;

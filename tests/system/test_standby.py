@@ -132,6 +132,22 @@ class Standby(HostCase):
                 self.assertEqual(len(kept), COUNT if point == "standby.claim" else COUNT - 1)
                 self.assertEqual(len(self.host.guests()), COUNT)
 
+    def test_a_power_cut_loses_none_that_was_claimed_though_the_disk_may_lose_that_it_was_done(self):
+        if "standby.ready" not in listed_points():
+            self.skipTest("this build has no points of failure (BERTH_FAULTS)")
+        self.host.fault.write_text("standby.ready kill")  # the disk has all but that
+        with self.assertRaises(CUT_SHORT):
+            self.host.claimable("ada", env=["WHO=ada"], ports=[{"container_port": 80}])
+        self.host.daemon.wait(10)
+        self.host.lose_power()
+        self.host.start()
+        box = wait_until(lambda: self.host.rpc("container_get", {"name": "ada", "response_format": "detailed"}), "it is there")
+        wait_until(lambda: self.host.rpc("container_get", {"name": "ada"})["state"] == "running", "it runs")
+        self.assertEqual(len(box["ports"]), 1)
+        self.assertEqual(self.host.output("ada", "sh", "-c", "hostname; cat /etc/hostname; echo $WHO"), "ada\nada\nada\n")
+        self.host.filled()
+        self.assertEqual(len(self.host.guests()), COUNT + 1)
+
     def test_a_claim_that_fails_is_undone(self):
         if not set(STANDBY_POINTS) <= set(listed_points()):
             self.skipTest("this build has no points of failure (BERTH_FAULTS)")

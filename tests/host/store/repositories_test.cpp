@@ -4,6 +4,7 @@
 #include "host/store/migrations.h"
 #include "host/store/ports.h"
 #include "host/store/ssh_keys.h"
+#include "host/store/standby.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
@@ -134,6 +135,35 @@ TEST_CASE("phase and wanted state change alone, and an unknown id is not found")
     CHECK(store.containers.set_phase("id-eve", Phase::ready).error().code == ErrorCode::not_found);
     CHECK(store.containers.set_wanted_running("id-eve", true).error().code == ErrorCode::not_found);
     CHECK(store.containers.remove("id-eve").error().code == ErrorCode::not_found);
+}
+
+TEST_CASE("one that waits is taken once, and listed when what it has become is settled",
+          "[store]") {
+    Store store;
+    Standby standby(*store.database);
+    auto row = container("ada", 1);
+    row.name = Standby::name_of(row.id);
+    row.phase = Phase::ready;
+    REQUIRE(store.containers.insert(row));
+    REQUIRE(standby.insert(row.id, "as this"));
+    CHECK(standby.templates().value().size() == 1);
+    row.name = "ada";
+    row.phase = Phase::creating;
+    REQUIRE(store.database->transact_soon([&]() -> Result<> {
+        BERTH_TRY(standby.take(row.id));
+        BERTH_TRY(store.containers.insert(row));
+        return standby.mark_claimed(row.id);
+    }));
+    REQUIRE(store.database->sync());
+    CHECK(standby.templates().value().empty());
+    CHECK(standby.claimed().value() == std::set{row.id});
+    CHECK(store.containers.list().value().empty());
+    const auto again = standby.take(row.id);
+    REQUIRE_FALSE(again);
+    CHECK(again.error().code == ErrorCode::busy);
+    REQUIRE(standby.settle(row.id));
+    CHECK(standby.claimed().value().empty());
+    CHECK(store.containers.list().value().size() == 1);
 }
 
 TEST_CASE("a taken name is refused at /name, and nothing is reserved for it") {
