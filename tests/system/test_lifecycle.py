@@ -212,6 +212,13 @@ class Lifecycle(HostCase):
         port = before["ports"][0]["host_port"]
         self.assertTrue(self.host.dial("tcp", "127.0.0.1", port).startswith("ada "))
 
+    def test_one_that_starts_programs_all_the_time_halts_whenever_it_is_to(self):
+        self.make("ada")
+        self.host.output("ada", "sh", "-c", 'for n in 1 2 3 4; do setsid sh -c "while :; do /bin/true; done" >/dev/null 2>&1 </dev/null & done')
+        for _ in range(60):
+            self.assertEqual(self.host.rpc("container_pause", {"name": "ada"})["state"], "paused")
+            self.host.rpc("container_resume", {"name": "ada"})
+
     def test_more_and_less_memory_hold_at_once(self):
         self.make("ada", memory_bytes=128 * MIB, processes=128)
         self.assertEqual(self.probe("ada", "eat", 256).get("signal"), "SIGKILL")

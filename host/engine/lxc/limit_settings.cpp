@@ -232,16 +232,21 @@ Result<> set_frozen(const Cgroups& cgroups, std::string_view group, bool frozen)
     const auto freezer = BERTH_TRY(freezer_of(cgroups, group));
     BERTH_TRY(order(freezer, frozen));
     if (!frozen) return {};
+    Rollback undo;
+    undo.on_failure([&]() noexcept { (void)order(freezer, false); });
     const auto deadline = std::chrono::steady_clock::now() + freeze_time_max;
     while (!halted(freezer)) {
         if (std::chrono::steady_clock::now() > deadline) {
-            (void)order(freezer, false);
             return fail(make_error(ErrorCode::timed_out,
                                    "a process of the container could not be halted in time")
                             .next("call again"));
         }
         (void)::poll(nullptr, 0, freeze_moment_ms);  // the kernel tells nobody on cgroup v1
+        // Where it has, too, to be told again: one that began to wait for its vfork(2) after it was
+        // looked at halts by the next look alone, and its child does by the first.
+        if (freezer.legacy) BERTH_TRY(order(freezer, true));
     }
+    undo.keep();
     return {};
 }
 
