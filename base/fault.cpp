@@ -12,15 +12,27 @@
 
 #include <cerrno>
 #include <csignal>
+#include <mutex>
+#include <utility>
 
 namespace berth::fault {
 namespace {
 
 constexpr std::size_t wish_bytes_max = 256;
 
-std::filesystem::path& watched() {
-    static std::filesystem::path file;
-    return file;
+struct Watched {
+    std::mutex mutex;
+    std::filesystem::path file;
+};
+
+Watched& the_watched() {
+    static Watched one;
+    return one;
+}
+
+std::filesystem::path watched() {
+    const std::lock_guard lock(the_watched().mutex);
+    return the_watched().file;
 }
 
 bool wished(const std::string& wish) {
@@ -38,7 +50,8 @@ void wait_for_lock() {
 }  // namespace
 
 void watch(std::filesystem::path file) {
-    watched() = std::move(file);
+    const std::lock_guard lock(the_watched().mutex);
+    the_watched().file = std::move(file);
 }
 
 Result<> at(Point point) {

@@ -47,8 +47,9 @@ public:
             if (!none_.wait_until(lock, stopping, deadline, [this] { return count_ == 0; }))
                 return false;
             if (Clock::now() >= followed_up_at_) return true;
-            (void)none_.wait_until(lock, stopping, std::min(followed_up_at_, deadline),
-                                   [] { return false; });
+            // A copy, since the wait looks at it without the lock.
+            const auto until = std::min(followed_up_at_, deadline);
+            (void)none_.wait_until(lock, stopping, until, [] { return false; });
             if (stopping.stop_requested() || Clock::now() >= deadline) return false;
         }
     }

@@ -5,7 +5,6 @@
 #include "tests/support/privilege.h"
 
 #include <future>
-#include <thread>
 
 using namespace berth;
 using namespace std::chrono_literals;
@@ -75,9 +74,9 @@ TEST_CASE("a start that is cancelled leaves the container stopped", "[container]
 
 TEST_CASE("a delete that has begun is finished, however little it is wanted", "[container]") {
     if (!privileged()) return;
+    std::stop_source source;  // outlives what removes the remains, which comes by there too
     FakeHost host;
     REQUIRE(host.containers->create(wish("ada")));
-    std::stop_source source;
     host.engine.on_call = [&](std::string_view) { source.request_stop(); };
     CHECK(host.containers->remove(name("ada"), true, {.cancelled = source.get_token()}));
     CHECK(host.containers->list().value().empty());
@@ -93,7 +92,8 @@ TEST_CASE("a list does not wait for a create, and a cancelled call for the same 
         begun.set_value();
         go_on.get_future().wait();
     };
-    std::jthread creating([&] { CHECK(host.containers->create(wish("ada"))); });
+    auto creating =
+        std::async(std::launch::async, [&] { return host.containers->create(wish("ada")); });
     begun.get_future().wait();
     // These would hang if they waited.
     CHECK(host.containers->list().value().front().state == State::creating);
@@ -103,6 +103,7 @@ TEST_CASE("a list does not wait for a create, and a cancelled call for the same 
     const auto left = host.containers->remove(name("ada"), true, {.cancelled = source.get_token()});
     CHECK(left.error().code == ErrorCode::unavailable);
     go_on.set_value();
+    CHECK(creating.get());
 }
 
 TEST_CASE("a rehearsal fails as the call would, and changes nothing", "[container]") {

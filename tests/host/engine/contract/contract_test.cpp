@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <stop_token>
 #include <thread>
 
@@ -106,10 +107,9 @@ TEST_CASE("what is held still is not frozen, and whoever waits hears of the end"
     std::stop_source cancelled;
     cancelled.request_stop();
     CHECK_FALSE(engine->holds().await_end(id, cancelled.get_token()));
-    {
-        const std::jthread waits([&] { CHECK(engine->holds().await_end(id, {})); });
-        REQUIRE(engine->thaw(id));
-    }
+    auto waits = std::async(std::launch::async, [&] { return engine->holds().await_end(id, {}); });
+    REQUIRE(engine->thaw(id));
+    CHECK(waits.get());
     const auto watch = engine->watch(id).value();
     REQUIRE(engine->hold_still(id));
     one->end(guest.spec, engine::Ending::failed);
@@ -202,7 +202,7 @@ TEST_CASE("a copy of its changes has what was put in, as it was put in", "[contr
     CHECK(copied->entries >= 4);
     CHECK(read_file(guest.copy / "etc/hostname").value() == "contract\n");
     CHECK(read_file(guest.copy / "srv/made/note").value() == "hello\n");
-    struct stat status{};
+    struct stat status {};
     REQUIRE(::lstat((guest.copy / "srv/made/note").c_str(), &status) == 0);
     CHECK((status.st_mode & 07777) == 0640);
     CHECK(status.st_uid == guest.spec.uid_base);
