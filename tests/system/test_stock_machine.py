@@ -21,7 +21,9 @@ SOURCE = Path(__file__).resolve().parents[2]
 TESTS = os.environ.get("BERTH_STOCK_TESTS", "apparmor,environment,limits -k a_disk_ -k full_disk").split(",")
 PROGRAMS = ("berthd", "berth", "berth-mcp", "berth-agent", "lxc-contract")
 PACKAGES = ("systemd-sysv", "udev", "linux-image-amd64", "initramfs-tools", "openssh-server", "openssh-client", "apparmor",
-            "iproute2", "nftables", "procps", "e2fsprogs", "lxcfs", "python3", "curl")
+            "iproute2", "nftables", "procps", "e2fsprogs", "lxcfs", "python3", "curl",
+            # Of the tests that others may name, some compile what they run inside.
+            *(("gcc", "libc6-dev") if "BERTH_STOCK_TESTS" in os.environ else ()))
 BOOT_SECONDS = 400
 # What mounts the root needs it, which is to have project quotas.
 QUOTAS = 'd="$1"/usr/share/initramfs-tools/modules.d && mkdir -p "$d" && echo quota_v2 > "$d"/quotas'
