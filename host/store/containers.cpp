@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/store/containers.h"
 
+#include "host/store/standby.h"
 #include "tools-schema/contract/json.h"
 
 #include <fmt/format.h>
@@ -360,8 +361,8 @@ Result<std::optional<Container>> Containers::find_by_id(std::string_view id) {
 }
 
 Result<std::vector<Container>> Containers::list() {
-    return select(fmt::format(
-        "WHERE name NOT LIKE '{}%' AND id NOT IN (SELECT container_id FROM standby)", gone_prefix));
+    return select(fmt::format("WHERE name NOT LIKE '{}%' AND name NOT LIKE '{}%'", gone_prefix,
+                              Standby::name_of("")));
 }
 
 Result<std::vector<Container>> Containers::all() {

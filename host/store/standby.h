@@ -29,7 +29,7 @@ public:
     [[nodiscard]] Result<std::map<std::string, std::string>> templates();
 
     /// Marks the row that a taken one has become, in the same transaction: all that its caller
-    /// wants is written down. Nobody lists it before settle().
+    /// wants is written down. settle() takes the mark away.
     [[nodiscard]] Result<> mark_claimed(std::string_view id);
     [[nodiscard]] Result<> settle(std::string_view id);
     /// The ids of those that are marked.

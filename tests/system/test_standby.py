@@ -81,6 +81,8 @@ class Standby(HostCase):
             for command in (["hostname"], ["cat", "/etc/hostname"], ["uname", "-n"]):
                 self.assertEqual(self.host.output(box["name"], *command).strip(), box["name"])
             self.assertIn(f"127.0.1.1 {box['name']}\n", self.host.output(box["name"], "cat", "/etc/hosts"))
+            self.host.serve(box["name"], 80)
+            self.assertTrue(self.host.dial("tcp", "127.0.0.1", box["ports"][0]["host_port"]).startswith(box["name"] + " "))
             entry = self.host.rpc("ssh_config", {"container": box["name"]})
             (self.host.root / "known_hosts").write_text(entry["known_hosts"])
             (self.host.root / "ssh").write_text(
