@@ -68,13 +68,13 @@ def remove_files(path):
 
 
 def sweep():
-    """Takes away what killed runs have left: processes, control groups and files. Namespaces, and with them links,
-    rules and mounts, end with the processes."""
+    """Takes away what killed runs have left: containers' processes (all others end with their test), control groups and
+    files. Namespaces, and with them links, rules and mounts, end with the processes."""
     for path in PLACE.glob(OURS + "*"):
         descriptor = _lock(path)
         if descriptor is None:
             continue
-        end(lambda: [pid for pid, command, cgroup, _ in processes() if str(path) in command or f"/{path.name}" in cgroup])
+        end(lambda: [pid for pid, _, cgroup, _ in processes() if f"/{path.name}" in cgroup])
         remove_cgroups(path.name)
         remove_files(path)
         os.close(descriptor)
