@@ -178,7 +178,7 @@ class Lifecycle(HostCase):
 
         for why, begin, points in (("reboot from inside", lambda: self.shut_down("ada", "reboot", "--force"),
                                     ("container.ended", "engine.launch", "container.started")),
-                                   ("reboot of the host", of_the_host, ("engine.mount.attach", "container.started"))):
+                                   ("reboot of the host", of_the_host, ("engine.mount", "container.started"))):
             for point in points:
                 with self.subTest(why=why, point=point):
                     self.dies_at(point, begin)
