@@ -118,10 +118,8 @@ Result<std::optional<View>> ContainerService::claim(const CreateWish& wish,
         const auto made = make_its_own(row, wish, image, waiting);
         if (made) {
             undo.keep();
-            auto its_view = BERTH_TRY(view(BERTH_TRY(find(row.name))));
-            // After the last look, since whoever hears of it looks into the same store.
             rooms_.events.container(row.name, "created");
-            return its_view;
+            return BERTH_TRY(view(BERTH_TRY(find(row.name))));
         }
         if (waiting.cancelled.stop_requested()) {
             return fail(told(made.error(), waiting, "what was begun has been undone")

@@ -17,10 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
-constexpr auto look_again_after = 5s;    // whether an image has changed, or one has ended
-constexpr auto rest_after_claim = 50ms;  // whoever has claimed one is likely to use it at once
-constexpr auto give_way_max = 2s;        // then one is booted although others create
-constexpr auto pause_first = 2s;         // after a failure, and twice as long after the next
+constexpr auto look_again_after = 5s;  // whether an image has changed, or one has ended
+constexpr auto give_way_max = 2s;      // then one is booted although others create
+constexpr auto pause_first = 2s;       // after a failure, and twice as long after the next
 constexpr auto pause_max = 5min;
 constexpr std::string_view standby_entity = "standby";
 
@@ -67,11 +66,8 @@ void StandbyKeeper::run(const std::stop_token& stopping) {
     while (!stopping.stop_requested()) {
         if (step(stopping)) continue;
         std::unique_lock lock(mutex_);
-        const bool claimed = changed_.wait_for(lock, stopping, look_again_after, [this] {
-            return std::exchange(has_changed_, false);
-        });
-        if (claimed)
-            (void)changed_.wait_for(lock, stopping, rest_after_claim, [] { return false; });
+        (void)changed_.wait_for(lock, stopping, look_again_after,
+                                [this] { return std::exchange(has_changed_, false); });
     }
 }
 

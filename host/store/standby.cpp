@@ -7,7 +7,7 @@ namespace berth::store {
 namespace {
 
 constexpr std::string_view name_prefix = "standby/";
-constexpr std::string_view of_claimed;  // the template that nothing is made as
+constexpr std::string_view of_claimed = "";  // the template that nothing is made as
 
 }  // namespace
 
